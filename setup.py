@@ -1,0 +1,31 @@
+"""Packaging of vpp-snmp-agent."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "vpp_snmp_agent/__init__.py").read_text())
+assert VERSION, "vpp_snmp_agent/__init__.py states no __version__"
+
+setup(
+    name="vpp-snmp-agent",
+    version=VERSION[1],
+    description="AgentX subagent that serves VPP's interfaces as IF-MIB, live",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["vpp_snmp_agent", "vpp_snmp_agent.*"]),
+    package_data={"vpp_snmp_agent.simulator": ["*.yaml"]},
+    install_requires=[
+        "pyagentx3>=0.1.4,<0.2",
+        "vpp_papi>=2.0,<3",
+        "PyYAML>=6.0,<7",
+    ],
+    extras_require={
+        "test": ["pytest>=7", "hypothesis>=6", "mypy>=1.8", "ruff>=0.5", "types-PyYAML>=6"],
+    },
+    entry_points={"console_scripts": ["vpp-snmp-agent = vpp_snmp_agent.cli:main"]},
+)
