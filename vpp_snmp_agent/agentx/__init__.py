@@ -1,0 +1,1 @@
+"""AgentX (RFC 2741): bytes, managed objects, the session."""

@@ -1,0 +1,554 @@
+"""AgentX PDUs (RFC 2741 section 6): bytes to PDU, PDU to bytes.
+
+The rules this module keeps:
+
+- An OID is a *key*: four octets in network order for each sub-identifier, the
+  internet prefix written out.  As bytes, keys sort as their OIDs do, so nothing
+  above this module ever takes an OID apart.
+- Both byte orders are read (flag 0x10, section 6.1); network order is written.
+- Whatever a peer sends, `decode_header` and `decode` return or raise `MalformedPDU`.
+- A value leaves in its type's range: counters wrap, gauges saturate (RFC 2578
+  section 7.1), anything else out of range is a bug here and raises ValueError.
+
+The numbers of PDUs, types and errors are pyagentx3's.
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import pyagentx3 as ax
+
+VERSION = 1
+HEADER_SIZE = 20
+MAX_PAYLOAD = 1 << 20  # an SNMP message has at most 64 KiB: more is no AgentX peer
+MAX_SUBIDS = 128  # RFC 2578 section 3.5
+
+INSTANCE_REGISTRATION, NEW_INDEX, ANY_INDEX = 0x01, 0x02, 0x04
+NON_DEFAULT_CONTEXT, NETWORK_BYTE_ORDER = 0x08, 0x10
+
+OPEN: int = ax.AGENTX_OPEN_PDU
+CLOSE: int = ax.AGENTX_CLOSE_PDU
+REGISTER: int = ax.AGENTX_REGISTER_PDU
+UNREGISTER: int = ax.AGENTX_UNREGISTER_PDU
+GET: int = ax.AGENTX_GET_PDU
+GETNEXT: int = ax.AGENTX_GETNEXT_PDU
+GETBULK: int = ax.AGENTX_GETBULK_PDU
+TESTSET: int = ax.AGENTX_TESTSET_PDU
+COMMITSET: int = ax.AGENTX_COMMITSET_PDU
+UNDOSET: int = ax.AGENTX_UNDOSET_PDU
+CLEANUPSET: int = ax.AGENTX_CLEANUPSET_PDU
+NOTIFY: int = ax.AGENTX_NOTIFY_PDU
+PING: int = ax.AGENTX_PING_PDU
+INDEXALLOCATE: int = ax.AGENTX_INDEXALLOCATE_PDU
+INDEXDEALLOCATE: int = ax.AGENTX_INDEXDEALLOCATE_PDU
+ADDAGENTCAPS: int = ax.AGENTX_ADDAGENTCAPS_PDU
+REMOVEAGENTCAPS: int = ax.AGENTX_REMOVEAGENTCAPS_PDU
+RESPONSE: int = ax.AGENTX_RESPONSE_PDU
+
+# CommitSet and CleanupSet bear no context: they follow a TestSet that bore it.
+MAY_BEAR_CONTEXT = frozenset(
+    {REGISTER, UNREGISTER, GET, GETNEXT, GETBULK, TESTSET, UNDOSET, NOTIFY, PING}
+    | {INDEXALLOCATE, INDEXDEALLOCATE, ADDAGENTCAPS, REMOVEAGENTCAPS}
+)
+
+CLOSE_REASONS = {
+    1: "other",
+    2: "parse error",
+    3: "protocol error",
+    4: "timeouts",
+    5: "shutdown",
+    6: "by manager",
+}
+SHUTDOWN = 5
+
+
+class MalformedPDU(Exception):
+    """The peer sent bytes that are no AgentX PDU."""
+
+
+# --- object identifiers ---------------------------------------------------------------
+
+
+def oid(dotted: str) -> bytes:
+    """The key of an OID written `1.3.6.1.2.1`."""
+    subids = [int(part) for part in dotted.split(".")]
+    return struct.pack(f">{len(subids)}I", *subids)
+
+
+def dotted(key: bytes) -> str:
+    """An OID's key as people write it; the null OID (RFC 2741 section 5.1) is `0.0`."""
+    return ".".join(map(str, struct.unpack(f">{len(key) // 4}I", key))) or "0.0"
+
+
+_INTERNET = oid("1.3.6.1")
+_PREFIXES = (b"", *(_INTERNET + struct.pack(">I", prefix) for prefix in range(1, 256)))
+_SHORTENED = len(_PREFIXES[1])
+
+
+def encode_oid(key: bytes, include: bool = False) -> bytes:
+    """RFC 2741 section 5.1: 1.3.6.1.p.x is written as the prefix p and x."""
+    if key[:19] == _PREFIXES[1][:19] and len(key) >= _SHORTENED and key[19]:
+        body, prefix = key[_SHORTENED:], key[19]
+    else:
+        body, prefix = key, 0
+    return bytes((len(body) // 4, prefix, include, 0)) + body
+
+
+def _decode_oid(data: bytes, at: int, order: str) -> tuple[bytes, int, int]:
+    """(key, include, where the OID ends)."""
+    count, prefix, include, _ = data[at : at + 4]
+    end = at + 4 + 4 * count
+    if end > len(data) or count > MAX_SUBIDS:
+        raise MalformedPDU(f"an OID of {count} sub-identifiers does not fit")
+    body = data[at + 4 : end]
+    if order == "<":
+        body = struct.pack(f">{count}I", *struct.unpack(f"<{count}I", body))
+    return _PREFIXES[prefix] + body, include, end
+
+
+# --- values -----------------------------------------------------------------------------
+
+
+class ValueType(NamedTuple):
+    """A syntax of a MIB: its name, its number (section 5.4), how a value is written."""
+
+    name: str
+    number: int
+    encode: Callable[[Any], bytes]
+
+
+def encode_octets(value: bytes) -> bytes:
+    """RFC 2741 section 5.3: length, octets, padding to a multiple of four."""
+    return struct.pack(">I", len(value)) + value + bytes(-len(value) % 4)
+
+
+def _ranged(layout: str) -> Callable[[int], bytes]:
+    pack = struct.Struct(layout).pack
+
+    def encode(value: int) -> bytes:
+        try:
+            return pack(value)
+        except struct.error as wrong:
+            raise ValueError(f"{value!r} is out of range") from wrong
+
+    return encode
+
+
+def _address(value: bytes) -> bytes:
+    if len(value) != 4:
+        raise ValueError(f"{value!r} is no IPv4 address")
+    return encode_octets(value)
+
+
+def _nothing(value: object) -> bytes:
+    return b""
+
+
+_U32 = struct.Struct(">I").pack
+_U64 = struct.Struct(">Q").pack
+
+INTEGER = ValueType("INTEGER", ax.TYPE_INTEGER, _ranged(">i"))
+OCTET_STRING = ValueType("OCTET STRING", ax.TYPE_OCTETSTRING, encode_octets)
+NULL = ValueType("NULL", ax.TYPE_NULL, _nothing)
+OBJECT_IDENTIFIER = ValueType("OBJECT IDENTIFIER", ax.TYPE_OBJECTIDENTIFIER, encode_oid)
+IP_ADDRESS = ValueType("IpAddress", ax.TYPE_IPADDRESS, _address)
+COUNTER32 = ValueType("Counter32", ax.TYPE_COUNTER32, lambda value: _U32(value & 0xFFFFFFFF))
+GAUGE32 = ValueType("Gauge32", ax.TYPE_GAUGE32, lambda value: _U32(min(value, 0xFFFFFFFF)))
+TIMETICKS = ValueType("TimeTicks", ax.TYPE_TIMETICKS, lambda value: _U32(value & 0xFFFFFFFF))
+OPAQUE = ValueType("Opaque", ax.TYPE_OPAQUE, encode_octets)
+COUNTER64 = ValueType("Counter64", ax.TYPE_COUNTER64, lambda value: _U64(value % 2**64))
+NO_SUCH_OBJECT = ValueType("noSuchObject", ax.TYPE_NOSUCHOBJECT, _nothing)
+NO_SUCH_INSTANCE = ValueType("noSuchInstance", ax.TYPE_NOSUCHINSTANCE, _nothing)
+END_OF_MIB_VIEW = ValueType("endOfMibView", ax.TYPE_ENDOFMIBVIEW, _nothing)
+
+VALUE_TYPES = {
+    value_type.number: value_type
+    for value_type in (
+        *(INTEGER, OCTET_STRING, NULL, OBJECT_IDENTIFIER, IP_ADDRESS, COUNTER32, GAUGE32),
+        *(TIMETICKS, OPAQUE, COUNTER64, NO_SUCH_OBJECT, NO_SUCH_INSTANCE, END_OF_MIB_VIEW),
+    )
+}
+_U32_TYPES = frozenset({COUNTER32.number, GAUGE32.number, TIMETICKS.number})
+_OCTET_TYPES = frozenset({OCTET_STRING.number, IP_ADDRESS.number, OPAQUE.number})
+_EMPTY_TYPES = frozenset(
+    {NULL.number, NO_SUCH_OBJECT.number, NO_SUCH_INSTANCE.number, END_OF_MIB_VIEW.number}
+)
+
+
+class VarBind(NamedTuple):
+    """A decoded variable binding; the value as int, octets, key of an OID, or None."""
+
+    name: bytes
+    type: ValueType
+    value: int | bytes | None
+
+    def __str__(self) -> str:
+        value = self.value
+        if self.type is OBJECT_IDENTIFIER and isinstance(value, bytes):
+            return f"{dotted(self.name)} = {self.type.name}: {dotted(value)}"
+        return f"{dotted(self.name)} = {self.type.name}" + ("" if value is None else f": {value!r}")
+
+
+def varbind_head(type_: ValueType, name: bytes) -> bytes:
+    """All of a variable binding but its value (section 5.4)."""
+    return struct.pack(">HH", type_.number, 0) + encode_oid(name)
+
+
+def encode_varbind(name: bytes, type_: ValueType, value: Any = None) -> bytes:
+    """A whole variable binding."""
+    return varbind_head(type_, name) + type_.encode(value)
+
+
+def _decode_octets(data: bytes, at: int, order: str) -> tuple[bytes, int]:
+    (length,) = struct.unpack_from(order + "I", data, at)
+    end = at + 4 + length
+    if end + (-length % 4) > len(data):
+        raise MalformedPDU(f"an octet string of {length} octets does not fit")
+    return data[at + 4 : end], end + (-length % 4)
+
+
+def _decode_varbind(data: bytes, at: int, order: str) -> tuple[VarBind, int]:
+    (number,) = struct.unpack_from(order + "H", data, at)
+    if number not in VALUE_TYPES:
+        raise MalformedPDU(f"a value of unknown type {number}")
+    name, _, at = _decode_oid(data, at + 4, order)
+    value: int | bytes | None = None
+    if number == INTEGER.number:
+        (value,) = struct.unpack_from(order + "i", data, at)
+        at += 4
+    elif number in _U32_TYPES:
+        (value,) = struct.unpack_from(order + "I", data, at)
+        at += 4
+    elif number == COUNTER64.number:
+        (value,) = struct.unpack_from(order + "Q", data, at)
+        at += 8
+    elif number == OBJECT_IDENTIFIER.number:
+        value, _, at = _decode_oid(data, at, order)
+    elif number in _OCTET_TYPES:
+        value, at = _decode_octets(data, at, order)
+    else:
+        assert number in _EMPTY_TYPES
+    return VarBind(name, VALUE_TYPES[number], value), at
+
+
+def decode_varbind(varbind: bytes) -> VarBind:
+    """What `encode_varbind` encoded."""
+    return _decode_varbind(varbind, 0, ">")[0]
+
+
+# --- PDUs ---------------------------------------------------------------------------------
+
+
+class Header(NamedTuple):
+    """RFC 2741 section 6.1."""
+
+    version: int
+    type: int
+    flags: int
+    session_id: int
+    transaction_id: int
+    packet_id: int
+    length: int
+
+    @property
+    def order(self) -> str:
+        """`struct`'s letter for the byte order of every field of this PDU."""
+        return ">" if self.flags & NETWORK_BYTE_ORDER else "<"
+
+
+_HEADERS = {order: struct.Struct(order + "BBBxIIII") for order in "><"}
+_NETWORK_HEADER = _HEADERS[">"]
+
+
+class SearchRange(NamedTuple):
+    """RFC 2741 section 5.2.  A null `end` means that there is none."""
+
+    start: bytes
+    include: int
+    end: bytes
+
+
+class Open(NamedTuple):
+    """Section 6.2.1; the timeout in seconds, 0 for the master's own."""
+
+    timeout: int
+    id: bytes
+    descr: bytes
+
+
+class Close(NamedTuple):
+    """Section 6.2.2."""
+
+    reason: int
+
+
+class Register(NamedTuple):
+    """Sections 6.2.3 and 6.2.4, of an Unregister too (whose timeout is 0)."""
+
+    timeout: int
+    priority: int
+    range_subid: int
+    subtree: bytes
+    upper_bound: int | None = None
+
+
+class Get(NamedTuple):
+    """Sections 6.2.5 and 6.2.6: of Get and GetNext."""
+
+    ranges: list[SearchRange]
+
+
+class GetBulk(NamedTuple):
+    """Section 6.2.7."""
+
+    non_repeaters: int
+    max_repetitions: int
+    ranges: list[SearchRange]
+
+
+class VarBinds(NamedTuple):
+    """Sections 6.2.8, 6.2.10, 6.2.12, 6.2.13: TestSet, Notify, index allocation."""
+
+    varbinds: list[VarBind]
+
+
+class AgentCaps(NamedTuple):
+    """Sections 6.2.14 and 6.2.15; a RemoveAgentCaps has no description."""
+
+    id: bytes
+    descr: bytes | None
+
+
+class Response(NamedTuple):
+    """Section 6.2.16; `sys_up_time` in centiseconds, of the master's answers only."""
+
+    sys_up_time: int
+    error: int
+    error_index: int
+    varbinds: list[VarBind]
+
+
+class Empty(NamedTuple):
+    """Sections 6.2.9 and 6.2.11: CommitSet, UndoSet, CleanupSet, Ping."""
+
+
+Body = Open | Close | Register | Get | GetBulk | VarBinds | AgentCaps | Response | Empty
+
+
+class PDU(NamedTuple):
+    """A decoded PDU; a context of None is the default context."""
+
+    header: Header
+    context: bytes | None
+    body: Body
+
+    def __str__(self) -> str:
+        """One line for the log."""
+        header = self.header
+        told = [ax.PDU_TYPE_NAME[header.type].removesuffix("_PDU").title()]
+        told += [f"session={header.session_id} packet={header.packet_id}"]
+        if self.context is not None:
+            told += [f"context={self.context!r}"]
+        match self.body:
+            case Get(ranges) | GetBulk(_, _, ranges):
+                told += [
+                    f"{dotted(start)}{'(include)' if include else ''}..{dotted(end)}"
+                    for start, include, end in ranges
+                ]
+            case Response(_, error, index, varbinds):
+                told += [f"{error_name(error)}@{index}"] if error else []
+                told += map(str, varbinds)
+            case VarBinds(varbinds):
+                told += map(str, varbinds)
+            case Register():
+                told += [f"{dotted(self.body.subtree)} priority={self.body.priority}"]
+            case Close(reason):
+                told += [CLOSE_REASONS.get(reason, str(reason))]
+        return " ".join(told)
+
+
+def error_name(error: int) -> str:
+    """The name of a `res.error` (section 6.2.16 and RFC 1905), as RFC 2741 spells it."""
+    return f"{ax.ERROR_NAMES.get(error, 'unknown error').removeprefix('ERROR_')}({error})"
+
+
+def decode_header(data: bytes | bytearray, at: int = 0) -> Header:
+    """The 20 octets at `at`; a MalformedPDU means that the stream cannot be followed."""
+    header = Header._make(_NETWORK_HEADER.unpack_from(data, at))
+    if not header.flags & NETWORK_BYTE_ORDER:
+        header = Header._make(_HEADERS["<"].unpack_from(data, at))
+    if header.version != VERSION:
+        raise MalformedPDU(f"a PDU of version {header.version}, not {VERSION}")
+    if header.length % 4 or header.length > MAX_PAYLOAD:
+        raise MalformedPDU(f"a payload of {header.length} octets")
+    return header
+
+
+def decode(header: Header, payload: bytes) -> PDU:
+    """The PDU that `header` and its payload make."""
+    order = header.order
+    try:
+        context, at = None, 0
+        if header.flags & NON_DEFAULT_CONTEXT and header.type in MAY_BEAR_CONTEXT:
+            context, at = _decode_octets(payload, 0, order)
+        decoder = _DECODERS.get(header.type)
+        if decoder is None:
+            raise MalformedPDU(f"a PDU of unknown type {header.type}")
+        return PDU(header, context, decoder(payload, at, order))
+    except (struct.error, ValueError, IndexError) as wrong:
+        # What struct, slices and unpacking raise at the end of a payload cut short.
+        raise MalformedPDU(f"a PDU of type {header.type} ends too early") from wrong
+
+
+def _decode_open(data: bytes, at: int, order: str) -> Open:
+    id_, _, end = _decode_oid(data, at + 4, order)
+    return Open(data[at], id_, _decode_octets(data, end, order)[0])
+
+
+def _decode_close(data: bytes, at: int, order: str) -> Close:
+    return Close(data[at])
+
+
+def _decode_register(data: bytes, at: int, order: str) -> Register:
+    timeout, priority, range_subid, _ = data[at : at + 4]
+    subtree, _, at = _decode_oid(data, at + 4, order)
+    upper = struct.unpack_from(order + "I", data, at)[0] if range_subid else None
+    return Register(timeout, priority, range_subid, subtree, upper)
+
+
+def _decode_ranges(data: bytes, at: int, order: str) -> list[SearchRange]:
+    ranges = []
+    while at < len(data):
+        start, include, at = _decode_oid(data, at, order)
+        end, _, at = _decode_oid(data, at, order)
+        ranges.append(SearchRange(start, include, end))
+    return ranges
+
+
+def _decode_get(data: bytes, at: int, order: str) -> Get:
+    return Get(_decode_ranges(data, at, order))
+
+
+def _decode_getbulk(data: bytes, at: int, order: str) -> GetBulk:
+    non_repeaters, max_repetitions = struct.unpack_from(order + "HH", data, at)
+    return GetBulk(non_repeaters, max_repetitions, _decode_ranges(data, at + 4, order))
+
+
+def _decode_varbind_list(data: bytes, at: int, order: str) -> list[VarBind]:
+    varbinds = []
+    while at < len(data):
+        varbind, at = _decode_varbind(data, at, order)
+        varbinds.append(varbind)
+    return varbinds
+
+
+def _decode_varbinds(data: bytes, at: int, order: str) -> VarBinds:
+    return VarBinds(_decode_varbind_list(data, at, order))
+
+
+def _decode_add_caps(data: bytes, at: int, order: str) -> AgentCaps:
+    id_, _, at = _decode_oid(data, at, order)
+    return AgentCaps(id_, _decode_octets(data, at, order)[0])
+
+
+def _decode_remove_caps(data: bytes, at: int, order: str) -> AgentCaps:
+    return AgentCaps(_decode_oid(data, at, order)[0], None)
+
+
+def _decode_response(data: bytes, at: int, order: str) -> Response:
+    sys_up_time, error, index = struct.unpack_from(order + "IHH", data, at)
+    return Response(sys_up_time, error, index, _decode_varbind_list(data, at + 8, order))
+
+
+def _decode_empty(data: bytes, at: int, order: str) -> Empty:
+    return Empty()
+
+
+_DECODERS: dict[int, Callable[[bytes, int, str], Body]] = {
+    OPEN: _decode_open,
+    CLOSE: _decode_close,
+    REGISTER: _decode_register,
+    UNREGISTER: _decode_register,
+    GET: _decode_get,
+    GETNEXT: _decode_get,
+    GETBULK: _decode_getbulk,
+    TESTSET: _decode_varbinds,
+    COMMITSET: _decode_empty,
+    UNDOSET: _decode_empty,
+    CLEANUPSET: _decode_empty,
+    NOTIFY: _decode_varbinds,
+    PING: _decode_empty,
+    INDEXALLOCATE: _decode_varbinds,
+    INDEXDEALLOCATE: _decode_varbinds,
+    ADDAGENTCAPS: _decode_add_caps,
+    REMOVEAGENTCAPS: _decode_remove_caps,
+    RESPONSE: _decode_response,
+}
+
+
+def encode(
+    type_: int,
+    payload: bytes,
+    *,
+    session_id: int = 0,
+    transaction_id: int = 0,
+    packet_id: int = 0,
+) -> bytes:
+    """A whole PDU in network order and the default context."""
+    return (
+        _NETWORK_HEADER.pack(
+            VERSION,
+            type_,
+            NETWORK_BYTE_ORDER,
+            session_id,
+            transaction_id,
+            packet_id,
+            len(payload),
+        )
+        + payload
+    )
+
+
+_RESPONSE_START = struct.Struct(">IHH")
+
+
+def encode_response(
+    request: Header, varbinds: Iterable[bytes] = (), error: int = 0, index: int = 0
+) -> bytes:
+    """The answer to `request` (section 7.2.3): `varbinds` already encoded."""
+    payload = _RESPONSE_START.pack(0, error, index) + b"".join(varbinds)
+    return encode(
+        RESPONSE,
+        payload,
+        session_id=request.session_id,
+        transaction_id=request.transaction_id,
+        packet_id=request.packet_id,
+    )
+
+
+def open_payload(descr: str, id_: bytes = b"", timeout: int = 0) -> bytes:
+    """What follows an Open's header (section 6.2.1)."""
+    return bytes((timeout, 0, 0, 0)) + encode_oid(id_) + encode_octets(descr.encode())
+
+
+def close_payload(reason: int) -> bytes:
+    """What follows a Close's header (section 6.2.2)."""
+    return bytes((reason, 0, 0, 0))
+
+
+def register_payload(subtree: bytes, priority: int, timeout: int = 0) -> bytes:
+    """What follows a Register's header (section 6.2.3), without a range."""
+    return bytes((timeout, priority, 0, 0)) + encode_oid(subtree)
+
+
+def caps_payload(id_: bytes, descr: str) -> bytes:
+    """What follows an AddAgentCaps's header (section 6.2.14)."""
+    return encode_oid(id_) + encode_octets(descr.encode())
+
+
+def ranges_payload(ranges: Iterable[SearchRange]) -> bytes:
+    """What follows the header of a Get or GetNext (sections 6.2.5, 6.2.6)."""
+    return b"".join(
+        encode_oid(start, bool(include)) + encode_oid(end) for start, include, end in ranges
+    )
