@@ -1,0 +1,279 @@
+"""One AgentX session (RFC 2741 section 7), without a socket and without a clock.
+
+    session = Session(view, modules, "who we are")
+    to_send = session.open()
+    to_send = session.receive(data)     # data as it came, in pieces or joined
+    for event in session.events(): ...
+    to_send = session.close()
+
+The rules this module keeps:
+
+- One session for each connection.  Everything is registered once, when the session
+  opens, and never withdrawn: net-snmp 5.9.3 does not survive an Unregister while a
+  GetBulk is under way.
+- Requests are answered in the order in which they came, each from the view alone.
+- Every Response is matched with what it answers, and its error told as an event.
+- After `MalformedPDU` out of `receive`, or the event Closed, the connection is of no
+  use any more.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyagentx3 as ax
+
+from . import pdu
+from .mib import Module, View
+from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
+
+# Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
+# also what other subagents leave unchanged.
+PRIORITY = 100
+
+# A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.
+MAX_BULK_OCTETS = 1 << 16
+
+NOT_WRITABLE: int = ax.ERROR_NOTWRITABLE
+COMMIT_FAILED: int = ax.ERROR_COMMITFAILED
+DUPLICATE_REGISTRATION: int = ax.ERROR_DUPLICATEREGISTRATION
+NOT_OPEN: int = ax.ERROR_NOTOPEN
+UNSUPPORTED_CONTEXT: int = ax.ERROR_UNSUPPORTEDCONTEXT
+PARSE_ERROR: int = ax.ERROR_PARSEERROR
+PROCESSING_ERROR: int = ax.ERROR_PROCESSINGERROR
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The master took the session; its sysUpTime in centiseconds."""
+
+    sys_up_time: int
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The master answered every registration; `refused` of them with an error."""
+
+    refused: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The master answered `what` with an error."""
+
+    what: str
+    error: int
+
+
+@dataclass(frozen=True)
+class Pong:
+    """The master answered a Ping."""
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The master has no such session, or no longer; why, in words."""
+
+    reason: str
+
+
+Event = Opened | Registered | Refused | Pong | Closed
+
+
+class Session:
+    """The subagent's side of one connection to a master agent."""
+
+    def __init__(
+        self,
+        view: View,
+        modules: Sequence[Module],
+        description: str,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        """`trace` is given each PDU as a line for the log."""
+        self._view = view
+        self._modules = modules
+        self._description = description
+        self._trace = trace
+        self._id: int | None = None
+        self._partial = b""
+        self._events: list[Event] = []
+        self._packets = 0
+        self._waiting: dict[int, Callable[[Response], bytes]] = {}
+        self._registering = self._refused = 0
+
+    # --- what we begin -------------------------------------------------------------
+
+    def open(self) -> bytes:
+        """The Open that begins the session."""
+        return self._ask(pdu.OPEN, pdu.open_payload(self._description), self._opened)
+
+    def ping(self) -> bytes:
+        """A Ping; its answer is the event Pong."""
+        return self._ask(pdu.PING, b"", self._ponged)
+
+    def close(self) -> bytes:
+        """The Close that ends the session; nothing if it never began."""
+        if self._id is None:
+            return b""
+        ask = self._ask(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
+        self._id = None
+        return ask
+
+    def events(self) -> Iterator[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return iter(events)
+
+    def _ask(self, type_: int, payload: bytes, then: Callable[[Response], bytes]) -> bytes:
+        self._packets += 1
+        self._waiting[self._packets] = then
+        return pdu.encode(type_, payload, session_id=self._id or 0, packet_id=self._packets)
+
+    # --- what comes -----------------------------------------------------------------
+
+    def receive(self, data: bytes) -> bytes:
+        """Take what the master sent, return what it is to be sent.
+
+        Raises MalformedPDU where the stream cannot be followed any further.
+        """
+        if self._partial:
+            data = self._partial + data
+        answers = []
+        at = 0
+        while len(data) - at >= HEADER_SIZE:
+            header = pdu.decode_header(data, at)
+            end = at + HEADER_SIZE + header.length
+            if end > len(data):
+                break
+            answer = self._handle(header, data[at + HEADER_SIZE : end])
+            if self._trace:
+                self._trace_both(data[at:end], answer)
+            answers.append(answer)
+            at = end
+        self._partial = data[at:]
+        return b"".join(answers)
+
+    def _trace_both(self, came: bytes, goes: bytes) -> None:
+        assert self._trace is not None
+        for arrow, data in (("<", came), (">", goes)):
+            while data:
+                header = pdu.decode_header(data)
+                end = HEADER_SIZE + header.length
+                try:
+                    self._trace(f"{arrow} {pdu.decode(header, data[HEADER_SIZE:end])}")
+                except MalformedPDU as error:
+                    self._trace(f"{arrow} {error}")
+                data = data[end:]
+
+    def _handle(self, header: Header, payload: bytes) -> bytes:
+        # A Response is never answered, nor is CleanupSet (section 7.2.4.4).
+        silent = header.type in (pdu.RESPONSE, pdu.CLEANUPSET, pdu.CLOSE)
+        try:
+            received = pdu.decode(header, payload)
+        except MalformedPDU:
+            return b"" if silent else pdu.encode_response(header, error=PARSE_ERROR)
+        body = received.body
+        if isinstance(body, Response):
+            return self._answered(header, body)
+        if header.session_id != self._id:
+            return b"" if silent else pdu.encode_response(header, error=NOT_OPEN)
+        if isinstance(body, pdu.Close):
+            reason = pdu.CLOSE_REASONS.get(body.reason, str(body.reason))
+            self._end(f"snmpd closed the session: {reason}")
+            return b""
+        if received.context is not None:
+            return pdu.encode_response(header, error=UNSUPPORTED_CONTEXT)
+        if isinstance(body, Get):
+            return pdu.encode_response(header, self._find(header.type, body))
+        if isinstance(body, GetBulk):
+            return pdu.encode_response(header, self._bulk(body))
+        return b"" if silent else self._set_or_refuse(header)
+
+    def _find(self, type_: int, body: Get) -> list[bytes]:
+        if type_ == pdu.GET:
+            get = self._view.get
+            return [get(start) for start, _, _ in body.ranges]
+        get_next = self._view.get_next
+        return [get_next(start, include, end) for start, include, end in body.ranges]
+
+    def _bulk(self, body: GetBulk) -> list[bytes]:
+        """Section 7.2.3.3."""
+        get_next = self._view.get_next
+        found = [get_next(*each) for each in body.ranges[: body.non_repeaters]]
+        repeated = body.ranges[body.non_repeaters :]
+        size = 0
+        for _ in range(body.max_repetitions if repeated else 0):
+            row = [get_next(*each) for each in repeated]
+            found += row
+            size += sum(map(len, row))
+            # A varbind gives the next repetition its start, by its name.
+            names = [pdu.decode_varbind(each) for each in row]
+            ended = all(each.type is pdu.END_OF_MIB_VIEW for each in names)
+            if ended or size > MAX_BULK_OCTETS:
+                break
+            repeated = [
+                pdu.SearchRange(name.name, False, before.end)
+                for name, before in zip(names, repeated, strict=True)
+            ]
+        return found
+
+    def _set_or_refuse(self, header: Header) -> bytes:
+        """Nothing here is writable (section 7.2.4), nor is anything asked of a master."""
+        if header.type == pdu.TESTSET:
+            return pdu.encode_response(header, error=NOT_WRITABLE, index=1)
+        if header.type == pdu.COMMITSET:
+            return pdu.encode_response(header, error=COMMIT_FAILED, index=1)
+        if header.type in (pdu.UNDOSET, pdu.PING):
+            return pdu.encode_response(header)
+        return pdu.encode_response(header, error=PROCESSING_ERROR)
+
+    # --- answers to what we began -----------------------------------------------------
+
+    def _answered(self, header: Header, answer: Response) -> bytes:
+        then = self._waiting.pop(header.packet_id, None)
+        if then is None:
+            return b""
+        if then == self._opened and not answer.error:
+            self._id = header.session_id
+        return then(answer)
+
+    def _opened(self, answer: Response) -> bytes:
+        if answer.error:
+            self._end(f"snmpd refused the session: {pdu.error_name(answer.error)}")
+            return b""
+        self._events.append(Opened(answer.sys_up_time))
+        asks = []
+        for module in self._modules:
+            capability = pdu.caps_payload(oid(module.capability), module.description)
+            asks.append((pdu.ADDAGENTCAPS, capability, f"capability {module.capability}"))
+            asks += [
+                (pdu.REGISTER, pdu.register_payload(oid(subtree), PRIORITY), f"subtree {subtree}")
+                for subtree in module.subtrees
+            ]
+        self._registering = len(asks)
+        return b"".join(
+            self._ask(type_, payload, self._registration(what)) for type_, payload, what in asks
+        )
+
+    def _registration(self, what: str) -> Callable[[Response], bytes]:
+        def answered(answer: Response) -> bytes:
+            self._registering -= 1
+            if answer.error:
+                self._refused += 1
+                self._events.append(Refused(what, answer.error))
+            if not self._registering:
+                self._events.append(Registered(self._refused))
+            return b""
+
+        return answered
+
+    def _ponged(self, answer: Response) -> bytes:
+        if answer.error:
+            self._end(f"snmpd lost the session: {pdu.error_name(answer.error)}")
+        else:
+            self._events.append(Pong())
+        return b""
+
+    def _end(self, reason: str) -> None:
+        self._id = None
+        self._events.append(Closed(reason))
