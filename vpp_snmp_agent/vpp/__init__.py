@@ -1,0 +1,1 @@
+"""What VPP tells: its statistics segment and its binary API."""

@@ -1,0 +1,279 @@
+"""VPP's statistics segment: map it, find a counter, read one cell of it.
+
+The rules this module keeps:
+
+- Nothing is copied ahead: a cell is read when it is asked for, and summed over threads.
+- Every pointer, length and index is checked before it is used; what does not fit is
+  `SegmentUnavailable`, and no read leaves the mapping.
+- A reading counts only if VPP changed no structure meanwhile (vlib/stats/stats.c:
+  in_progress is 0 and the epoch unchanged).  A writer that keeps the lock is waited for
+  briefly, and not again until it has let go: it may have died or hung with it.
+- Where a counter lies is remembered for an epoch.  A vector may grow within its
+  capacity without a new epoch, so lengths are read each time.
+"""
+
+import array
+import mmap
+import os
+import socket
+import time
+from dataclasses import dataclass
+
+from .layout import (
+    BASE_WORD,
+    DIRECTORY_WORD,
+    ENTRY,
+    EPOCH_WORD,
+    HEAP,
+    IF_NAMES,
+    IN_PROGRESS_WORD,
+    KINDS,
+    LENGTH,
+    LENGTH_BEFORE,
+    VERSION,
+    VERSION_WORD,
+    Generation,
+    Kind,
+)
+
+LOCK_WAIT = 0.001  # seconds; VPP holds its lock for microseconds
+ATTEMPTS = 5  # to read one cell between two structural changes
+MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
+
+_WORD = 8
+_U64 = 2**64 - 1
+_LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
+_NAME_AT = ENTRY.size - 128
+_STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
+
+
+class SegmentUnavailable(Exception):
+    """The segment, or a part of it, cannot be had or read now; the text says why."""
+
+
+def receive_segment(path: str, timeout: float) -> tuple[int, int]:
+    """Ask VPP at `path` for its segment (vlib/stats/init.c).
+
+    Returns (a file descriptor of the segment, the process id of who gave it or 0).
+    Raises SegmentUnavailable after `timeout` seconds, or where nobody listens.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as vpp:
+        vpp.settimeout(timeout)
+        descriptors = array.array("i")
+        try:
+            vpp.connect(path)
+            # A zero-length message bears the descriptor: 0 octets are not the end here.
+            _, ancillary, _, _ = vpp.recvmsg(0, socket.CMSG_SPACE(descriptors.itemsize))
+            pid = peer_pid(vpp)
+        except OSError as error:
+            raise SegmentUnavailable(f"{path}: {error.strerror or 'no answer'}") from error
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    if not descriptors:
+        raise SegmentUnavailable(f"{path}: VPP gave no descriptor of its segment")
+    first, *others = descriptors
+    for other in others:
+        os.close(other)
+    return first, pid
+
+
+def peer_pid(connected: socket.socket) -> int:
+    """The process at the other end of a unix socket; 0 if it is in another pid namespace."""
+    credentials = array.array("i")
+    size = 3 * credentials.itemsize
+    credentials.frombytes(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return credentials[0]
+
+
+@dataclass(frozen=True)
+class _Vector:
+    """A checked vector: its first u64 word, and the u32 word that holds its length."""
+
+    start: int
+    length_at: int
+
+
+class Segment:
+    """A mapped statistics segment."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Maps and checks; the descriptor stays the caller's.  Raises SegmentUnavailable."""
+        try:
+            status = os.fstat(descriptor)
+            self.inode = status.st_ino  # another VPP has another one, whatever its pid
+            self.size = status.st_size
+            if self.size < HEAP:
+                raise SegmentUnavailable(f"a segment of {self.size} bytes is too small")
+            self._map = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
+        except (OSError, ValueError) as error:
+            raise SegmentUnavailable(f"the segment cannot be mapped: {error}") from error
+        whole = memoryview(self._map)
+        whole = whole[: len(whole) - len(whole) % _WORD]
+        self.words = whole.cast("Q")
+        self.lengths = whole.cast("I")
+        if self.words[VERSION_WORD] != VERSION:
+            raise SegmentUnavailable(
+                f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
+            )
+        self._entries: dict[bytes, int] = {}  # where an entry was seen last; checked again
+        self._gave_up = False  # waiting for the lock, until it is seen free
+
+    # --- the lock -----------------------------------------------------------------------
+
+    def settled_epoch(self) -> int:
+        """The epoch, once no change is in progress.  Raises SegmentUnavailable."""
+        words = self.words
+        if words[IN_PROGRESS_WORD]:
+            if self._gave_up:
+                raise SegmentUnavailable("VPP keeps the segment locked")
+            until = time.monotonic() + LOCK_WAIT
+            while words[IN_PROGRESS_WORD]:
+                if time.monotonic() > until:
+                    self._gave_up = True
+                    raise SegmentUnavailable("VPP keeps the segment locked")
+        self._gave_up = False
+        return words[EPOCH_WORD]
+
+    def unchanged(self, epoch: int) -> bool:
+        """Whether what was read since `settled_epoch` is of one piece."""
+        return self.words[EPOCH_WORD] == epoch and not self.words[IN_PROGRESS_WORD]
+
+    # --- what is where ----------------------------------------------------------------------
+
+    def _vector(self, pointer: int, words_each: int) -> _Vector:
+        """Check the vector at `pointer`, of items of so many u64 words."""
+        at = pointer - self.words[BASE_WORD]
+        if at % _WORD or not HEAP + LENGTH_BEFORE <= at <= self.size:
+            raise SegmentUnavailable(f"a pointer leads out of the segment ({pointer:#x})")
+        length_at = at // LENGTH.size - _LENGTH_WORDS
+        length = self.lengths[length_at]
+        if length * words_each * _WORD > self.size - at:
+            raise SegmentUnavailable(f"a vector of {length} items does not fit the segment")
+        return _Vector(at // _WORD, length_at)
+
+    def _entry(self, name: bytes) -> tuple[int, int]:
+        """(type number, value) of the directory entry.  Raises KeyError if there is none."""
+        words_each = ENTRY.size // _WORD
+        directory = self._vector(self.words[DIRECTORY_WORD], words_each)
+        start, count = directory.start * _WORD, self.lengths[directory.length_at]
+        wanted = name + b"\0"
+
+        def is_at(number: int) -> bool:
+            at = start + number * ENTRY.size + _NAME_AT
+            return number < count and self._map[at : at + len(wanted)] == wanted
+
+        number = self._entries.get(name, count)
+        if not is_at(number):
+            # Two hundred thousand entries are no rarity: the search is the C library's.
+            end = start + count * ENTRY.size
+            at = self._map.find(wanted, start, end)
+            while at >= 0 and (at - start) % ENTRY.size != _NAME_AT:
+                at = self._map.find(wanted, at + 1, end)
+            if at < 0:
+                raise KeyError(name)
+            number = self._entries[name] = (at - start) // ENTRY.size
+        type_, value, _ = ENTRY.unpack_from(self._map, start + number * ENTRY.size)
+        return type_, value
+
+    @property
+    def generation(self) -> Generation:
+        """Which numbers the entry types bear here."""
+        try:
+            type_, _ = self._entry(IF_NAMES)
+        except KeyError:
+            raise SegmentUnavailable("the segment has no /if/names") from None
+        if KINDS[Generation.V22_02].get(type_) is Kind.NAME_VECTOR:
+            return Generation.V22_02
+        if KINDS[Generation.V26_02].get(type_) is not Kind.NAME_VECTOR:
+            raise SegmentUnavailable(f"/if/names is of the unknown type {type_}")
+        # Nothing but the types themselves tells the later two apart, and a gauge is
+        # there from the first moment.
+        try:
+            type_, _ = self._entry(b"/sys/vector_rate")
+        except KeyError:
+            return Generation.V22_06
+        is_gauge = KINDS[Generation.V26_02].get(type_) is Kind.GAUGE
+        return Generation.V26_02 if is_gauge else Generation.V22_06
+
+    def scalar(self, name: str) -> int:
+        """The value of a scalar or gauge.  Raises SegmentUnavailable."""
+        try:
+            type_, value = self._entry(name.encode())
+        except KeyError:
+            raise SegmentUnavailable(f"the segment has no {name}") from None
+        if KINDS[self.generation].get(type_) not in (Kind.SCALAR, Kind.GAUGE):
+            raise SegmentUnavailable(f"{name} is no scalar but of type {type_}")
+        return value
+
+    def locate(self, name: bytes, kind: Kind) -> list[tuple[int, int]]:
+        """Where a counter's cells lie, thread by thread: (first u64 word, u32 word of the length).
+
+        Raises SegmentUnavailable.
+        """
+        try:
+            type_, pointer = self._entry(name)
+        except KeyError:
+            raise SegmentUnavailable(f"the segment has no {name.decode()}") from None
+        if KINDS[self.generation].get(type_) is not kind:
+            raise SegmentUnavailable(f"{name.decode()} is not {kind.value} but of type {type_}")
+        if not pointer:
+            return []
+        threads = self._vector(pointer, 1)
+        count = self.lengths[threads.length_at]
+        if count > MAX_THREADS:
+            raise SegmentUnavailable(f"{name.decode()} has {count} threads")
+        found = []
+        for thread in self.words[threads.start : threads.start + count]:
+            if thread:
+                cells = self._vector(thread, _STRIDES[kind])
+                found.append((cells.start, cells.length_at))
+        return found
+
+
+class Counter:
+    """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
+
+    __slots__ = ("_epoch", "_kind", "_name", "_offset", "_segment", "_stride", "_threads")
+
+    def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
+        """`offset`: of a combined counter 0 for packets, 1 for bytes."""
+        self._segment = segment
+        self._name = name.encode()
+        self._kind = kind
+        self._offset = offset
+        self._stride = _STRIDES[kind]
+        self._epoch = -1
+        self._threads: list[tuple[int, int]] = []
+
+    def read(self, sw_if_index: int) -> int:
+        """The sum over all threads, now.
+
+        It lies between the truth just before and just after the call.  Raises
+        SegmentUnavailable, also where VPP has no such cell.
+        """
+        segment = self._segment
+        words, lengths = segment.words, segment.lengths
+        at = sw_if_index * self._stride + self._offset
+        for _ in range(ATTEMPTS):
+            epoch = segment.settled_epoch()
+            total = seen = 0
+            try:
+                if epoch != self._epoch:
+                    self._threads = segment.locate(self._name, self._kind)
+                    self._epoch = epoch
+                for start, length_at in self._threads:
+                    if sw_if_index < lengths[length_at]:
+                        total += words[start + at]
+                        seen += 1
+            except IndexError:
+                continue  # a length that was damaged, or given back meanwhile
+            except SegmentUnavailable:
+                if segment.unchanged(epoch):
+                    raise  # damage; otherwise VPP was at work, and the next attempt decides
+                continue
+            if segment.unchanged(epoch):
+                if not seen:
+                    break
+                return total & _U64
+        raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
