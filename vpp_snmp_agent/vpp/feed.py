@@ -1,0 +1,235 @@
+"""What VPP tells, as it comes from the reporter: the loop's side of the child process.
+
+The rules this module keeps:
+
+- Nothing here waits: not for VPP, not for the child.
+- One child for each connection to a VPP.  It ends with its VPP and the next one starts at
+  once; where it fails, the next one waits longer each time.
+- A silent child is a hung VPP, and is left to wait, for VPP may go on.  It is ended when
+  another VPP's socket stands in the old one's place, or after `PATIENCE`.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .inventory import (
+    Alive,
+    Assembly,
+    Broken,
+    Changes,
+    Connected,
+    Connecting,
+    Gone,
+    Identity,
+    Inventory,
+    Mapped,
+    Message,
+    Unmapped,
+    Unreachable,
+    unpack,
+)
+
+SILENCE = 4.0  # seconds without a word from a VPP that is asked every second
+PATIENCE = 60.0  # seconds of silence after which a new connection is tried
+FIRST_RESTART, LAST_RESTART = 0.5, 30.0  # seconds before a reporter that failed starts anew
+DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message
+ACCEPTS_NOBODY = (0, 11)  # no errno at all (a time-out), EAGAIN: a full backlog
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where VPP is, and how often it is asked for what no event tells (seconds)."""
+
+    api_socket: str
+    stats_socket: str
+    api_dir: str
+    period: float
+
+
+@dataclass(frozen=True)
+class Away:
+    """VPP's process is gone, or cannot be reached; errno of its API socket, or None."""
+
+    errno: int | None = None
+
+
+@dataclass(frozen=True)
+class Present:
+    """A VPP answers from now on."""
+
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Its statistics segment; the descriptor is the receiver's to close."""
+
+    descriptor: int
+
+
+@dataclass(frozen=True)
+class NoSegment:
+    """Its statistics segment cannot be had."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Hung:
+    """VPP is connected but silent since `since`, by the loop's clock."""
+
+    since: float
+
+
+@dataclass(frozen=True)
+class Answering:
+    """VPP, silent before, answers again."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The reporter could not go on."""
+
+    reason: str
+
+
+News = Away | Present | Segment | NoSegment | Hung | Answering | Failed | Inventory
+
+
+class Feed:
+    """One reporter after another."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pipe: socket.socket | None = None
+        self._assembly: Assembly | None = None
+        self._heard = 0.0
+        self._asked = False  # somebody listens who owes an answer
+        self._hung = False
+        self._inode: int | None = None
+        self._start_at = 0.0
+        self._pause = FIRST_RESTART
+
+    def fileno(self) -> int:
+        """What to wait on; -1 while there is no child."""
+        return self._pipe.fileno() if self._pipe else -1
+
+    def check(self, now: float) -> Iterator[News]:
+        """To be called a few times a second: starts, and ends, what is due."""
+        if self._child is None:
+            if now >= self._start_at:
+                self._start(now)
+            return
+        silent = now - self._heard
+        if not self._asked or silent < SILENCE:
+            return
+        if not self._hung:
+            self._hung = True
+            yield Hung(self._heard)
+        if self._inode != self._current_inode():
+            self._end(now)
+            yield Away()
+        elif silent > PATIENCE:
+            self._end(now)
+
+    def receive(self, now: float) -> Iterator[News]:
+        """One message of the reporter, as news."""
+        assert self._pipe is not None
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._pipe, DATAGRAM, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if not data:
+            yield from self._ended(now)
+            return
+        message = unpack(data)
+        self._heard = now
+        if self._hung:
+            self._hung = False
+            yield Answering()
+        yield from self._understand(message, descriptors, now)
+
+    def _understand(self, message: Message, descriptors: list[int], now: float) -> Iterator[News]:
+        match message:
+            case Unreachable(_, errno):
+                if errno not in ACCEPTS_NOBODY:
+                    yield Away(errno)
+                elif not self._hung:
+                    self._hung = True
+                    yield Hung(now)
+            case Connecting():
+                self._asked = True
+                self._inode = self._current_inode()
+            case Connected(identity):
+                self._assembly = Assembly(identity)
+                yield Present(identity)
+            case Mapped():
+                yield Segment(descriptors[0])
+            case Unmapped(reason):
+                yield NoSegment(reason)
+            case Changes():
+                assert self._assembly is not None
+                inventory = self._assembly.add(message)
+                if inventory is not None:
+                    self._pause = FIRST_RESTART
+                    yield inventory
+            case Gone():
+                self._end(now)
+                yield Away()
+            case Broken(reason):
+                self._end(now, self._pause)
+                self._pause = min(2 * self._pause, LAST_RESTART)
+                yield Failed(reason)
+            case Alive():
+                pass
+
+    def _ended(self, now: float) -> Iterator[News]:
+        """The reporter ended without a word: killed, or never come to speak."""
+        self._end(now, self._pause)
+        self._pause = min(2 * self._pause, LAST_RESTART)
+        yield Failed("the process that asks VPP ended unexpectedly")
+
+    def _start(self, now: float) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        settings = self._settings
+        with theirs:
+            self._child = subprocess.Popen(
+                (
+                    *(sys.executable, "-m", "vpp_snmp_agent.vpp.reporter"),
+                    *(str(theirs.fileno()), settings.api_socket, settings.stats_socket),
+                    *(settings.api_dir, str(settings.period)),
+                ),
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._pipe = ours
+        self._heard = now
+
+    def _end(self, now: float, pause: float = 0.0) -> None:
+        if self._pipe is not None:
+            self._pipe.close()
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+        self._pipe = self._child = self._assembly = None
+        self._asked = self._hung = False
+        self._start_at = now + pause
+
+    def _current_inode(self) -> int | None:
+        with contextlib.suppress(OSError):
+            return os.stat(self._settings.api_socket).st_ino
+        return None
+
+    def close(self) -> None:
+        """End the child."""
+        self._end(0.0)

@@ -1,0 +1,455 @@
+"""The child process that talks to one VPP over its binary API, for as long as that VPP lives.
+
+    python -m vpp_snmp_agent.vpp.reporter PIPE API_SOCKET STATS_SOCKET API_DIR PERIOD
+
+It waits for VPP, connects, dumps, listens for events, hands each change of what VPP told
+down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its parent.
+
+The rules this module keeps:
+
+- vpp_papi is imported here and nowhere else: its types are global to a process and
+  first come, so another VPP needs another process.
+- No call has a time limit.  A VPP that hangs is waited for, silently; the parent sees the
+  silence, and ends this process when another VPP is there.
+- What a call that failed left behind is told to nobody: the process ends instead.
+- What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is called at most
+  once in `RARELY` seconds, after the set of interfaces changed, and once each period.
+"""
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from vpp_papi import VPPApiClient, vpp_papi, vpp_serializer
+
+from . import inventory
+from .inventory import (
+    NO_INDEX,
+    Alive,
+    Bond,
+    BridgeDomain,
+    Broken,
+    Connected,
+    Connecting,
+    Gone,
+    Identity,
+    Interface,
+    LcpPair,
+    Mapped,
+    Message,
+    Record,
+    Unmapped,
+    Unreachable,
+)
+from .stats import SegmentUnavailable, peer_pid, receive_segment
+
+RETRY = 0.25  # seconds between two looks for a VPP that is not there
+HEARTBEAT = 1.0  # seconds between two questions to a VPP that has nothing to tell
+PACE = 0.25  # seconds between two dumps, however many events come
+RARELY = 1.0  # seconds between two dumps that stop the workers
+HANDOVER = 0.5  # seconds that VPP may take to hand over its segment
+
+AGAIN = -165  # VNET_API_ERROR_EAGAIN: a paged dump goes on from its cursor
+MAX_PAGES = 100_000
+LACP_MODE = 5
+COLLECTING_AND_DISTRIBUTING = 0x30  # IEEE 802.3 43.4.2.2, in actor_state
+ADMIN_UP, LINK_UP = 1, 2  # vl_api_if_status_flags_t
+
+# Where there is no get_api_json (before v24.06), these files of API_DIR tell enough.
+API_FILES = ["memclnt", "vpe", "vlib", "interface", "bond", "lcp", "lacp", "l2", "*_types"]
+
+Records = dict[type[Record], dict[int, Record]]
+
+
+class VPPUnavailable(Exception):
+    """VPP went away, or answers as no VPP does; the text says which."""
+
+
+def _decode_text(
+    self: Any, data: Any, offset: int = 0, result: Any = None, ntc: bool = False
+) -> Any:
+    """vpp_serializer.String.unpack, for whatever octets an operator put into a tag."""
+    if self.fixed:
+        raw = bytes(data[offset : offset + self.num])
+        if len(raw) < self.num:
+            raise ValueError("a message ends within a string")
+        return raw.split(b"\0", 1)[0].decode("utf-8", "replace"), self.num
+    (length,) = struct.unpack_from(">I", data, offset)
+    text = bytes(data[offset + 4 : offset + 4 + length]).decode("utf-8", "replace")
+    # An empty string is reported as of no size, as vpp_papi's own does.
+    return text, length + 4 if length else 0
+
+
+class Client(VPPApiClient):  # type: ignore[misc]
+    """vpp_papi's client, for any release, and quicker at receiving."""
+
+    def __init__(self, path: str, api_dir: str) -> None:
+        super().__init__(bootstrapapi=True, server_address=path, read_timeout=0, async_thread=False)
+        self._api_dir = api_dir
+
+    def get_api_definitions(self) -> None:
+        """VPP's own definitions where it offers them, those of its package where not."""
+        self._register_functions(do_async=False)
+        if hasattr(self.api, "get_api_json"):
+            super().get_api_definitions()
+            return
+        files = vpp_papi.VPPApiJSONFiles.find_api_files(self._api_dir, API_FILES)
+        if not files:
+            raise VPPUnavailable(
+                f"this VPP is older than 24.06 and {self._api_dir} holds no *.api.json:"
+                " install the files that come with VPP, or name their directory with --api-dir"
+            )
+        _, messages, services = vpp_papi.VPPApiJSONFiles.load_api(apifiles=files)
+        self.messages.update(messages)
+        self.services.update(services)
+
+    def has_context(self, msg: bytes) -> bool:
+        """Whether the message answers a request.
+
+        The original defines a new type for each message received: half the cost of a dump.
+        """
+        if len(msg) < 10:
+            return False
+        (number,) = struct.unpack_from(">H", msg)
+        definition = self.id_msgdef[number]
+        return definition is not None and "context" in definition.field_by_name
+
+    def hung_up(self) -> bool:
+        """Whether VPP closed the connection."""
+        poll = select.poll()
+        if self.transport.socket is None or self.transport.socket.fileno() < 0:
+            return True
+        poll.register(self.transport.socket, 0)
+        return bool(poll.poll(0))
+
+
+class Pipe:
+    """The way to the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.socket = socket.socket(fileno=descriptor)
+
+    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Hand on a message; ends the process if nobody is there to take it."""
+        try:
+            socket.send_fds(self.socket, [inventory.pack(message)], descriptors)
+        except OSError:
+            os._exit(0)
+
+
+# --- connecting -----------------------------------------------------------------------------
+
+
+def wait_for_vpp(path: str, pipe: Pipe) -> int:
+    """Return the process id of who listens at `path`, once somebody does."""
+    told = None
+    while True:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(RETRY)
+            try:
+                probe.connect(path)
+                return peer_pid(probe)
+            except OSError as error:
+                # A full backlog (EAGAIN, or the time-out) is a VPP that accepts nobody.
+                number = error.errno or 0
+                if number != told:
+                    pipe.tell(Unreachable(path, number))
+                    told = number
+        if select.select([pipe.socket], [], [], RETRY)[0]:
+            os._exit(0)
+
+
+# --- dumping ----------------------------------------------------------------------------------
+
+
+class Vpp:
+    """The questions, each answered by records."""
+
+    def __init__(self, client: Client) -> None:
+        self._api = client.api
+
+    def _checked(self, reply: Any, name: str) -> Any:
+        if reply.retval:
+            raise VPPUnavailable(f"VPP refused {name}: {reply.retval}")
+        return reply
+
+    def identity(self) -> Identity:
+        """Which VPP this is."""
+        version = self._checked(self._api.show_version(), "show_version")
+        return Identity(version.version, version.build_date, self.ping())
+
+    def ping(self) -> int:
+        """VPP's process id."""
+        return int(self._checked(self._api.control_ping(), "control_ping").vpe_pid)
+
+    def want_events(self) -> None:
+        """From now on sw_interface_event tells of changes."""
+        reply = self._api.want_interface_events(enable_disable=True, pid=os.getpid())
+        self._checked(reply, "want_interface_events")
+
+    def interfaces(self) -> dict[int, Record]:
+        """sw_interface_dump."""
+        # The conversions would make an enum and an address object of every number.
+        details = self._api.sw_interface_dump(
+            sw_if_index=NO_INDEX, name_filter_valid=False, _no_type_conversion=True
+        )
+        return {
+            each.sw_if_index: Interface(
+                sw_if_index=each.sw_if_index,
+                sup_sw_if_index=each.sup_sw_if_index,
+                interface_name=each.interface_name,
+                interface_dev_type=each.interface_dev_type,
+                tag=each.tag,
+                l2_address=bytes(each.l2_address),
+                admin_up=bool(each.flags & ADMIN_UP),
+                link_up=bool(each.flags & LINK_UP),
+                link_speed=0 if each.link_speed == NO_INDEX else int(each.link_speed),
+                link_duplex=int(each.link_duplex),
+                link_mtu=int(each.link_mtu),
+                mtu=int(each.mtu[0]),
+            )
+            for each in details
+        }
+
+    def pairs(self) -> dict[int, Record]:
+        """lcp_itf_pair_get, page by page; empty without the plugin."""
+        found: dict[int, Record] = {}
+        if not hasattr(self._api, "lcp_itf_pair_get"):
+            return found
+        cursor = 0
+        for _ in range(MAX_PAGES):
+            reply, details = self._api.lcp_itf_pair_get(cursor=cursor)
+            for each in details:
+                found[each.phy_sw_if_index] = LcpPair(
+                    phy_sw_if_index=each.phy_sw_if_index,
+                    host_sw_if_index=each.host_sw_if_index,
+                    vif_index=each.vif_index,
+                    host_if_name=each.host_if_name,
+                    netns=each.netns,
+                )
+            if reply.retval != AGAIN:
+                self._checked(reply, "lcp_itf_pair_get")
+                return found
+            cursor = reply.cursor
+        raise VPPUnavailable("lcp_itf_pair_get does not come to an end")
+
+    def bonds_and_members(self) -> dict[int, tuple[Any, tuple[int, ...]]]:
+        """sw_bond_interface_dump and sw_member_interface_dump: (details, members) by bond."""
+        if not hasattr(self._api, "sw_bond_interface_dump"):
+            return {}
+        return {
+            bond.sw_if_index: (
+                bond,
+                tuple(
+                    member.sw_if_index
+                    for member in self._api.sw_member_interface_dump(sw_if_index=bond.sw_if_index)
+                ),
+            )
+            for bond in self._api.sw_bond_interface_dump(sw_if_index=NO_INDEX)
+        }
+
+    def lacp_active(self) -> frozenset[int]:
+        """sw_interface_lacp_dump: the members that collect and distribute."""
+        if not hasattr(self._api, "sw_interface_lacp_dump"):
+            return frozenset()
+        return frozenset(
+            each.sw_if_index
+            for each in self._api.sw_interface_lacp_dump()
+            if each.actor_state & COLLECTING_AND_DISTRIBUTING == COLLECTING_AND_DISTRIBUTING
+        )
+
+    def bridge_domains(self) -> dict[int, Record]:
+        """bridge_domain_dump."""
+        if not hasattr(self._api, "bridge_domain_dump"):
+            return {}
+        details = self._api.bridge_domain_dump(bd_id=NO_INDEX, sw_if_index=NO_INDEX)
+        return {
+            each.bd_id: BridgeDomain(
+                bd_id=each.bd_id,
+                bvi_sw_if_index=each.bvi_sw_if_index,
+                members=tuple(member.sw_if_index for member in each.sw_if_details),
+            )
+            for each in details
+        }
+
+
+class Watch:
+    """What is known of one VPP, and which questions are due."""
+
+    def __init__(self, vpp: Vpp, period: float) -> None:
+        self._vpp = vpp
+        self._period = period
+        self._records: Records = {}
+        self._raw_bonds: dict[int, tuple[Any, tuple[int, ...]]] = {}
+        self._seen: dict[int, str] = {}
+        self._rare_due = 0.0
+        self._rare_allowed = 0.0
+
+    def due(self) -> float:
+        """When `look` is to be called without an event, by time.monotonic."""
+        return self._rare_due
+
+    def look(self) -> Iterator[inventory.Changes]:
+        """Dump what is due, and yield how it differs from what was told."""
+        interfaces = self._vpp.interfaces()
+        names = {index: _name(each) for index, each in interfaces.items()}
+        if names != self._seen:
+            self._seen = names
+            self._rare_due = min(self._rare_due, time.monotonic())
+        now = time.monotonic()
+        self._rare_due = max(self._rare_due, self._rare_allowed)
+        told = self._records.get(Interface, {})
+        if now >= self._rare_due:
+            pairs = self._vpp.pairs()
+            self._raw_bonds = self._vpp.bonds_and_members()
+            self._rare_allowed = time.monotonic() + RARELY
+            self._rare_due = time.monotonic() + self._period
+        else:
+            # A newcomer is not told before its LCP pair: it would bear another name first.
+            pairs = self._records[LcpPair]
+            interfaces = {
+                index: each
+                for index, each in interfaces.items()
+                if index in told and _name(told[index]) == names[index]
+            }
+        after: Records = {
+            Interface: interfaces,
+            LcpPair: {phy: each for phy, each in pairs.items() if phy in interfaces},
+            Bond: self._bonds(interfaces),
+            BridgeDomain: self._vpp.bridge_domains(),
+        }
+        yield from inventory.changes(self._records, after)
+        self._records = after
+
+    def _bonds(self, interfaces: dict[int, Record]) -> dict[int, Record]:
+        lacp = self._vpp.lacp_active() if self._raw_bonds else frozenset()
+        bonds: dict[int, Record] = {}
+        for index, (bond, members) in self._raw_bonds.items():
+            links = {each for each in members if _link_up(interfaces.get(each))}
+            active = lacp & links if bond.mode == LACP_MODE else frozenset(links)
+            bonds[index] = Bond(index, int(bond.mode), len(active), members, active)
+        return bonds
+
+
+def _name(record: Record) -> str:
+    assert isinstance(record, Interface)
+    return record.interface_name
+
+
+def _link_up(record: Record | None) -> bool:
+    return isinstance(record, Interface) and record.link_up
+
+
+# --- the process ----------------------------------------------------------------------------------
+
+
+def hand_over(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
+    """Tell the parent the segment of the VPP that `vpp` asks; whether it could be had."""
+    try:
+        descriptor, pid = receive_segment(stats_socket, HANDOVER)
+    except SegmentUnavailable as error:
+        pipe.tell(Unmapped(str(error)))
+        return False
+    try:
+        if pid and api_pid and pid != api_pid:
+            pipe.tell(Unmapped(f"{stats_socket} is another VPP's"))
+            return False
+        # It answers after the handover as before it: one VPP lived through both.
+        vpp.ping()
+        pipe.tell(Mapped(), (descriptor,))
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def report(pipe: Pipe, client: Client, stats_socket: str, api_pid: int, period: float) -> None:
+    """Tell what one VPP tells until it is gone; what vpp_papi raises then comes out."""
+    client.connect("vpp-snmp-agent")
+    vpp = Vpp(client)
+    news, bell = socket.socketpair()
+    bell.setblocking(False)
+
+    def ring(*event: object) -> None:
+        # In vpp_papi's receive thread.  A bell that takes no more has been rung.
+        with contextlib.suppress(BlockingIOError):
+            bell.send(b"!")
+
+    client.register_event_callback(ring)
+    pipe.tell(Connected(vpp.identity()))
+    vpp.want_events()
+    mapped = hand_over(pipe, stats_socket, api_pid, vpp)
+    watch = Watch(vpp, period)
+
+    poll = select.poll()
+    for ended in (client.transport.socket, pipe.socket):
+        poll.register(ended, 0)
+    poll.register(news, select.POLLIN)
+    while True:
+        began = time.monotonic()
+        for message in watch.look():
+            pipe.tell(message)
+        pipe.tell(Alive())
+        next_look = time.monotonic() + max(PACE, time.monotonic() - began)
+        rung = False
+        while time.monotonic() < (next_look if rung else watch.due()):
+            until = next_look if rung else min(watch.due(), time.monotonic() + HEARTBEAT)
+            ready = dict(poll.poll(max(0.0, until - time.monotonic()) * 1000))
+            if client.transport.socket.fileno() in ready or pipe.socket.fileno() in ready:
+                return
+            if news.fileno() in ready:
+                news.recv(1 << 16)
+                rung = True
+            elif not rung:
+                vpp.ping()
+                pipe.tell(Alive())
+                mapped = mapped or hand_over(pipe, stats_socket, api_pid, vpp)
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that happens."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    """The process; it ends by itself only with its VPP."""
+    descriptor, api_socket, stats_socket, api_dir, period = arguments
+    pipe = Pipe(int(descriptor))
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the parent
+    os.dup2(2, 1)  # vpp_papi prints
+    vpp_serializer.String.unpack = _decode_text
+    client = Client(api_socket, api_dir)
+
+    def end(error: BaseException | None) -> None:
+        if error is None or client.hung_up():
+            pipe.tell(Gone())
+        elif isinstance(error, VPPUnavailable):
+            pipe.tell(Broken(str(error)))
+        else:
+            pipe.tell(Broken(f"{type(error).__name__}: {error}"))
+        # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
+        os._exit(0)
+
+    # vpp_papi's receive thread would die without a word, and every call wait for ever.
+    threading.excepthook = lambda failure: end(failure.exc_value)
+    api_pid = wait_for_vpp(api_socket, pipe)
+    pipe.tell(Connecting())
+    try:
+        report(pipe, client, stats_socket, api_pid, float(period))
+        end(None)
+    except Exception as error:  # vpp_papi's boundary: unexpected bytes raise anything there
+        end(error)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
