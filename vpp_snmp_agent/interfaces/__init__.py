@@ -1,0 +1,1 @@
+"""The rows: names, what outlives a restart, live counters."""

@@ -1,0 +1,177 @@
+"""The counters of IF-MIB from those of VPP (vnet/interface.h; RFC 2863 section 6).
+
+The rules this module keeps:
+
+- A reading is taken when it is asked for.  While the segment cannot be read, the last
+  reading stands for it; without one the cell does not exist.
+- A derived counter is never above the truth and never goes backwards: the total is read
+  first, what is taken off it afterwards, and the highest result stands.
+- Any decrease of what VPP counts is a discontinuity, and said to be one.
+"""
+
+import time
+from array import array
+
+from ..vpp.layout import Kind
+from ..vpp.stats import Counter, Segment, SegmentUnavailable
+
+# (name in the segment, kind, which number of the pair)
+_SOURCES = (
+    ("/if/rx", Kind.COMBINED, 0),
+    ("/if/rx", Kind.COMBINED, 1),
+    ("/if/rx-multicast", Kind.COMBINED, 0),
+    ("/if/rx-broadcast", Kind.COMBINED, 0),
+    ("/if/tx", Kind.COMBINED, 0),
+    ("/if/tx", Kind.COMBINED, 1),
+    ("/if/tx-multicast", Kind.COMBINED, 0),
+    ("/if/tx-broadcast", Kind.COMBINED, 0),
+    ("/if/punt", Kind.SIMPLE, 0),
+    ("/if/rx-no-buf", Kind.SIMPLE, 0),
+    ("/if/rx-miss", Kind.SIMPLE, 0),
+    ("/if/rx-error", Kind.SIMPLE, 0),
+    ("/if/tx-error", Kind.SIMPLE, 0),
+)
+_RX_PACKETS, _RX_BYTES, _RX_MULTICAST, _RX_BROADCAST = range(4)
+_TX_PACKETS, _TX_BYTES, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
+_PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR = range(8, 13)
+_RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
+_NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
+
+
+class CounterSet:
+    """Where all these counters lie in one segment."""
+
+    __slots__ = ("counters", "inode")
+
+    def __init__(self, segment: Segment) -> None:
+        self.inode = segment.inode
+        self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
+
+
+class InterfaceCounters:
+    """The counters of one interface; each property is a reading, None if there is none."""
+
+    __slots__ = ("_last", "_read_once", "_sources", "_sw_if_index", "restarted_at")
+
+    def __init__(
+        self, sources: CounterSet | None, sw_if_index: int, restarted_at: float | None = None
+    ) -> None:
+        """`restarted_at`: of the last discontinuity so far, by time.monotonic."""
+        self._sources = sources.counters if sources else ()
+        self._sw_if_index = sw_if_index
+        self._last = _NOTHING_READ[:]
+        self._read_once = 0  # a bit for each source
+        self.restarted_at = restarted_at
+
+    def _read(self, which: int) -> int | None:
+        last = self._last
+        try:
+            value = self._sources[which].read(self._sw_if_index)
+        except (SegmentUnavailable, IndexError):
+            return last[which] if self._read_once >> which & 1 else None
+        if value < last[which]:
+            self._restart()
+            last = self._last
+        last[which] = value
+        self._read_once |= 1 << which
+        return value
+
+    def _restart(self) -> None:
+        self._last = _NOTHING_READ[:]
+        self._read_once = 0
+        self.restarted_at = time.monotonic()
+
+    def _unicast(self, packets: int, multicast: int, broadcast: int, which: int) -> int | None:
+        total = self._read(packets)
+        off_multicast, off_broadcast = self._read(multicast), self._read(broadcast)
+        if total is None or off_multicast is None or off_broadcast is None:
+            return None
+        last = self._last
+        last[which] = max(last[which], total - off_multicast - off_broadcast)
+        return last[which]
+
+    def _sum(self, *which: int) -> int | None:
+        total = 0
+        for each in which:
+            value = self._read(each)
+            if value is None:
+                return None
+            total += value
+        return total
+
+    @property
+    def in_octets(self) -> int | None:
+        """Whole L2 frames without FCS."""
+        return self._read(_RX_BYTES)
+
+    @property
+    def out_octets(self) -> int | None:
+        """Whole L2 frames without FCS."""
+        return self._read(_TX_BYTES)
+
+    @property
+    def in_unicast(self) -> int | None:
+        """Packets that are neither multicast nor broadcast; all of them without detail."""
+        return self._unicast(_RX_PACKETS, _RX_MULTICAST, _RX_BROADCAST, _RX_UNICAST)
+
+    @property
+    def out_unicast(self) -> int | None:
+        """Packets that are neither multicast nor broadcast; all of them without detail."""
+        return self._unicast(_TX_PACKETS, _TX_MULTICAST, _TX_BROADCAST, _TX_UNICAST)
+
+    @property
+    def in_multicast(self) -> int | None:
+        """0 unless VPP collects detailed statistics of this interface."""
+        return self._read(_RX_MULTICAST)
+
+    @property
+    def in_broadcast(self) -> int | None:
+        """0 unless VPP collects detailed statistics of this interface."""
+        return self._read(_RX_BROADCAST)
+
+    @property
+    def out_multicast(self) -> int | None:
+        """0 unless VPP collects detailed statistics of this interface."""
+        return self._read(_TX_MULTICAST)
+
+    @property
+    def out_broadcast(self) -> int | None:
+        """0 unless VPP collects detailed statistics of this interface."""
+        return self._read(_TX_BROADCAST)
+
+    @property
+    def in_non_unicast(self) -> int | None:
+        """Multicast and broadcast together."""
+        return self._sum(_RX_MULTICAST, _RX_BROADCAST)
+
+    @property
+    def out_non_unicast(self) -> int | None:
+        """Multicast and broadcast together."""
+        return self._sum(_TX_MULTICAST, _TX_BROADCAST)
+
+    @property
+    def in_discards(self) -> int | None:
+        """What the hardware had to leave for want of descriptors or buffers."""
+        return self._sum(_RX_MISS, _RX_NO_BUF)
+
+    @property
+    def in_errors(self) -> int | None:
+        """Damaged frames, as the driver counts them."""
+        return self._read(_RX_ERROR)
+
+    @property
+    def out_errors(self) -> int | None:
+        """Frames that the driver could not send."""
+        return self._read(_TX_ERROR)
+
+    @property
+    def in_unknown_protos(self) -> int | None:
+        """Packets punted for want of anybody who takes them."""
+        return self._read(_PUNT)
+
+    @property
+    def discontinuity(self) -> float | None:
+        """When a counter last jumped, by time.monotonic; None if none ever did."""
+        for each in (_RX_BYTES, _TX_BYTES, _RX_PACKETS, _TX_PACKETS):
+            self._read(each)
+        return self.restarted_at

@@ -1,0 +1,1 @@
+"""One file per MIB: its tables, one line per column."""

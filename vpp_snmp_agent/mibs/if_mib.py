@@ -1,0 +1,99 @@
+"""IF-MIB (RFC 2863): ifNumber, ifTable, ifXTable, ifTableLastChange."""
+
+from ..agentx.mib import Column, Module, Scalar, Table
+from ..agentx.pdu import (
+    COUNTER32,
+    COUNTER64,
+    GAUGE32,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    TIMETICKS,
+    oid,
+)
+from ..interfaces.table import InterfaceTable
+
+TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
+DISABLED = 2
+ZERO_DOT_ZERO = oid("0.0")
+
+IF_TABLE = Table(
+    "1.3.6.1.2.1.2.2.1",
+    (
+        Column(1, "ifIndex", INTEGER, lambda row: row.index),
+        Column(2, "ifDescr", OCTET_STRING, lambda row: row.name.encode()),
+        Column(3, "ifType", INTEGER, lambda row: row.type),
+        Column(4, "ifMtu", INTEGER, lambda row: row.mtu),
+        Column(5, "ifSpeed", GAUGE32, lambda row: row.speed),
+        Column(6, "ifPhysAddress", OCTET_STRING, lambda row: row.phys_address),
+        Column(7, "ifAdminStatus", INTEGER, lambda row: row.admin_status),
+        Column(8, "ifOperStatus", INTEGER, lambda row: row.oper_status),
+        Column(9, "ifLastChange", TIMETICKS, lambda row: row.last_change),
+        Column(10, "ifInOctets", COUNTER32, lambda row: row.counters.in_octets),
+        Column(11, "ifInUcastPkts", COUNTER32, lambda row: row.counters.in_unicast),
+        Column(12, "ifInNUcastPkts", COUNTER32, lambda row: row.counters.in_non_unicast),
+        Column(13, "ifInDiscards", COUNTER32, lambda row: row.counters.in_discards),
+        Column(14, "ifInErrors", COUNTER32, lambda row: row.counters.in_errors),
+        Column(15, "ifInUnknownProtos", COUNTER32, lambda row: row.counters.in_unknown_protos),
+        Column(16, "ifOutOctets", COUNTER32, lambda row: row.counters.out_octets),
+        Column(17, "ifOutUcastPkts", COUNTER32, lambda row: row.counters.out_unicast),
+        Column(18, "ifOutNUcastPkts", COUNTER32, lambda row: row.counters.out_non_unicast),
+        Column(19, "ifOutDiscards", COUNTER32, lambda row: 0),  # VPP charges no drop to egress
+        Column(20, "ifOutErrors", COUNTER32, lambda row: row.counters.out_errors),
+        Column(21, "ifOutQLen", GAUGE32, lambda row: 0),
+        Column(22, "ifSpecific", OBJECT_IDENTIFIER, lambda row: ZERO_DOT_ZERO),
+    ),
+)
+
+IF_X_TABLE = Table(
+    "1.3.6.1.2.1.31.1.1.1",
+    (
+        Column(1, "ifName", OCTET_STRING, lambda row: row.name.encode()),
+        Column(2, "ifInMulticastPkts", COUNTER32, lambda row: row.counters.in_multicast),
+        Column(3, "ifInBroadcastPkts", COUNTER32, lambda row: row.counters.in_broadcast),
+        Column(4, "ifOutMulticastPkts", COUNTER32, lambda row: row.counters.out_multicast),
+        Column(5, "ifOutBroadcastPkts", COUNTER32, lambda row: row.counters.out_broadcast),
+        Column(6, "ifHCInOctets", COUNTER64, lambda row: row.counters.in_octets),
+        Column(7, "ifHCInUcastPkts", COUNTER64, lambda row: row.counters.in_unicast),
+        Column(8, "ifHCInMulticastPkts", COUNTER64, lambda row: row.counters.in_multicast),
+        Column(9, "ifHCInBroadcastPkts", COUNTER64, lambda row: row.counters.in_broadcast),
+        Column(10, "ifHCOutOctets", COUNTER64, lambda row: row.counters.out_octets),
+        Column(11, "ifHCOutUcastPkts", COUNTER64, lambda row: row.counters.out_unicast),
+        Column(12, "ifHCOutMulticastPkts", COUNTER64, lambda row: row.counters.out_multicast),
+        Column(13, "ifHCOutBroadcastPkts", COUNTER64, lambda row: row.counters.out_broadcast),
+        Column(14, "ifLinkUpDownTrapEnable", INTEGER, lambda row: DISABLED),
+        Column(15, "ifHighSpeed", GAUGE32, lambda row: row.speed // 10**6),
+        Column(16, "ifPromiscuousMode", INTEGER, lambda row: FALSE),
+        Column(17, "ifConnectorPresent", INTEGER, lambda row: TRUE if row.has_connector else FALSE),
+        Column(18, "ifAlias", OCTET_STRING, lambda row: row.alias.encode()),
+        Column(
+            19, "ifCounterDiscontinuityTime", TIMETICKS, lambda row: row.counter_discontinuity_time
+        ),
+    ),
+)
+
+
+def module(interfaces: InterfaceTable) -> Module:
+    """IF-MIB over these interfaces."""
+    rows = interfaces.rows
+    return Module(
+        capability="1.3.6.1.2.1.31",
+        description="IF-MIB (RFC 2863): the interfaces of VPP",
+        subtrees=(
+            "1.3.6.1.2.1.2.1",
+            "1.3.6.1.2.1.2.2",
+            "1.3.6.1.2.1.31.1.1",
+            "1.3.6.1.2.1.31.1.5",
+        ),
+        objects=(
+            Scalar("1.3.6.1.2.1.2.1", "ifNumber", INTEGER, lambda: len(rows)),
+            IF_TABLE.over(rows),
+            IF_X_TABLE.over(rows),
+            Scalar(
+                "1.3.6.1.2.1.31.1.5",
+                "ifTableLastChange",
+                TIMETICKS,
+                lambda: interfaces.last_change,
+            ),
+        ),
+    )

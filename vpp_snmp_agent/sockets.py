@@ -1,0 +1,48 @@
+"""Why a socket cannot be used, in the words an operator needs."""
+
+import errno
+import grp
+import os
+import pwd
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def explain(path: str, number: int) -> str:
+    """What errno `number` on connecting to `path` means, and what would help."""
+    if number == errno.ENOENT:
+        return f"{path}: there is no such socket"
+    if number == errno.ECONNREFUSED:
+        return f"{path}: nobody listens"
+    if number == errno.EACCES:
+        return f"{path}: no permission for user {_user(os.geteuid())}{_what_would_help(path)}"
+    return f"{path}: {os.strerror(number)}"
+
+
+def _what_would_help(path: str) -> str:
+    while path != "/":
+        try:
+            status = os.stat(path)
+        except PermissionError:
+            path = os.path.dirname(path) or "/"
+            continue
+        except OSError:
+            break
+        group = _group(status.st_gid)
+        told = f": {path} is {_user(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
+        if status.st_gid == os.getegid() or status.st_gid in os.getgroups():
+            return told + "; give that group write permission"
+        return told + f"; add the user to group {group}"
+    return ""

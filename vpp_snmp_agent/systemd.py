@@ -1,0 +1,42 @@
+"""What systemd is told, if it started us (sd_notify(3)); silence otherwise."""
+
+import os
+import socket
+
+
+class Supervisor:
+    """systemd, or nobody."""
+
+    def __init__(self) -> None:
+        path = os.environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + path[1:] if path.startswith("@") else path
+        usec = int(os.environ.get("WATCHDOG_USEC", "0") or 0)
+        meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        # Half the time, as sd_watchdog_enabled(3) recommends.
+        self.watchdog_period = usec / 2e6 if usec and meant and self._address else None
+
+    def _tell(self, text: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.setblocking(False)
+            try:
+                notify.sendto(text.encode(), self._address)
+            except OSError:
+                return  # a supervisor that does not listen is not worth a failure
+
+    def ready(self) -> None:
+        """The service does its work from now on."""
+        self._tell("READY=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`."""
+        self._tell(f"STATUS={text}")
+
+    def alive(self) -> None:
+        """The loop turns."""
+        self._tell("WATCHDOG=1")
+
+    def stopping(self) -> None:
+        """The service ends."""
+        self._tell("STOPPING=1")
