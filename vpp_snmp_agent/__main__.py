@@ -1,0 +1,7 @@
+"""python -m vpp_snmp_agent"""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
