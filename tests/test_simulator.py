@@ -1,0 +1,747 @@
+"""The simulator against independent judges: vpp_papi, unchanged, and a recorded VPP 26.06.
+
+vpp_papi keeps its types for a whole process, so clients of releases that differ run in a
+process of their own.
+"""
+
+import gzip
+import json
+import os
+import queue
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from vpp_papi import VPPApiClient, VPPIOError
+from vpp_papi.vpp_stats import VPPStats
+
+from vpp_snmp_agent.simulator import Simulator, SimulatorError
+from vpp_snmp_agent.simulator.grammar import ENUMS
+from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
+from vpp_snmp_agent.simulator.release import Release
+from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG
+from vpp_snmp_agent.simulator.segment import Heap
+from vpp_snmp_agent.vpp import layout
+from vpp_snmp_agent.vpp.layout import Kind
+
+RECORDED = Path(__file__).resolve().parents[1].parent / "shared" / "recorded" / "vpp-26.06"
+needs_recording = pytest.mark.skipif(
+    not RECORDED.is_dir(), reason="no recording of a real VPP beside the repository"
+)
+PORT, CUSTOMER, BOND = "GigabitEthernet5/0/0", "GigabitEthernet5/0/0.205", "BondEthernet0"
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """An edge router that no test changes."""
+    with Simulator(tmp_path_factory.mktemp("vpp")) as vpp:
+        vpp.freeze()
+        yield vpp
+
+
+@pytest.fixture
+def vpp(tmp_path: Path) -> Iterator[Simulator]:
+    """An edge router of the test's own."""
+    with Simulator(tmp_path) as simulator:
+        yield simulator
+
+
+class Connection:
+    """vpp_papi connected to a simulator, with the events that it was told of."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self.client = VPPApiClient(
+            bootstrapapi=True, server_address=str(simulator.api_socket), read_timeout=2
+        )
+        self.client.connect("judge")
+        self.api = self.client.api
+        self.events: queue.Queue[tuple[int, int, bool]] = queue.Queue()
+        self.client.register_event_callback(self._note)
+
+    def _note(self, name: str, event: Any) -> None:
+        if name == "sw_interface_event":
+            self.events.put((event.sw_if_index, int(event.flags), event.deleted))
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+
+    def rows(self) -> dict[str, Any]:
+        return {row.interface_name: row for row in self.api.sw_interface_dump()}
+
+    def pairs(self) -> dict[str, Any]:
+        pairs = self.client.details_iter(self.api.lcp_itf_pair_get)
+        return {pair.host_if_name: pair for pair in pairs}
+
+    def told(self) -> list[tuple[int, int, bool]]:
+        """The events so far: what is sent before a ping's answer is there before it."""
+        self.api.control_ping()
+        answer = []
+        while not self.events.empty():
+            answer.append(self.events.get())
+        return answer
+
+
+def stats_of(simulator: Simulator) -> VPPStats:
+    stats = VPPStats(str(simulator.stats_socket))
+    stats.connect()
+    return stats
+
+
+def entries(segment: bytes, generation: layout.Generation) -> dict[str, tuple[Kind, int]]:
+    """A directory as (kind, value) by name, with none of the simulator's code."""
+    _, base, _, _, directory = layout.HEADER.unpack_from(segment)
+    start = directory - base
+    (count,) = layout.LENGTH.unpack_from(segment, start - layout.LENGTH_BEFORE)
+    answer = {}
+    for place in range(start, start + count * layout.ENTRY.size, layout.ENTRY.size):
+        number, value, name = layout.ENTRY.unpack_from(segment, place)
+        answer[name.split(b"\0")[0].decode()] = (layout.KINDS[generation][number], value)
+    return answer
+
+
+def segment_of(simulator: Simulator) -> bytes:
+    stats = stats_of(simulator)
+    try:
+        return bytes(stats.statseg[:])
+    finally:
+        stats.disconnect()
+
+
+# Against vpp_papi.
+
+
+def test_vpp_papi_bootstraps_from_what_the_simulator_says_of_itself(shared: Simulator) -> None:
+    with Connection(shared) as connection:
+        assert connection.api.show_version().version == "26.06-release"
+        assert connection.api.control_ping().vpe_pid == shared.pid
+
+
+def test_the_edge_router_is_all_there(shared: Simulator) -> None:
+    with Connection(shared) as connection:
+        rows, pairs = connection.rows(), connection.pairs()
+        (bond,) = connection.api.sw_bond_interface_dump()
+        members = connection.api.sw_member_interface_dump(sw_if_index=bond.sw_if_index)
+        partners = connection.api.sw_interface_lacp_dump()
+    assert rows.keys() >= {spec.full_name for spec in EDGE_ROUTER} | {"local0", "tap4096.205"}
+    assert rows["local0"].sw_if_index == 0
+    assert (rows[PORT].link_speed, int(rows[PORT].flags)) == (1_000_000, 3)
+    assert int(rows["GigabitEthernet6/0/0"].flags) == 0
+    assert rows["BondEthernet0.105"].mtu[0] == 1500
+    qinq = rows["TenGigabitEthernet1/0/3.310211"]
+    assert (qinq.sub_outer_vlan_id, qinq.sub_inner_vlan_id) == (3102, 11)
+    assert qinq.sup_sw_if_index == rows["TenGigabitEthernet1/0/3"].sw_if_index
+    assert rows["tap4096"].interface_dev_type == "tap"
+    assert pairs["enp1s0f3.3102.11"].phy_sw_if_index == qinq.sw_if_index
+    assert pairs["eno1.205"].host_sw_if_index == rows["tap4096.205"].sw_if_index
+    assert {pair.netns for pair in pairs.values()} == {"dataplane"}
+    assert len(pairs) == sum(bool(spec.host) for spec in EDGE_ROUTER)
+    assert (bond.active_members, bond.members) == (2, 2)
+    names = {"TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"}
+    assert {member.interface_name for member in members} == names
+    assert {partner.interface_name for partner in partners} == names
+
+
+def test_a_dump_can_ask_for_one_interface_or_for_part_of_a_name(shared: Simulator) -> None:
+    with Connection(shared) as connection:
+        dump = connection.api.sw_interface_dump
+        assert [row.interface_name for row in dump(sw_if_index=1)] == [PORT]
+        assert dump(sw_if_index=9999) == []
+        found = dump(name_filter_valid=True, name_filter="net0.10")
+        assert [row.sub_id for row in found] == [100, 101, 105]
+
+
+def test_pairs_come_in_pages(vpp: Simulator) -> None:
+    vpp.set_page(5)
+    with Connection(vpp) as connection:
+        reply, first = connection.api.lcp_itf_pair_get(cursor=0)
+        assert (reply.retval, len(first)) == (-165, 5)
+        assert len(connection.pairs()) == 16
+    assert vpp.calls()["lcp_itf_pair_get"] == 1 + 4
+
+
+def test_a_bridge_domain_tells_its_members(vpp: Simulator) -> None:
+    bvi = vpp.add_loopback("loop1")
+    vpp.add_bridge_domain(10, [PORT, "loop1"], "loop1")
+    with Connection(vpp) as connection:
+        (domain,) = connection.api.bridge_domain_dump()
+    assert (domain.bd_id, domain.bvi_sw_if_index) == (10, bvi)
+    assert [member.sw_if_index for member in domain.sw_if_details] == [1, bvi]
+
+
+CLIENT = """
+import json, sys
+from vpp_papi import VPPApiClient
+client = VPPApiClient(apidir=sys.argv[1], server_address=sys.argv[2])
+client.connect("judge")
+rows = client.api.sw_interface_dump()
+lcp = hasattr(client.api, "lcp_itf_pair_get")
+print(json.dumps({
+    "version": client.api.show_version().version,
+    "types": {row.interface_name: row.interface_dev_type for row in rows},
+    "pairs": [p.host_if_name for p in client.details_iter(client.api.lcp_itf_pair_get)] if lcp
+    else None,
+    "json": hasattr(client.api, "get_api_json"),
+    "table": list(client.transport.message_table),
+}))
+client.disconnect()
+"""
+
+
+def through_files(simulator: Simulator) -> dict[str, Any]:
+    command = [sys.executable, "-c", CLIENT, str(simulator.api_dir), str(simulator.api_socket)]
+    return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
+
+
+@pytest.mark.parametrize(
+    ("release", "tap", "has_json"),
+    [("22.02", "tap1", False), ("23.06", "tap1", False), ("25.10", "tap4096", True)],
+)
+def test_vpp_papi_connects_to_any_release_through_its_files(
+    tmp_path: Path, release: str, tap: str, has_json: bool
+) -> None:
+    with Simulator(tmp_path, release=release) as simulator:
+        said = through_files(simulator)
+    assert said["version"] == f"{release}-release"
+    assert said["types"][tap] == "virtio"
+    assert len(said["pairs"]) == 16
+    assert said["json"] is has_json
+    crc = "5a95842f" if release == "22.02" else "8b5481af"
+    assert f"lcp_itf_pair_details_{crc}" in said["table"]
+
+
+def test_a_plugin_that_is_off_has_no_messages(tmp_path: Path) -> None:
+    with Simulator(tmp_path, without=["lcp", "lacp"]) as simulator:
+        said = through_files(simulator)
+    assert said["pairs"] is None
+    assert not any("lcp" in name or "lacp" in name for name in said["table"])
+
+
+def test_a_tag_that_is_not_ascii_breaks_vpp_papi_as_a_real_one_does(vpp: Simulator) -> None:
+    vpp.set_tag(PORT, "Zürich".encode())
+    with Connection(vpp) as connection, pytest.raises(UnicodeDecodeError):
+        connection.api.sw_interface_dump()
+
+
+# Against vpp_papi's reader of the segment.
+
+
+def test_vpp_papi_reads_the_true_counters(shared: Simulator) -> None:
+    shared.step(60)
+    truth, stats = shared.truth(), stats_of(shared)
+    try:
+        for name in ("rx", "tx", "rx-multicast"):
+            counter = stats[f"/if/{name}"]
+            for row in truth.values():
+                column = counter[:, row.sw_if_index]
+                assert (column.sum_packets(), column.sum_octets()) == row.combined[name]
+        for name in ("drops", "punt", "ip4", "ip6", "rx-miss", "rx-error", "tx-error"):
+            counter = stats[f"/if/{name}"]
+            for row in truth.values():
+                assert counter[:, row.sw_if_index].sum() == row.simple[name]
+        assert stats["/interfaces/BondEthernet0.100/rx"].sum_octets() == (
+            truth["BondEthernet0.100"].rx.bytes
+        )
+        assert stats["/if/names"] == [truth[name].name for name in truth]
+        assert stats["/sys/num_worker_threads"] == 2
+    finally:
+        stats.disconnect()
+
+
+def test_counters_move_at_the_rates_they_were_given(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.clear()
+    vpp.set_traffic(CUSTOMER, rx=1000, rx_size=500, tx=10, tx_size=60, drops=0.5)
+    vpp.step(10)
+    row = vpp.truth()[CUSTOMER]
+    assert (row.rx, row.tx, row.simple["drops"]) == ((10_000, 5_000_000), (100, 6000), 5)
+    vpp.step(0.0015)
+    assert vpp.truth()[CUSTOMER].rx == (10_001, 5_000_750)
+
+
+def test_traffic_flows_by_itself_until_it_is_frozen(vpp: Simulator) -> None:
+    before = vpp.truth()[BOND].rx.packets
+    end = time.monotonic() + 5
+    while vpp.truth()[BOND].rx.packets == before:
+        assert time.monotonic() < end
+    vpp.freeze()
+    assert vpp.truth() == vpp.truth()
+
+
+def test_a_parent_never_counts_less_than_its_sub_interfaces(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.add_sub(BOND, 777, traffic={"rx": 3.7, "tx": 1.3})
+    for seconds in (0.1, 0.37, 1.77):
+        vpp.step(seconds)
+        truth = vpp.truth()
+        subs = [truth[f"BondEthernet0.{n}"] for n in (100, 101, 105, 130, 2502, 777)]
+        members = [truth[f"TenGigabitEthernet1/0/{n}"] for n in (0, 1)]
+        for part in (subs, members):
+            assert truth[BOND].rx.packets >= sum(row.rx.packets for row in part)
+            assert truth[BOND].tx.bytes >= sum(row.tx.bytes for row in part)
+    before = vpp.truth()[BOND].rx
+    vpp.delete("BondEthernet0.777")
+    vpp.step(1)
+    assert vpp.truth()[BOND].rx > before
+
+
+def test_kinds_of_address_are_counted_only_when_told_to(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.step(10)
+    assert vpp.truth()[PORT].combined["rx-multicast"] == (0, 0)
+    vpp.clear()
+    vpp.set_detailed(PORT, True)
+    vpp.step(10)
+    counted = vpp.truth()[PORT].combined
+    assert counted["rx-multicast"].packets > counted["rx-broadcast"].packets > 0
+    kinds = ("rx-unicast", "rx-multicast", "rx-broadcast")
+    assert 0 <= counted["rx"].packets - sum(counted[kind].packets for kind in kinds) <= 2
+
+
+def test_nothing_flows_where_the_link_is_down(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.set_link(PORT, False)
+    before = vpp.truth()
+    vpp.step(10)
+    after = vpp.truth()
+    assert after[CUSTOMER] == before[CUSTOMER]
+    assert after["BondEthernet0.100"].rx > before["BondEthernet0.100"].rx
+
+
+def test_clear_zeroes_every_interface(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.step(10)
+    vpp.clear()
+    assert {row.rx for row in vpp.truth().values()} == {(0, 0)}
+    stats = stats_of(vpp)
+    assert {sum(row) for row in stats["/if/drops"]} == {0}
+    stats.disconnect()
+
+
+# The segment.
+
+
+def test_a_reused_index_starts_at_zero(vpp: Simulator) -> None:
+    index = vpp.truth()["BondEthernet0.130"].sw_if_index
+    vpp.freeze()
+    vpp.step(10)
+    assert vpp.reuse("BondEthernet0.130", parent=BOND, sub_id=131) == index
+    assert vpp.truth()["BondEthernet0.131"].rx == (0, 0)
+    stats = stats_of(vpp)
+    assert stats["/if/rx"][:, index].sum_packets() == 0
+    assert stats["/if/names"][index] == "BondEthernet0.131"
+    stats.disconnect()
+
+
+@pytest.mark.parametrize(
+    ("release", "said"), [("22.02", None), ("23.06", "loop0"), ("23.10", "deleted")]
+)
+def test_a_deleted_name_is_as_the_release_has_it(
+    tmp_path: Path, release: str, said: str | None
+) -> None:
+    with Simulator(tmp_path, release=release) as simulator:
+        index = simulator.truth()["loop0"].sw_if_index
+        simulator.delete("loop0")
+        segment = segment_of(simulator)
+        generation = Release.parse(release).generation
+        kind, pointer = entries(segment, generation)["/if/names"]
+    assert kind is Kind.NAME_VECTOR
+    _, base, *_ = layout.HEADER.unpack_from(segment)
+    (text,) = layout.POINTER.unpack_from(segment, pointer - base + 8 * index)
+    if said is None:
+        assert text == 0
+    else:
+        (length,) = layout.LENGTH.unpack_from(segment, text - base - layout.LENGTH_BEFORE)
+        assert segment[text - base : text - base + length] == said.encode() + b"\0"
+
+
+def test_gauges_are_gauges_only_where_there_are_any(tmp_path: Path) -> None:
+    kinds = {}
+    for release in ("22.02", "25.10", "26.06"):
+        with Simulator(tmp_path, release=release) as simulator:
+            found = entries(segment_of(simulator), Release.parse(release).generation)
+        kinds[release] = found["/sys/num_worker_threads"]
+        assert found["/interfaces/local0/rx"][0] is Kind.SYMLINK
+        assert ("/sys/boottime" in found) is (release != "22.02")
+    assert kinds["22.02"] == kinds["25.10"] == (Kind.SCALAR, 2)
+    assert kinds["26.06"] == (Kind.GAUGE, 2)
+
+
+def test_rows_that_outgrow_their_room_move_and_bump_the_epoch(vpp: Simulator) -> None:
+    vpp.freeze()
+    before, epoch, truth = vpp.where("/if/rx"), vpp.epoch(), vpp.truth()
+    for number in range(30):
+        vpp.add_loopback(f"loop{number + 1}")
+    assert vpp.where("/if/rx")["rows"] != before["rows"]
+    assert vpp.epoch() > epoch
+    assert vpp.truth().items() >= truth.items()
+    stats = stats_of(vpp)
+    for row in truth.values():
+        assert stats["/if/rx"][:, row.sw_if_index].sum_octets() == row.rx.bytes
+    stats.disconnect()
+
+
+def test_what_a_heap_is_given_back_it_gives_out_again() -> None:
+    heap = Heap(4096, 4096 + 160)
+    first, second = heap.allocate(60), heap.allocate(30)
+    with pytest.raises(MemoryError):
+        heap.allocate(80)
+    heap.release(first, 60)
+    heap.release(second, 30)
+    assert heap.allocate(160) == first == 4096
+    assert heap.used == heap.size
+
+
+def test_a_row_can_be_null_until_interfaces_are_added(vpp: Simulator) -> None:
+    vpp.drop_row("/if/mpls", 1)
+    assert vpp.where("/if/mpls")["rows"][1] is None
+    for number in range(30):
+        vpp.add_loopback(f"loop{number + 1}")
+    assert vpp.where("/if/mpls")["rows"][1] is not None
+
+
+def test_the_lock_can_be_held_for_ever_and_memory_spoilt(vpp: Simulator) -> None:
+    stats = stats_of(vpp)
+    vpp.hold_lock()
+    vpp.add_loopback("loop1")
+    assert stats.in_progress == 1
+    vpp.hold_lock(False)
+    assert stats.in_progress == 0
+    vpp.corrupt(vpp.where("/if/rx")["pointers"], b"\xff" * 8)
+    with pytest.raises((IOError, OverflowError)):
+        stats.__getitem__("/if/rx", blocking=False)
+    stats.disconnect()
+
+
+# Events.
+
+
+def test_vpp_tells_of_add_delete_admin_and_link(vpp: Simulator) -> None:
+    with Connection(vpp) as connection:
+        connection.api.want_interface_events(enable_disable=1, pid=os.getpid())
+        port = connection.rows()[PORT].sw_if_index
+        index = vpp.add_loopback("loop1")
+        assert connection.told() == [(index, 3, False)]
+        vpp.set_admin("loop1", False)
+        vpp.set_link(PORT, False)
+        vpp.set_link(PORT, True)
+        vpp.delete("loop1")
+        assert connection.told() == [
+            (index, 0, False),
+            (port, 0, False),
+            (port, 2, False),
+            (index, 0, True),
+        ]
+
+
+def test_vpp_is_silent_about_the_rest(vpp: Simulator) -> None:
+    with Connection(vpp) as connection:
+        connection.api.want_interface_events(enable_disable=1, pid=os.getpid())
+        vpp.set_mtu(PORT, 1400)
+        vpp.set_tag(PORT, b"uplink")
+        vpp.rename("loop0", "lo")
+        vpp.delete_pair(CUSTOMER, keep_host=True)
+        vpp.create_pair(CUSTOMER, "renamed", host="tap4096.205")
+        vpp.remove_member(BOND, "TenGigabitEthernet1/0/1")
+        vpp.clear()
+        assert connection.told() == []
+        rows, pairs = connection.rows(), connection.pairs()
+        (bond,) = connection.api.sw_bond_interface_dump()
+    assert (rows[PORT].mtu[0], rows[PORT].tag) == (1400, "uplink")
+    assert "lo" in rows
+    assert pairs["renamed"].phy_sw_if_index == rows[CUSTOMER].sw_if_index
+    assert (bond.active_members, bond.members) == (1, 1)
+
+
+def test_a_sub_interface_loses_its_link_with_its_parent_silently(vpp: Simulator) -> None:
+    with Connection(vpp) as connection:
+        connection.api.want_interface_events(enable_disable=1, pid=os.getpid())
+        vpp.set_link(PORT, False)
+        rows = connection.rows()
+        assert (int(rows[PORT].flags), int(rows[CUSTOMER].flags)) == (1, 1)
+        assert [index for index, *_ in connection.told()] == [rows[PORT].sw_if_index]
+
+
+def test_deleting_a_sub_interface_deletes_its_pair_and_tap(vpp: Simulator) -> None:
+    vpp.delete(CUSTOMER)
+    with Connection(vpp) as connection:
+        assert not {"tap4096.205", CUSTOMER} & connection.rows().keys()
+        assert "eno1.205" not in connection.pairs()
+
+
+def test_a_bond_without_an_active_member_has_no_link(vpp: Simulator) -> None:
+    vpp.set_active("TenGigabitEthernet1/0/0", False)
+    assert vpp.interfaces()[BOND]["link"] is True
+    vpp.set_link("TenGigabitEthernet1/0/1", False)
+    assert vpp.interfaces()[BOND]["link"] is False
+    vpp.set_active("TenGigabitEthernet1/0/0", True)
+    assert vpp.interfaces()[BOND]["link"] is True
+
+
+# The process.
+
+
+def test_a_hung_vpp_takes_connects_and_answers_nothing(tmp_path: Path) -> None:
+    with Simulator(tmp_path, update_interval=0.01) as vpp, Connection(vpp) as connection:
+        stats = stats_of(vpp)
+        vpp.hang()
+        beats = stats["/sys/heartbeat"]
+        packets = vpp.truth()[BOND].rx.packets
+        with pytest.raises(VPPIOError):
+            connection.api.control_ping(_timeout=0.2)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.settimeout(0.1)
+            sock.connect(str(vpp.stats_socket))
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+        assert stats["/sys/heartbeat"] == beats
+        assert stats["/if/rx"][:, vpp.truth()[BOND].sw_if_index].sum_packets() > packets
+        vpp.resume()
+        assert connection.api.show_version().retval == 0
+        end = time.monotonic() + 5
+        while stats["/sys/heartbeat"] == beats:
+            assert time.monotonic() < end
+        stats.disconnect()
+
+
+def test_a_clean_end_takes_the_sockets_along_and_a_crash_does_not(vpp: Simulator) -> None:
+    stats = stats_of(vpp)
+    vpp.stop()
+    assert not vpp.api_socket.exists()
+    assert not vpp.stats_socket.exists()
+    vpp.start()
+    vpp.kill()
+    with socket.socket(socket.AF_UNIX) as sock, pytest.raises(ConnectionRefusedError):
+        sock.connect(str(vpp.api_socket))
+    assert stats["/if/rx"][:, 1].sum_packets() >= 0, "the old mapping stays readable"
+    stats.disconnect()
+
+
+def test_a_restarted_vpp_has_only_its_hardware_until_it_is_configured(vpp: Simulator) -> None:
+    first = {row.name: row.sw_if_index for row in vpp.truth().values()}
+    pid = vpp.pid
+    vpp.restart(empty=True)
+    assert vpp.pid != pid
+    assert set(vpp.truth()) == {"local0", *(s.name for s in EDGE_ROUTER if s.is_hardware)}
+    vpp.configure(seconds=0.2, seed=11)
+    vpp.wait_until_configured()
+    second = {row.name: row.sw_if_index for row in vpp.truth().values()}
+    assert {name for name in second if not name.startswith("tap")} == {
+        name for name in first if not name.startswith("tap")
+    }
+    assert second["BondEthernet0.100"] != first["BondEthernet0.100"]
+
+
+def test_the_simulator_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from vpp_snmp_agent.simulator import Simulator\n"
+        "vpp = Simulator(Path(sys.argv[1]))\n"
+        "vpp.start()\n"
+        "print(vpp.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    root = Path(__file__).resolve().parents[1]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, cwd=root, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert int(ended.stdout) > 0
+    end = time.monotonic() + 5
+    while (tmp_path / "api.sock").exists():
+        assert time.monotonic() < end
+
+
+def test_by_hand_it_writes_its_vppcfg_and_serves_until_sigterm(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vpp_snmp_agent.simulator", "--run-dir", str(tmp_path)]
+    command += ["--vppcfg", str(tmp_path / "vppcfg.yaml")]
+    root = Path(__file__).resolve().parents[1]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"the simulator serves\n"
+        assert (tmp_path / "vppcfg.yaml").read_text(encoding="utf-8") == VPPCFG
+        process.terminate()
+        assert process.wait(5) == 0
+    assert not (tmp_path / "stats.sock").exists()
+
+
+def test_what_cannot_be_done_is_an_error_and_harms_nothing(vpp: Simulator) -> None:
+    with pytest.raises(SimulatorError, match="nobody"):
+        vpp.delete("nobody")
+    with pytest.raises(SimulatorError, match="exists"):
+        vpp.add_loopback("loop0")
+    with pytest.raises(SimulatorError, match="nothing to do"):
+        vpp.tell("dance")
+    assert vpp.truth()[PORT].sw_if_index == 1
+
+
+def test_a_thousand_interfaces_are_dumped_within_50_ms(tmp_path: Path) -> None:
+    with Simulator(tmp_path, interfaces=1000, threads=17) as vpp:
+        api = Api(Release(26, 6))
+        request = api.pack("sw_interface_dump", 0, 7, 0xFFFFFFFF, False, tail=bytes(4))
+        ping = api.pack("control_ping", 0, 8)
+        size = 1001 * (16 + api.messages["sw_interface_details"].layout.size)
+        size += 16 + api.messages["control_ping_reply"].layout.size
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(vpp.api_socket))
+            sock.settimeout(5)
+            took = []
+            for _ in range(5):
+                start, left = time.monotonic(), size
+                for message in (request, ping):
+                    sock.sendall(struct.pack(">QII", 0, len(message), 0) + message)
+                while left:
+                    left -= len(sock.recv(left))
+                took.append(time.monotonic() - start)
+    assert min(took) < 0.05
+
+
+def test_ten_thousand_interfaces_on_seventeen_threads_fit(tmp_path: Path) -> None:
+    with Simulator(tmp_path, interfaces=10_000, threads=17) as vpp:
+        vpp.freeze()
+        truth, stats = vpp.truth(), stats_of(vpp)
+        last = truth["HundredGigabitEthernet1/0/0.9999"]
+        assert stats["/if/rx"][:, last.sw_if_index].sum_octets() == last.rx.bytes
+        stats.disconnect()
+    assert len(truth) == 1 + 10_000
+
+
+def test_the_vppcfg_yaml_describes_what_is_there() -> None:
+    config = yaml.safe_load(VPPCFG)
+    names = {spec.full_name for spec in EDGE_ROUTER}
+    described = set(config["interfaces"]) | set(config["loopbacks"]) | set(config["bondethernets"])
+    for name, interface in config["interfaces"].items():
+        described |= {f"{name}.{sub}" for sub in interface.get("sub-interfaces", {})}
+    assert described == names
+
+
+# Against the recording.
+
+
+@pytest.fixture(scope="module")
+def conversation() -> list[bytes]:
+    """What the real VPP said."""
+    with gzip.open(RECORDED / "api-bootstrap.jsonl.gz", "rt") as lines:
+        said = [json.loads(line) for line in lines]
+    return [bytes.fromhex(entry["message"]) for entry in said if entry["from"] == "vpp"]
+
+
+@needs_recording
+def test_every_message_has_the_crc_of_the_recorded_table(conversation: list[bytes]) -> None:
+    (table,) = (m for m in conversation if struct.unpack_from(">H", m) == (16,))
+    recorded = {
+        name.split(b"\0")[0].decode(): number
+        for number, name in struct.iter_unpack(">H64s", table[20:])
+    }
+    api = Api(Release(26, 6))
+    for name, message in api.messages.items():
+        assert message.name_crc in recorded
+        if message in MEMCLNT.messages:
+            assert recorded[message.name_crc] == api.ids[name]
+
+
+def without_comments(definition: list[Any]) -> list[Any]:
+    """A message's fields, without what only people read."""
+    return [
+        {"crc": part["crc"]} if isinstance(part, dict) else part
+        for part in definition
+        if not isinstance(part, dict) or "crc" in part
+    ]
+
+
+@needs_recording
+def test_every_message_and_type_is_laid_out_as_recorded(conversation: list[bytes]) -> None:
+    (reply,) = (m for m in conversation if struct.unpack_from(">H", m) == (28,))
+    retval, length = struct.unpack_from(">iI", reply, 6)
+    assert retval == 0
+    recorded: dict[tuple[str, str], Any] = {}
+    for module in json.loads(reply[14 : 14 + length]):
+        for part in ("messages", "types", "enums", "enumflags"):
+            recorded |= {(part.rstrip("s"), d[0]): d for d in module[part]}
+        recorded |= {("alias", name): alias for name, alias in module["aliases"].items()}
+        recorded |= {("service", name): one for name, one in module["services"].items()}
+    ours = json.loads(Api(Release(26, 6)).json())
+    compared = 0
+    for module in ours:
+        for message in module["messages"]:
+            assert without_comments(message) == without_comments(recorded["message", message[0]])
+            compared += 1
+        for structure in module["types"]:
+            assert structure[1:] == recorded["type", structure[0]][1 : len(structure)]
+        for enum in module["enums"]:
+            assert enum == recorded["enum", enum[0]]
+        for name, alias in module["aliases"].items():
+            assert alias == recorded["alias", name]
+        for request, service in module["services"].items():
+            assert service == recorded["service", request]
+    assert compared > 15
+    assert len(ENUMS) > 5
+
+
+@needs_recording
+def test_details_are_packed_byte_for_byte_as_recorded(conversation: list[bytes]) -> None:
+    api = Api(Release(26, 6))
+    layout_of = {name: api.messages[name].layout for name in api.messages}
+    decoded = json.loads((RECORDED / "api-decoded.json").read_text())
+    details = [m for m in conversation if struct.unpack_from(">H", m) == (247,)]
+    assert len(details) == len(decoded["sw_interface_dump"])
+    for message, row in zip(details, decoded["sw_interface_dump"], strict=True):
+        values = layout_of["sw_interface_details"].unpack(message)
+        names = [field.name for field in api.messages["sw_interface_details"].fields]
+        flat = [name for name in names for _ in range(4 if name == "mtu" else 1)]
+        ours = dict(zip(flat, values, strict=True))
+        assert ours["interface_name"].rstrip(b"\0").decode() == row["interface_name"]
+        assert ours["l2_address"].hex(":") == row["l2_address"]
+        for name in ("sw_if_index", "sup_sw_if_index", "flags", "link_mtu", "sub_if_flags"):
+            assert ours[name] == row[name]
+
+
+@needs_recording
+def test_the_directory_has_the_recorded_kinds(shared: Simulator) -> None:
+    recorded = entries(
+        gzip.decompress((RECORDED / "3-detailed.statseg.gz").read_bytes()),
+        layout.Generation.V26_02,
+    )
+    ours = entries(segment_of(shared), layout.Generation.V26_02)
+    wanted = {name for name in recorded if re.match(r"/(if|sys|mem|bfd|buffer-pools)/", name)}
+    wanted |= {name for name in recorded if name.startswith("/interfaces/local0/")}
+    wanted -= {name for name in recorded if name.startswith("/if/lacp/")}  # by index
+    served = wanted & ours.keys()
+    assert {name: ours[name][0] for name in served} == {n: recorded[n][0] for n in served}
+    assert not {name for name in wanted - served if re.match("/(if|sys|interfaces)/", name)}
+    assert ours["/if/lacp/11/3/state"][0] is recorded["/if/lacp/7/3/state"][0]
+
+
+@needs_recording
+def test_a_reply_and_an_event_have_the_recorded_shape(conversation: list[bytes]) -> None:
+    api = Api(Release(26, 6))
+    sizes = {
+        24: "control_ping_reply",
+        931: "show_version_reply",
+        246: "want_interface_events_reply",
+        244: "sw_interface_event",
+        112: "lcp_itf_pair_get_reply",
+        115: "lcp_itf_pair_details",
+        403: "sw_bond_interface_details",
+        407: "sw_member_interface_details",
+        100: "sw_interface_lacp_details",
+        18: "sockclnt_delete_reply",
+    }
+    met = set()
+    for message in conversation:
+        (number,) = struct.unpack_from(">H", message)
+        if number in sizes:
+            assert len(message) == api.messages[sizes[number]].layout.size
+            met.add(number)
+    assert met == set(sizes)

@@ -1,0 +1,51 @@
+"""A VPP for the demo and the tests: `python -m vpp_snmp_agent.simulator --run-dir DIR`.
+
+It serves DIR/stats.sock, DIR/api.sock and DIR/control.sock until it is told to end.
+DIR/api holds the *.api.json files of the release.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .messages import PLUGINS
+from .process import READY, Process
+from .scenario import VPPCFG
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m vpp_snmp_agent.simulator", description=__doc__)
+    add = parser.add_argument
+    add("--run-dir", type=Path, required=True, help="where the sockets go")
+    add("--release", default="26.06", help="the VPP release to be (default: %(default)s)")
+    add("--threads", type=int, default=3, help="main thread and workers (default: %(default)s)")
+    add("--interfaces", type=int, default=0, help="so many plain ones, instead of the edge router")
+    add("--pairs", action="store_true", help="with --interfaces: an LCP pair for each")
+    add("--empty", action="store_true", help="hardware only, as a VPP that was just started")
+    add("--seed", type=int, help="shuffle the order in which interfaces get their indexes")
+    add("--segment-size", type=int, default=0, help="bytes (default: 8 MiB, or what it takes)")
+    add("--without", nargs="*", default=[], choices=PLUGINS, help="plugins that are off")
+    add("--page", type=int, default=64, help="LCP pairs per answer (default: %(default)s)")
+    add("--update-interval", type=float, default=10.0, help="seconds between heartbeats")
+    add("--vppcfg", type=Path, help="write the edge router's vppcfg YAML there")
+    add("--end-with-stdin", action="store_true", help="end when stdin is closed")
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    options = arguments(sys.argv[1:])
+    if options.vppcfg:
+        options.vppcfg.write_text(VPPCFG, encoding="utf-8")
+    process = Process(options)
+    process.end_on_signals()
+    if options.end_with_stdin:
+        process.end_with(sys.stdin.fileno())
+    print(READY, flush=True)
+    try:
+        process.run()
+    finally:
+        process.close()
+
+
+if __name__ == "__main__":
+    main()

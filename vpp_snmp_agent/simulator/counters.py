@@ -1,0 +1,147 @@
+"""What a VPP keeps in its statistics segment: the directory, and every interface's cells."""
+
+import time
+
+from ..vpp.layout import Kind
+from .interface import Interface
+from .release import Release
+from .segment import Segment
+from .traffic import COMBINED, PUNT, SIMPLE, UNIT
+
+COUNTERS = [f"/if/{name}" for name in (*SIMPLE, *COMBINED)]
+ERRORS = (
+    "ethernet-input/no error",
+    "ethernet-input/unknown vlan",
+    "ip4-input/ip4 ttl <= 1",
+    "ip4-arp/ARP requests throttled",
+    "linux-cp-punt/packets",
+)
+HEAP_SIZE = 1 << 30  # of the pretended main heap
+POOL = "/buffer-pools/default-numa-0"
+
+
+class Counters:
+    """The contents of a segment of `size` bytes."""
+
+    def __init__(self, release: Release, threads: int, size: int) -> None:
+        self.segment = Segment(size, release.generation)
+        self.release = release
+        self.threads = threads
+        self._started = time.monotonic()
+        self._beats = 0
+        self._places: list[tuple[int, list[tuple[int, int]]]] = []
+        self._write_directory()
+
+    def _write_directory(self) -> None:
+        segment = self.segment
+        segment.add_scalar("/sys/heartbeat")
+        segment.add_scalar("/sys/last_stats_clear")
+        if self.release.has_boottime:
+            segment.add_scalar("/sys/boottime", int(time.time()))
+        segment.add_counter("/mem/stat segment", Kind.SIMPLE, 1, 7)
+        for column, name in enumerate(("total", "used", "free")):
+            segment.add_symlink(f"/mem/stat segment/{name}", "/mem/stat segment", column)
+        segment.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)
+        segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, self.threads)
+        segment.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, self.threads)
+        for name, value in (("cached", 168), ("used", 376), ("available", 16008)):
+            segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
+        segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
+        segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(ERRORS))
+        for column, name in enumerate(ERRORS):
+            segment.add_symlink(f"/err/{name}", "/node/errors", column)
+        segment.add_scalar("/sys/last_update")
+        segment.add_scalar("/sys/input_rate", 0, Kind.GAUGE)
+        for name in SIMPLE:
+            segment.add_counter(f"/if/{name}", Kind.SIMPLE, self.threads, 0)
+        for name in COMBINED:
+            segment.add_counter(f"/if/{name}", Kind.COMBINED, self.threads, 0)
+        segment.add_names("/if/names")
+        segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
+        segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
+        segment.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
+        for column, name in enumerate(("total", "used", "free")):
+            segment.add_symlink(f"/mem/main heap/{name}", "/mem/main heap", column)
+        self._find_places()
+
+    def _find_places(self) -> None:
+        """By cell: the distance of rows in words, and per thread the word of row 0."""
+        self._places = []
+        for name in COUNTERS:
+            counter = self.segment.counters[name]
+            rows = enumerate(counter.rows)
+            words = [(thread, row.offset // 8) for thread, row in rows if row]
+            if counter.kind is Kind.SIMPLE:
+                self._places.append((1, words))
+            else:
+                self._places.append((2, words))
+                self._places.append((2, [(thread, word + 1) for thread, word in words]))
+
+    def drop_row(self, counter: str, thread: int) -> None:
+        """Make a thread's vector NULL until interfaces are added."""
+        self.segment.drop_row(counter, thread)
+        self._find_places()
+
+    def heartbeat(self, interfaces: int) -> None:
+        """What the main thread writes at every update interval."""
+        segment = self.segment
+        self._beats += 1
+        uptime = int(time.monotonic() - self._started)
+        segment.set_scalar("/sys/heartbeat", self._beats)
+        segment.set_scalar("/sys/last_update", uptime)
+        segment.set_scalar("/sys/vector_rate", 12)
+        segment.set_scalar("/sys/input_rate", 4680)
+        workers = range(1, self.threads)
+        segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
+        loops = [6057, *(6_000_000 + w for w in workers)]
+        segment.set_row("/sys/loops_per_worker", 0, loops)
+        heap = segment.heap
+        row = [heap.size, heap.used, heap.size - heap.used, 0, heap.size, 1, heap.size - heap.used]
+        segment.set_row("/mem/stat segment", 0, row)
+        used = 75_000_000 + 4096 * interfaces
+        row = [HEAP_SIZE, used, HEAP_SIZE - used, 0, HEAP_SIZE, 275, HEAP_SIZE - used]
+        segment.set_row("/mem/main heap", 0, row)
+        for thread in range(self.threads):
+            segment.set_row("/node/errors", thread, [0, uptime, 2 * uptime, thread, 0])
+
+    def create(self, interface: Interface) -> None:
+        """A new interface's cells start at zero, whatever was counted at its index before."""
+        segment, index = self.segment, interface.sw_if_index
+        with segment.lock():
+            if segment.grow(COUNTERS, index + 1):
+                self._find_places()
+            segment.set_name(index, interface.name)
+            for name in COUNTERS:
+                link = f"/interfaces/{interface.name}/{name.removeprefix('/if/')}"
+                segment.add_symlink(link, name, index)
+        self.zero(index)
+
+    def delete(self, interface: Interface) -> None:
+        """The name goes as the release has it, the cells stay as they are."""
+        name = interface.made_as
+        with self.segment.lock():
+            self.segment.set_name(interface.sw_if_index, self.release.name_when_deleted(name))
+            for counter in COUNTERS:
+                self.segment.remove(f"/interfaces/{name}/{counter.removeprefix('/if/')}")
+
+    def zero(self, index: int) -> None:
+        words = self.segment.words
+        for step, places in self._places:
+            for _, word in places:
+                words[word + step * index] = 0
+
+    def write(self, interface: Interface, now: int) -> None:
+        """The cells that move, as of `now`, shared out among the threads."""
+        words, index, flow = self.segment.words, interface.sw_if_index, interface.flow
+        elapsed, workers = now - flow.since, self.threads - 1
+        for cell, rate in flow.moving:
+            value = (flow.held[cell] + rate * elapsed) // UNIT
+            step, places = self._places[cell]
+            # The main thread forwards nothing, but drops and punts its share.
+            if not workers or cell <= PUNT:
+                for thread, word in places:
+                    words[word + step * index] = (value + thread) // self.threads
+            else:
+                for thread, word in places:
+                    if thread:
+                        words[word + step * index] = (value + thread - 1) // workers

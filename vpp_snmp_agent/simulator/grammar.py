@@ -1,0 +1,226 @@
+"""How a message of VPP's binary API is declared, and the bytes and JSON that follow from it.
+
+A message is a line of fields, in the order in which they follow the header:
+
+    u32 mtu[4]              a fixed number of them; of `string`, so many bytes
+    string json[]           as long as the u32 before it says
+    entry table[count]      as many as the field `count` says
+    u32 bd_id=4294967295    what a client sends when it does not say
+
+CRCs are VPP's own: they are part of a message's name on the wire.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+BASE = {"u8": "B", "u16": "H", "u32": "I", "i32": "i", "u64": "Q", "bool": "?"}
+ALIASES: dict[str, tuple[str, int]] = {"interface_index": ("u32", 0), "mac_address": ("u8", 6)}
+ENUMS: dict[str, tuple[str, dict[str, int]]] = {
+    "address_family": ("u8", {"ADDRESS_IP4": 0, "ADDRESS_IP6": 1}),
+    "if_status_flags": (
+        "u32",
+        {"IF_STATUS_API_FLAG_ADMIN_UP": 1, "IF_STATUS_API_FLAG_LINK_UP": 2},
+    ),
+    "if_type": (
+        "u32",
+        {
+            "IF_API_TYPE_HARDWARE": 0,
+            "IF_API_TYPE_SUB": 1,
+            "IF_API_TYPE_P2P": 2,
+            "IF_API_TYPE_PIPE": 3,
+        },
+    ),
+    "link_duplex": (
+        "u32",
+        {"LINK_DUPLEX_API_UNKNOWN": 0, "LINK_DUPLEX_API_HALF": 1, "LINK_DUPLEX_API_FULL": 2},
+    ),
+    "mtu_proto": (
+        "u32",
+        {
+            "MTU_PROTO_API_L3": 0,
+            "MTU_PROTO_API_IP4": 1,
+            "MTU_PROTO_API_IP6": 2,
+            "MTU_PROTO_API_MPLS": 3,
+        },
+    ),
+    "sub_if_flags": (
+        "u32",
+        {
+            "SUB_IF_API_FLAG_NO_TAGS": 1,
+            "SUB_IF_API_FLAG_ONE_TAG": 2,
+            "SUB_IF_API_FLAG_TWO_TAGS": 4,
+            "SUB_IF_API_FLAG_DOT1AD": 8,
+            "SUB_IF_API_FLAG_EXACT_MATCH": 16,
+            "SUB_IF_API_FLAG_DEFAULT": 32,
+            "SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY": 64,
+            "SUB_IF_API_FLAG_INNER_VLAN_ID_ANY": 128,
+            "SUB_IF_API_FLAG_MASK_VNET": 254,
+            "SUB_IF_API_FLAG_DOT1AH": 256,
+        },
+    ),
+    "lcp_itf_host_type": ("u8", {"LCP_API_ITF_HOST_TAP": 0, "LCP_API_ITF_HOST_TUN": 1}),
+    "bond_mode": (
+        "u32",
+        {
+            "BOND_API_MODE_ROUND_ROBIN": 1,
+            "BOND_API_MODE_ACTIVE_BACKUP": 2,
+            "BOND_API_MODE_XOR": 3,
+            "BOND_API_MODE_BROADCAST": 4,
+            "BOND_API_MODE_LACP": 5,
+        },
+    ),
+    "bond_lb_algo": (
+        "u32",
+        {
+            "BOND_API_LB_ALGO_L2": 0,
+            "BOND_API_LB_ALGO_L34": 1,
+            "BOND_API_LB_ALGO_L23": 2,
+            "BOND_API_LB_ALGO_RR": 3,
+            "BOND_API_LB_ALGO_BC": 4,
+            "BOND_API_LB_ALGO_AB": 5,
+        },
+    ),
+}
+STRUCTURES = {
+    "message_table_entry": "u16 index, string name[64]",
+    "bridge_domain_sw_if": "u32 context, interface_index sw_if_index, u8 shg",
+}
+
+_FIELD = re.compile(r"(?P<type>\w+) (?P<name>\w+)(\[(?P<count>\w*)\])?(=(?P<default>\d+))?$")
+
+
+class Field(NamedTuple):
+    """One field; `times` is None, a number, a field's name, or "" (counts itself)."""
+
+    type: str
+    name: str
+    times: int | str | None
+    default: int | None
+
+    @property
+    def varies(self) -> bool:
+        return isinstance(self.times, str)
+
+    @property
+    def format(self) -> str:
+        """For struct, of a field of fixed length."""
+        if self.type == "string":
+            return f"{self.times}s"
+        base, length = ALIASES.get(self.type, (self.type, 0))
+        if self.type in ENUMS:
+            base = ENUMS[self.type][0]
+        if length:
+            return f"{length}s"
+        return f"{self.times or ''}{BASE[base]}"
+
+    @property
+    def definition(self) -> list[Any]:
+        """As VPP's JSON has it."""
+        known = self.type in ALIASES or self.type in ENUMS or self.type in STRUCTURES
+        answer: list[Any] = [f"vl_api_{self.type}_t" if known else self.type, self.name]
+        if self.varies:
+            answer += [0, self.times] if self.times else [0]
+        elif self.times is not None:
+            answer.append(self.times)
+        if self.default is not None:
+            answer.append({"default": self.default})
+        return answer
+
+
+def fields(text: str) -> tuple[Field, ...]:
+    """Read a line of fields."""
+    answer = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = _FIELD.match(part)
+        if match is None:
+            raise ValueError(f"not a field: {part}")
+        count, default = match["count"], match["default"]
+        answer.append(
+            Field(
+                match["type"],
+                match["name"],
+                int(count) if count and count.isdigit() else count,
+                int(default) if default else None,
+            )
+        )
+    return tuple(answer)
+
+
+REQUEST = "u16 _vl_msg_id, u32 client_index, u32 context,"
+REPLY = "u16 _vl_msg_id, u32 context,"
+EVENT = "u16 _vl_msg_id, u32 client_index,"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message: its CRC as VPP writes it and its fields, the header's included."""
+
+    name: str
+    crc: str
+    header: str
+    body: str = ""
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        return fields(self.header + self.body)
+
+    @cached_property
+    def layout(self) -> struct.Struct:
+        """All fields up to the one whose length varies (always the last)."""
+        return struct.Struct(">" + "".join(f.format for f in self.fields if not f.varies))
+
+    @property
+    def name_crc(self) -> str:
+        return f"{self.name}_{self.crc}"
+
+    @property
+    def definition(self) -> list[Any]:
+        crc = {"crc": f"0x{self.crc}", "options": {}}
+        return [self.name, *(f.definition for f in self.fields), crc]
+
+    @property
+    def types(self) -> set[str]:
+        return {f.type for f in self.fields}
+
+
+@dataclass(frozen=True)
+class Module:
+    """One API definition file of VPP; `services` maps a request to its answers."""
+
+    name: str
+    plugin: bool
+    messages: tuple[Message, ...]
+    services: dict[str, dict[str, Any]]
+    extra_types: tuple[str, ...] = ()
+
+
+def definition(module: Module) -> dict[str, Any]:
+    """A module in the JSON form that VPP's build makes of its .api files."""
+    used = set(module.extra_types).union(*(message.types for message in module.messages))
+    structures = [name for name in STRUCTURES if name in used]
+    used.update(f.type for name in structures for f in fields(STRUCTURES[name]))
+    aliases = {}
+    for name, (base, length) in ALIASES.items():
+        if name in used:
+            aliases[name] = {"type": base, "length": length} if length else {"type": base}
+    return {
+        "module": module.name,
+        "types": [[n, *(f.definition for f in fields(STRUCTURES[n]))] for n in structures],
+        "enums": [
+            [name, *([key, value] for key, value in values.items()), {"enumtype": base}]
+            for name, (base, values) in ENUMS.items()
+            if name in used
+        ],
+        "enumflags": [],
+        "unions": [],
+        "aliases": aliases,
+        "messages": [message.definition for message in module.messages],
+        "services": module.services,
+        "options": {},
+        "imports": [],
+        "counters": [],
+        "paths": [],
+    }

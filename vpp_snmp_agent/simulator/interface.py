@@ -1,0 +1,134 @@
+"""The interfaces of a simulated VPP, and what it knows of each."""
+
+from dataclasses import dataclass, field
+
+from .traffic import STILL, Flow, Traffic
+
+ADMIN_UP, LINK_UP = 1, 2
+ONE_TAG, TWO_TAGS, EXACT_MATCH = 2, 4, 16
+IN_SYNC, ALONE = 0x3F, 0x47  # collecting and distributing with a partner; defaulted
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to make.  A sub-interface has a parent and a sub_id, and its name from them.
+
+    `speed` is in kbit/s (0: VPP does not know).  `host` is the Linux name of an LCP pair
+    to make along with it, `bond` the bond whose member it becomes.
+    """
+
+    name: str = ""
+    dev_type: str = "dpdk"
+    parent: str = ""
+    sub_id: int = 0
+    outer: int = 0  # VLAN tags; 0: as sub_id says
+    inner: int = 0
+    speed: int = 0
+    mtu: int | None = None  # None: 9000, and 0 (as its parent's) for a sub-interface
+    admin: bool = True
+    link: bool = True
+    mac: str = ""
+    tag: str = ""
+    host: str = ""
+    bond: str = ""
+    traffic: Traffic = STILL
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.parent}.{self.sub_id}" if self.parent else self.name
+
+    @property
+    def l3_mtu(self) -> int:
+        if self.mtu is None:
+            return 0 if self.parent else 9000
+        return self.mtu
+
+    @property
+    def is_hardware(self) -> bool:
+        """There from the moment that VPP starts, configured or not."""
+        return not self.parent and self.dev_type in ("dpdk", "local")
+
+
+@dataclass(eq=False)
+class Interface:
+    """A row of sw_interface_dump."""
+
+    sw_if_index: int
+    name: str
+    dev_type: str
+    parent: "Interface | None"
+    mac: bytes
+    flow: Flow
+    made_as: str  # its first name, by which the segment knows it for life
+    traffic: Traffic = STILL
+    speed: int = 0  # kbit/s
+    mtu: list[int] = field(default_factory=lambda: [9000, 0, 0, 0])  # L3, IP4, IP6, MPLS
+    link_mtu: int = 9000
+    admin: bool = True
+    carrier: bool = True  # of a sub-interface: its parent's counts
+    detailed: bool = False
+    tag: bytes = b""
+    sub_id: int = 0
+    outer: int = 0
+    inner: int = 0
+    subs: list["Interface"] = field(default_factory=list)
+    bond: "Bond | None" = None  # that it is a member of
+    details: bytes | None = None  # packed, without the header
+
+    @property
+    def link(self) -> bool:
+        return self.parent.link if self.parent else self.carrier
+
+    @property
+    def flags(self) -> int:
+        return ADMIN_UP * self.admin | LINK_UP * self.link
+
+    @property
+    def carries(self) -> bool:
+        """Traffic passes only where everything down to the wire is up."""
+        return self.admin and (self.parent.carries if self.parent else self.carrier)
+
+    @property
+    def sub_if_flags(self) -> int:
+        if not self.sub_id:
+            return 0
+        return (TWO_TAGS if self.inner else ONE_TAG) | EXACT_MATCH
+
+    @property
+    def tags(self) -> int:
+        return 0 if not self.sub_id else 2 if self.inner else 1
+
+
+@dataclass(eq=False)
+class Bond:
+    """A bond: its own row, and its members with whether LACP has each of them active."""
+
+    number: int
+    interface: Interface
+    members: dict[Interface, bool] = field(default_factory=dict)
+
+    @property
+    def active(self) -> list[Interface]:
+        return [m for m, active in self.members.items() if active and m.carries]
+
+    def states(self, member: Interface) -> tuple[int, int]:
+        """What LACP has as the states of a member and of its partner (IEEE 802.1AX)."""
+        return (IN_SYNC, IN_SYNC) if member in self.active else (ALONE, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """An LCP pair: a VPP interface, and the TAP that is its other half."""
+
+    phy: Interface
+    host: Interface
+    vif_index: int  # Linux's ifindex inside the netns
+    host_name: str
+    netns: str
+
+
+@dataclass(frozen=True, eq=False)
+class BridgeDomain:
+    number: int
+    members: tuple[Interface, ...]
+    bvi: Interface | None

@@ -1,0 +1,188 @@
+"""What the simulated VPPs look like: an ISP's edge router, and plain ones of any size."""
+
+import random
+
+from .interface import Spec
+from .traffic import Traffic
+
+GIGABIT, TEN_GIGABIT, HUNDRED_GIGABIT = 10**6, 10**7, 10**8  # kbit/s
+
+UPLINK = Traffic(rx=42_000, tx=18_500, rx_size=1100, tx_size=420, multicast=2)
+CUSTOMER = Traffic(rx=3_100, tx=7_400, rx_size=380, tx_size=1210, drops=0.4, punt=0.1)
+PEERING = Traffic(rx=9_700, tx=6_300, rx_size=870, tx_size=640, multicast=6, drops=1.5)
+QUIET = Traffic(rx=12, tx=11, rx_size=120, tx_size=118)
+PORT = Traffic(drops=0.7, rx_miss=0.2, rx_no_buf=0.05, rx_error=0.01, tx_error=0.02)
+
+EDGE_ROUTER = (
+    Spec("GigabitEthernet5/0/0", speed=GIGABIT, host="eno1", mac="68:05:ca:32:46:10", traffic=PORT),
+    Spec(
+        "GigabitEthernet6/0/0",
+        speed=GIGABIT,
+        host="eno2",
+        mac="68:05:ca:32:46:11",
+        admin=False,
+        link=False,
+    ),
+    Spec(
+        "TenGigabitEthernet1/0/0",
+        speed=TEN_GIGABIT,
+        bond="BondEthernet0",
+        mac="68:05:ca:32:46:14",
+        traffic=PORT,
+    ),
+    Spec(
+        "TenGigabitEthernet1/0/1",
+        speed=TEN_GIGABIT,
+        bond="BondEthernet0",
+        mac="68:05:ca:32:46:15",
+        traffic=PORT,
+    ),
+    Spec(
+        "TenGigabitEthernet1/0/2",
+        speed=TEN_GIGABIT,
+        host="enp1s0f2",
+        mac="68:05:ca:32:46:16",
+        traffic=PEERING,
+    ),
+    Spec(
+        "TenGigabitEthernet1/0/3",
+        speed=TEN_GIGABIT,
+        host="enp1s0f3",
+        mac="68:05:ca:32:46:17",
+        traffic=PORT,
+    ),
+    Spec("BondEthernet0", "bond", host="bond0", traffic=QUIET),
+    Spec(parent="GigabitEthernet5/0/0", sub_id=205, host="eno1.205", traffic=CUSTOMER),
+    Spec(parent="GigabitEthernet5/0/0", sub_id=992, host="eno1.992", traffic=QUIET),
+    Spec(parent="TenGigabitEthernet1/0/3", sub_id=501, host="enp1s0f3.501", traffic=CUSTOMER),
+    Spec(parent="TenGigabitEthernet1/0/3", sub_id=511, host="enp1s0f3.511", traffic=CUSTOMER),
+    Spec(
+        parent="TenGigabitEthernet1/0/3",
+        sub_id=310211,
+        outer=3102,
+        inner=11,
+        host="enp1s0f3.3102.11",
+        traffic=QUIET,
+    ),
+    Spec(parent="BondEthernet0", sub_id=100, host="bond0.100", traffic=UPLINK),
+    Spec(parent="BondEthernet0", sub_id=101, host="bond0.101", traffic=PEERING),
+    Spec(parent="BondEthernet0", sub_id=105, mtu=1500, host="bond0.105", traffic=CUSTOMER),
+    Spec(parent="BondEthernet0", sub_id=130, host="bond0.130", traffic=CUSTOMER),
+    Spec(parent="BondEthernet0", sub_id=2502, host="bond0.2502", traffic=QUIET),
+    Spec("loop0", "Loopback", mtu=9216, host="loop0"),
+)
+
+# What vppcfg 1.2.4 would be given for it.  Two interfaces have no description, on purpose.
+VPPCFG = """\
+bondethernets:
+  BondEthernet0:
+    description: 'Core: to the switch pair'
+    interfaces: [ TenGigabitEthernet1/0/0, TenGigabitEthernet1/0/1 ]
+    mode: lacp
+    load-balance: l34
+
+loopbacks:
+  loop0:
+    description: 'Core: router loopback'
+    lcp: loop0
+    mtu: 9216
+    addresses: [ 192.0.2.1/32, 2001:db8::1/128 ]
+
+interfaces:
+  GigabitEthernet5/0/0:
+    description: 'Infra: access switch'
+    lcp: eno1
+    mtu: 9000
+    sub-interfaces:
+      205:
+        description: 'Cust: Fern & Daughters'
+        lcp: eno1.205
+        addresses: [ 198.51.100.1/30, 2001:db8:205::1/126 ]
+      992:
+        description: 'Infra: management'
+        lcp: eno1.992
+  GigabitEthernet6/0/0:
+    description: 'Spare'
+    lcp: eno2
+    mtu: 9000
+  TenGigabitEthernet1/0/0:
+    description: 'Core: switch A, port 1'
+    mtu: 9000
+  TenGigabitEthernet1/0/1:
+    description: 'Core: switch B, port 1'
+    mtu: 9000
+  TenGigabitEthernet1/0/2:
+    description: 'Peering: exchange, port 17'
+    lcp: enp1s0f2
+    mtu: 9000
+    addresses: [ 203.0.113.17/24 ]
+  TenGigabitEthernet1/0/3:
+    description: 'Access: fibre provider'
+    lcp: enp1s0f3
+    mtu: 9000
+    sub-interfaces:
+      501:
+        description: 'Cust: Zürich Nord'
+        lcp: enp1s0f3.501
+      511:
+        lcp: enp1s0f3.511
+      310211:
+        description: 'Cust: a line within a line'
+        encapsulation: { dot1q: 3102, inner-dot1q: 11, exact-match: True }
+        lcp: enp1s0f3.3102.11
+  BondEthernet0:
+    lcp: bond0
+    mtu: 9000
+    sub-interfaces:
+      100:
+        description: 'Transit: first'
+        lcp: bond0.100
+      101:
+        description: 'Transit: second'
+        lcp: bond0.101
+      105:
+        description: 'Cust: office'
+        lcp: bond0.105
+        mtu: 1500
+      130:
+        lcp: bond0.130
+      2502:
+        description: 'Infra: out of band'
+        lcp: bond0.2502
+"""
+
+
+def plain(count: int, pairs: bool) -> tuple[Spec, ...]:
+    """One port of 100 Gb/s and count - 1 sub-interfaces of it, with or without LCP pairs."""
+    port = "HundredGigabitEthernet1/0/0"
+    host = "ice0" if pairs else ""
+    flow = Traffic(rx=900, tx=700)
+    return (
+        Spec(port, speed=HUNDRED_GIGABIT, host=host, traffic=PORT),
+        *(
+            Spec(
+                parent=port,
+                sub_id=n,
+                outer=(n - 1) // 4000 + 1,
+                inner=(n - 1) % 4000 + 1,
+                host=f"ice0.{n}" if pairs else "",
+                traffic=flow,
+            )
+            for n in range(1, count)
+        ),
+    )
+
+
+def in_order(specs: tuple[Spec, ...], seed: int | None) -> list[Spec]:
+    """The specs so that nothing comes before what it needs; shuffled if there is a seed."""
+    left = list(specs)
+    if seed is not None:
+        random.Random(seed).shuffle(left)
+    ranked = {spec.full_name: spec for spec in left}
+
+    def depth(spec: Spec) -> int:
+        needs = spec.parent or spec.bond
+        return 1 + depth(ranked[needs]) if needs in ranked else 0
+
+    # The sort keeps the shuffle among equals.
+    return sorted(left, key=depth)
