@@ -144,7 +144,7 @@ class Segment:
     def _vector(self, pointer: int, words_each: int) -> _Vector:
         """Check the vector at `pointer`, of items of so many u64 words."""
         at = pointer - self.words[BASE_WORD]
-        if at % _WORD or not HEAP + LENGTH_BEFORE <= at <= self.size:
+        if at % _WORD or not HEAP + LENGTH_BEFORE <= at < self.size:
             raise SegmentUnavailable(f"a pointer leads out of the segment ({pointer:#x})")
         length_at = at // LENGTH.size - _LENGTH_WORDS
         length = self.lengths[length_at]

@@ -1,0 +1,380 @@
+"""vpp/stats.py on segments written by the simulator's writer, whole, moving and damaged."""
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from vpp_snmp_agent.simulator.segment import BASE
+from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp.layout import (
+    BASE_WORD,
+    DIRECTORY_WORD,
+    IN_PROGRESS_WORD,
+    VERSION_WORD,
+    Generation,
+    Kind,
+)
+from vpp_snmp_agent.vpp.stats import Counter, Segment, SegmentUnavailable, receive_segment
+
+SIZE = 1 << 20
+THREADS, COLUMNS = 3, 10
+
+
+@pytest.fixture(params=Generation)
+def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+    """A segment with one simple and one combined counter, of each generation."""
+    made = Writer(SIZE, request.param)
+    made.add_scalar("/sys/heartbeat", 7)
+    made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
+    made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
+    made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
+    made.add_names("/if/names")
+    made.add_symlink("/err/one", "/if/drops", 1)
+    yield made
+    os.close(made.fd)
+
+
+def put(writer: Writer, name: str, thread: int, index: int, *values: int) -> None:
+    row = writer.counters[name].rows[thread]
+    assert row is not None
+    for offset, value in enumerate(values):
+        writer.words[row.offset // 8 + index * len(values) + offset] = value
+
+
+def test_a_simple_cell_is_the_sum_over_the_threads(writer: Writer) -> None:
+    for thread in range(THREADS):
+        put(writer, "/if/drops", thread, 4, 10**thread)
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read(4) == 111
+    assert drops.read(5) == 0
+
+
+def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: Writer) -> None:
+    put(writer, "/if/rx", 0, 9, 5, 500)
+    put(writer, "/if/rx", 2, 9, 6, 2**63)
+    segment = Segment(writer.fd)
+    assert Counter(segment, "/if/rx", Kind.COMBINED).read(9) == 11
+    assert Counter(segment, "/if/rx", Kind.COMBINED, 1).read(9) == 2**63 + 500
+
+
+def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: Writer) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    for value in (1, 2, 3):
+        put(writer, "/if/drops", 1, 0, value)
+        assert drops.read(0) == value
+
+
+def test_a_sum_beyond_64_bits_wraps(writer: Writer) -> None:
+    put(writer, "/if/drops", 0, 0, 2**64 - 1)
+    put(writer, "/if/drops", 1, 0, 3)
+    assert Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0) == 2
+
+
+def test_the_generation_is_told(tmp_path: Path) -> None:
+    for generation in Generation:
+        made = Writer(SIZE, generation)
+        made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
+        made.add_names("/if/names")
+        assert Segment(made.fd).generation is generation
+        os.close(made.fd)
+
+
+def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) -> None:
+    segment = Segment(writer.fd)
+    assert segment.scalar("/sys/heartbeat") == 7
+    assert segment.scalar("/sys/vector_rate") == 75
+    with pytest.raises(SegmentUnavailable, match="no scalar"):
+        segment.scalar("/if/drops")
+    with pytest.raises(SegmentUnavailable, match="has no /sys/nothing"):
+        segment.scalar("/sys/nothing")
+
+
+def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: Writer) -> None:
+    writer.add_counter("/if/tx-error", Kind.SIMPLE, THREADS, COLUMNS)
+    with pytest.raises(SegmentUnavailable, match=r"has no /if/tx$"):
+        Counter(Segment(writer.fd), "/if/tx", Kind.COMBINED).read(0)
+
+
+def test_a_counter_of_another_kind_is_refused(writer: Writer) -> None:
+    with pytest.raises(SegmentUnavailable, match="is not simple"):
+        Counter(Segment(writer.fd), "/if/rx", Kind.SIMPLE).read(0)
+
+
+# --- structures that change ---------------------------------------------------------------
+
+
+def test_growth_within_the_capacity_needs_no_new_epoch(writer: Writer) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    with pytest.raises(SegmentUnavailable, match="no cell 10"):
+        drops.read(COLUMNS)
+    epoch = writer.epoch
+    assert not writer.grow(["/if/drops"], COLUMNS + 1)
+    assert writer.epoch == epoch
+    put(writer, "/if/drops", 0, COLUMNS, 77)
+    assert drops.read(COLUMNS) == 77
+
+
+def test_a_vector_that_moved_is_found_again(writer: Writer) -> None:
+    put(writer, "/if/drops", 0, 3, 5)
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read(3) == 5
+    assert writer.grow(["/if/drops"], 1000)
+    put(writer, "/if/drops", 2, 999, 8)
+    assert (drops.read(3), drops.read(999)) == (5, 8)
+
+
+def test_a_directory_that_moved_is_found_again(writer: Writer) -> None:
+    put(writer, "/if/drops", 0, 3, 5)
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read(3) == 5
+    before = writer.where("/if/drops")["directory"]
+    for number in range(500):
+        writer.add_scalar(f"/more/{number}", number)
+    assert writer.where("/if/drops")["directory"] != before
+    assert drops.read(3) == 5
+
+
+def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(writer: Writer) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read(0) == 0
+    writer.remove("/if/drops")
+    with pytest.raises(SegmentUnavailable, match="has no /if/drops"):
+        drops.read(0)
+    writer.add_scalar("/taken", 1)  # takes the place of the removed one
+    writer.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
+    put(writer, "/if/drops", 0, 0, 9)
+    assert drops.read(0) == 9
+
+
+def test_a_thread_without_a_vector_counts_nothing(writer: Writer) -> None:
+    for thread in range(THREADS):
+        put(writer, "/if/drops", thread, 2, 1)
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    writer.drop_row("/if/drops", 1)
+    assert drops.read(2) == THREADS - 1
+
+
+def test_a_cell_that_no_thread_has_is_unavailable(writer: Writer) -> None:
+    for thread in range(THREADS):
+        writer.drop_row("/if/drops", thread)
+    with pytest.raises(SegmentUnavailable, match="no cell 2"):
+        Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(2)
+
+
+def test_a_vector_that_moves_in_the_middle_of_a_reading_is_read_anew(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(writer, "/if/drops", 0, 3, 5)
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    assert drops.read(3) == 5
+    settled, moves = segment.settled_epoch, iter((100, 200))
+
+    def move_behind_the_readers_back() -> int:
+        epoch = settled()
+        columns = next(moves, 0)
+        if columns:
+            assert writer.grow(["/if/drops"], columns)
+            # Others take the memory that it left behind.
+            for number in range(THREADS):
+                name = f"/others/{columns}/{number}"
+                writer.add_counter(name, Kind.SIMPLE, THREADS, COLUMNS)
+                for thread in range(THREADS):
+                    put(writer, name, thread, 3, 2**40)
+        return epoch
+
+    monkeypatch.setattr(segment, "settled_epoch", move_behind_the_readers_back)
+    assert drops.read(3) == 5
+    assert next(moves, None) is None
+
+
+def test_a_segment_that_never_stands_still_is_given_up(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    monkeypatch.setattr(segment, "unchanged", lambda epoch: False)
+    with pytest.raises(SegmentUnavailable):
+        drops.read(3)
+
+
+# --- the lock ---------------------------------------------------------------------------------
+
+
+def test_a_lock_that_is_let_go_soon_is_waited_for(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "LOCK_WAIT", 20.0)
+    segment = Segment(writer.fd)
+    writer.hold(True)
+    release = threading.Timer(0.02, writer.hold, (False,))
+    release.start()
+    assert Counter(segment, "/if/drops", Kind.SIMPLE).read(0) == 0
+    release.join()
+
+
+def test_a_lock_that_is_kept_is_waited_for_once(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    writer.hold(True)
+    with pytest.raises(SegmentUnavailable, match="locked"):
+        drops.read(0)
+    monkeypatch.setattr(stats, "LOCK_WAIT", 3600.0)  # waiting again would never end
+    with pytest.raises(SegmentUnavailable, match="locked"):
+        drops.read(0)
+    writer.hold(False)
+    assert drops.read(0) == 0
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_a_segment_too_small_for_a_header_is_refused() -> None:
+    descriptor = os.memfd_create("small")
+    os.ftruncate(descriptor, 100)
+    with pytest.raises(SegmentUnavailable, match="too small"):
+        Segment(descriptor)
+    os.close(descriptor)
+
+
+def test_what_cannot_be_mapped_is_refused() -> None:
+    reader, writer_end = os.pipe()
+    with pytest.raises(SegmentUnavailable):
+        Segment(reader)
+    os.close(reader)
+    os.close(writer_end)
+
+
+def test_another_version_is_refused(writer: Writer) -> None:
+    writer.words[VERSION_WORD] = 3
+    with pytest.raises(SegmentUnavailable, match="version 3, not 2"):
+        Segment(writer.fd)
+
+
+@pytest.mark.parametrize("word", [BASE_WORD, DIRECTORY_WORD])
+@pytest.mark.parametrize(
+    "value", [0, 1, 7, BASE, BASE + 4096, BASE + SIZE, BASE + SIZE - 8, 2**63, 2**64 - 8]
+)
+def test_a_header_that_leads_astray_is_refused(writer: Writer, word: int, value: int) -> None:
+    segment = Segment(writer.fd)
+    right = writer.words[word]
+    if value == right:
+        value += 8
+    writer.words[word] = value
+    with pytest.raises(SegmentUnavailable):
+        Counter(segment, "/if/drops", Kind.SIMPLE).read(0)
+
+
+@pytest.mark.parametrize("place", ["entry", "pointers"])
+@pytest.mark.parametrize(
+    "value", [1, 4096, BASE - 8, BASE, BASE + 4096, BASE + 4100, BASE + SIZE, 2**64 - 1]
+)
+def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, value: int) -> None:
+    where = writer.where("/if/drops")[place]
+    assert isinstance(where, int)
+    offset = where + 8 if place == "entry" else where
+    writer.overwrite(offset, struct.pack("=Q", value))
+    with pytest.raises(SegmentUnavailable):
+        Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
+
+
+@pytest.mark.parametrize("length", [1 << 20, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("place", ["directory", "pointers", "rows"])
+def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, length: int) -> None:
+    where = writer.where("/if/drops")[place]
+    offset = where[0] if isinstance(where, list) else where
+    assert isinstance(offset, int)
+    writer.overwrite(offset - 8, struct.pack("=I", length))
+    with pytest.raises(SegmentUnavailable):
+        Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(COLUMNS + 5)
+
+
+def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
+    writer: Writer,
+) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read(0) == 0
+    rows = writer.where("/if/drops")["rows"]
+    assert isinstance(rows, list)
+    writer.overwrite(rows[0] - 8, struct.pack("=I", 2**32 - 1))
+    with pytest.raises(SegmentUnavailable):
+        drops.read(SIZE)
+
+
+def test_more_threads_than_any_vpp_has_are_damage(writer: Writer) -> None:
+    where = writer.where("/if/drops")["pointers"]
+    assert isinstance(where, int)
+    writer.overwrite(where - 8, struct.pack("=I", stats.MAX_THREADS + 1))
+    with pytest.raises(SegmentUnavailable, match="threads"):
+        Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
+
+
+def test_an_entry_of_an_unknown_type_is_refused(writer: Writer) -> None:
+    where = writer.where("/if/drops")["entry"]
+    assert isinstance(where, int)
+    writer.overwrite(where, struct.pack("=I", 99))
+    with pytest.raises(SegmentUnavailable, match="of type 99"):
+        Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
+
+
+# --- the handover ---------------------------------------------------------------------------------
+
+
+def listen(path: Path) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    server.bind(str(path))
+    server.listen(1)
+    return server
+
+
+def test_the_segment_comes_with_an_empty_message(tmp_path: Path, writer: Writer) -> None:
+    path = tmp_path / "stats.sock"
+    with listen(path) as server:
+
+        def hand_over() -> None:
+            peer, _ = server.accept()
+            socket.send_fds(peer, [], [writer.fd])
+            peer.close()
+
+        giver = threading.Thread(target=hand_over)
+        giver.start()
+        descriptor, pid = receive_segment(str(path), 10)
+        giver.join()
+    assert pid == os.getpid()
+    assert Segment(descriptor).scalar("/sys/heartbeat") == 7
+    os.close(descriptor)
+
+
+def test_a_vpp_that_hangs_is_not_waited_for_longer_than_told(tmp_path: Path) -> None:
+    path = tmp_path / "stats.sock"
+    with listen(path), pytest.raises(SegmentUnavailable, match="no answer"):
+        receive_segment(str(path), 0.05)
+
+
+def test_a_vpp_that_gives_nothing_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "stats.sock"
+    with listen(path) as server:
+        giver = threading.Thread(target=lambda: server.accept()[0].close())
+        giver.start()
+        with pytest.raises(SegmentUnavailable, match="gave no descriptor"):
+            receive_segment(str(path), 10)
+        giver.join()
+
+
+def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "stats.sock"
+    with pytest.raises(SegmentUnavailable, match=r"stats\.sock: No such file"):
+        receive_segment(str(path), 1)
+
+
+def test_the_lock_word_is_where_the_layout_says(writer: Writer) -> None:
+    writer.hold(True)
+    assert Segment(writer.fd).words[IN_PROGRESS_WORD] == 1
