@@ -1,0 +1,140 @@
+"""`make demo`: the main job on the simulated VPP, behind a real snmpd, asked by real walks.
+
+python -m vpp_snmp_agent.simulator.demo [--keep]
+"""
+
+import argparse
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .client import Simulator
+from .stage import Agent, Snmpd, until
+
+IF_TABLE = "1.3.6.1.2.1.2.2.1"
+IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+APART = 3.0  # seconds between the two walks
+STATUS = {"1": "up", "2": "down", "7": "lowerLayerDown"}
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What two walks told, by object name and ifIndex, and when the octets were asked."""
+
+    columns: dict[str, dict[int, str]]
+    at: float
+
+
+def walk(snmpd: Snmpd) -> Walked:
+    """The columns that the table shows."""
+    columns = {
+        "ifOperStatus": snmpd.column(f"{IF_TABLE}.8"),
+        "ifName": snmpd.column(f"{IF_X_TABLE}.1"),
+        "ifHighSpeed": snmpd.column(f"{IF_X_TABLE}.15"),
+        "ifAlias": snmpd.column(f"{IF_X_TABLE}.18"),
+    }
+    at = time.monotonic()
+    columns["ifHCInOctets"] = snmpd.column(f"{IF_X_TABLE}.6")
+    columns["ifHCOutOctets"] = snmpd.column(f"{IF_X_TABLE}.10")
+    return Walked(columns, at)
+
+
+def text(value: str) -> str:
+    """An octet string as people read it; snmpbulkwalk prints what is not ASCII in hex."""
+    pairs = value.split()
+    if pairs and all(len(pair) == 2 and pair.isalnum() for pair in pairs):
+        try:
+            return bytes.fromhex(value).decode()
+        except ValueError:
+            return value
+    return value
+
+
+def amount(number: float, unit: str) -> str:
+    """1234567 B as `1.23 MB`."""
+    for prefix in ("", "k", "M", "G"):
+        if number < 1000:
+            return f"{number:.3g} {prefix}{unit}" if prefix else f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.3g} T{unit}"
+
+
+def table(before: Walked, after: Walked) -> list[str]:
+    """One line for each interface; rates are what came between the two walks."""
+    seconds = after.at - before.at
+    heads = ("ifIndex", "ifName", "ifAlias", "status", "speed", "in", "out", "in rate", "out rate")
+    lines: list[tuple[str, ...]] = [heads]
+    for index, name in after.columns["ifName"].items():
+        speed = int(after.columns["ifHighSpeed"][index]) * 10**6
+        octets, rates = [], []
+        for direction in ("ifHCInOctets", "ifHCOutOctets"):
+            now = int(after.columns[direction][index])
+            octets.append(amount(now, "B"))
+            rate = (now - int(before.columns[direction][index])) * 8 / seconds
+            rates.append(amount(rate, "bit/s"))
+        status = after.columns["ifOperStatus"][index]
+        lines.append(
+            (
+                str(index),
+                name,
+                text(after.columns["ifAlias"][index]),
+                STATUS.get(status, status),
+                amount(speed, "b/s") if speed else "-",
+                *octets,
+                *rates,
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    left = {"ifName", "ifAlias", "status"}
+    return [
+        "  ".join(
+            cell.ljust(width) if head in left else cell.rjust(width)
+            for head, cell, width in zip(heads, line, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def main() -> int:
+    """The demo; the exit status."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="stay up until ^C")
+    keep = parser.parse_args().keep
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with tempfile.TemporaryDirectory(prefix="vpp-snmp-agent-demo.") as name:
+        directory = Path(name)
+        vppcfg = directory / "vppcfg.yaml"
+        print("Starting an embedded VPP, a private snmpd, and the agent between them ...")
+        with (
+            Simulator(directory / "vpp", vppcfg=vppcfg) as vpp,
+            Snmpd(directory / "snmp") as snmpd,
+            Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
+        ):
+            until("the interfaces are served", lambda: snmpd.column(f"{IF_X_TABLE}.1"))
+            print("The agent says:")
+            print("".join(f"    {line}\n" for line in agent.text().splitlines()))
+            print("Asked with (and the same with .10, .15, .18, and .8 of ifTable):")
+            print(f"    {shlex.join(snmpd.command('snmpbulkwalk', f'{IF_X_TABLE}.1'))}")
+            print(f"    {shlex.join(snmpd.command('snmpbulkwalk', f'{IF_X_TABLE}.6'))}")
+            print(f"twice, {APART:g} seconds apart:\n")
+            before = walk(snmpd)
+            time.sleep(APART)
+            print("\n".join(table(before, walk(snmpd))))
+            if keep:
+                print("\nIt stays up until ^C.  Meanwhile, walk it yourself:")
+                print(f"    {shlex.join(snmpd.command('snmpbulkwalk', IF_X_TABLE))}")
+                print(f"VPP's sockets are in {vpp.run_dir}, logs in {directory}.")
+                try:
+                    signal.pause()
+                except KeyboardInterrupt:
+                    print()
+    print("\nEnded; nothing is left behind.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""A private snmpd and an agent beside the simulated VPP: for the demo, tests and benchmarks.
+
+    with Simulator(dir / "vpp") as vpp, Snmpd(dir / "snmp") as snmpd, Agent(dir, vpp, snmpd):
+        snmpd.walk("1.3.6.1.2.1.31.1.1")
+
+As root, snmpd stands in a network namespace of its own, which ends with it; otherwise on
+a high port of the loopback.  Nothing of the machine's own snmpd is read or written.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+ROOT = Path(__file__).resolve().parents[2]
+CONF = ROOT / "snmpd-dataplane.conf"
+PATIENCE = 20.0  # seconds: for whatever is waited for
+# As the shipped snmpd-dataplane.conf says.
+SWITCHED_OFF = "-smux,mteTrigger,mteTriggerConf,ifTable"
+COMMUNITY = "public"
+
+
+class StageError(Exception):
+    """Something did not start, or did not come about in time."""
+
+
+def until(what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Return as soon as `condition()` is true; StageError if it is not in time."""
+    limit = time.monotonic() + patience
+    pause = 0.005
+    while not condition():
+        if time.monotonic() > limit:
+            raise StageError(f"not within {patience:g} s: {what}")
+        time.sleep(pause)
+        pause = min(2 * pause, 0.1)
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class _Process:
+    """A child whose output goes to a file."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _start(self, command: Sequence[str], env: dict[str, str] | None = None) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | (env or {}),
+                cwd=ROOT,
+            )
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise StageError(f"{self.log.stem} does not run")
+        return self._process.pid
+
+    def ended(self) -> int | None:
+        """The exit status, once there is one."""
+        return self._process.poll() if self._process else 0
+
+    def send(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it, and return its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(number)
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise StageError(f"{self.log.stem} does not end") from None
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def text(self) -> str:
+        """What it has logged so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class Snmpd(_Process):
+    """snmpd with the shipped configuration, adapted."""
+
+    def __init__(
+        self, directory: Path, switched_off: str = SWITCHED_OFF, agentx: str = "", extra: str = ""
+    ) -> None:
+        """`agentx`: another AgentX address than the socket; `extra`: lines of configuration."""
+        directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory / "snmpd.log")
+        self._directory = directory
+        self._switched_off = switched_off
+        self.agentx = agentx or str(directory / "agentx")
+        self._in_namespace = os.geteuid() == 0
+        port = 161 if self._in_namespace else _free_port()
+        self._agent = f"127.0.0.1:{port}"
+        (directory / "snmpd.conf").write_text(self._adapted() + extra)
+
+    def _adapted(self) -> str:
+        conf = CONF.read_text()
+        for pattern, line in (
+            (r"^agentAddress .*$", f"agentAddress udp:{self._agent}"),
+            (r"^agentXSocket .*$", f"agentXSocket {self.agentx}"),
+            (r"^agentXPerms .*\n", ""),
+        ):
+            conf, found = re.subn(pattern, line, conf, flags=re.MULTILINE)
+            if found != 1:
+                raise StageError(f"{CONF.name} has no line {pattern}")
+        return conf
+
+    def __enter__(self) -> "Snmpd":
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.begin()
+        until("snmpd answers", self._answers)
+
+    def begin(self) -> None:
+        """Start it, and do not wait."""
+        command = ["snmpd", "-f", "-LF", "0-5", str(self.log), "-I", self._switched_off]
+        command += ["-p", str(self._directory / "pid")]
+        if self._in_namespace:
+            script = 'ip link set lo up && exec "$@"'
+            command = ["unshare", "--net", "sh", "-c", script, "sh", *command]
+        here = str(self._directory)
+        self._start(command, {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": here})
+
+    def _answers(self) -> bool:
+        if self.ended() is not None:
+            raise StageError(f"snmpd ended:\n{self.text()}")
+        options = ["-t", "0.2", "-r", "0"]
+        asked = self.run("snmpget", "1.3.6.1.2.1.1.3.0", options=options, check=False)
+        return asked.returncode == 0
+
+    def command(self, tool: str, *words: str, options: Sequence[str] = ()) -> list[str]:
+        """The command line of a net-snmp tool that asks this snmpd."""
+        shown = [tool, "-v2c", "-c", COMMUNITY, *options, self._agent, *words]
+        if self._in_namespace:
+            return ["nsenter", "-t", str(self.pid), "-n", *shown]
+        return shown
+
+    def run(
+        self, tool: str, *words: str, options: Sequence[str] = ("-On",), check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a net-snmp tool; StageError if it fails, unless told not to check."""
+        done = subprocess.run(
+            self.command(tool, *words, options=options),
+            capture_output=True,
+            text=True,
+            env=os.environ | {"MIBS": "", "SNMPCONFPATH": str(self._directory)},
+            check=False,
+        )
+        if check and done.returncode:
+            raise StageError(f"{' '.join(done.args)}: {done.stdout}{done.stderr}")
+        return done
+
+    def walk(
+        self, oid: str, tool: str = "snmpbulkwalk", options: Sequence[str] = ()
+    ) -> dict[str, str]:
+        """Names (without the leading dot) to `TYPE: value`, in the walk's order."""
+        done = self.run(tool, oid, options=["-On", *options])
+        # A long value goes on over several lines; only a new one begins with a dot.
+        entries = re.split(r"\n(?=\.\d)", done.stdout.strip())
+        return dict(
+            " ".join(entry.split("\n")).removeprefix(".").split(" = ", 1) for entry in entries
+        )
+
+    def column(self, oid: str) -> dict[int, str]:
+        """A column by ifIndex, its values without their type and quotes."""
+        return {
+            int(name.rsplit(".", 1)[1]): value.partition(": ")[2].strip('"')
+            for name, value in self.walk(oid).items()
+            if name.startswith(oid + ".")
+        }
+
+
+class Vpp(Protocol):
+    """Whatever serves VPP's two sockets."""
+
+    api_socket: Path
+    stats_socket: Path
+
+
+class Agent(_Process):
+    """The agent, as its command line starts it."""
+
+    def __init__(self, directory: Path, vpp: Vpp, agentx: str, *flags: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        super().__init__(directory / "agent.log")
+        self._command = [
+            *(sys.executable, "-m", "vpp_snmp_agent", "-a", agentx),
+            *("--api-socket", str(vpp.api_socket), "--stats-socket", str(vpp.stats_socket)),
+            *("--state-dir", str(directory / "state"), *flags),
+        ]
+
+    def __enter__(self) -> "Agent":
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, and do not wait for anything."""
+        self._start(self._command)
