@@ -1,0 +1,280 @@
+"""Judged by a real VPP 26.06: its recorded memory, API conversation and CLI output."""
+
+import gzip
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.stats import Counter, Segment
+
+IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+IF_TABLE = "1.3.6.1.2.1.2.2.1"
+ALL = ("1-configured", "2-traffic", "3-detailed", "4-events", "5-deleted", "6-reused", "7-cleared")
+WHOLE = ALL[:4]  # the API conversation was recorded before the others
+
+# The CLI's counters and ours.
+CLI = {
+    "rx packets": ("/if/rx", Kind.COMBINED, 0),
+    "rx bytes": ("/if/rx", Kind.COMBINED, 1),
+    "tx packets": ("/if/tx", Kind.COMBINED, 0),
+    "tx bytes": ("/if/tx", Kind.COMBINED, 1),
+    "drops": ("/if/drops", Kind.SIMPLE, 0),
+    "punt": ("/if/punt", Kind.SIMPLE, 0),
+    "ip4": ("/if/ip4", Kind.SIMPLE, 0),
+    "ip6": ("/if/ip6", Kind.SIMPLE, 0),
+    "rx-miss": ("/if/rx-miss", Kind.SIMPLE, 0),
+    "rx-error": ("/if/rx-error", Kind.SIMPLE, 0),
+    "tx-error": ("/if/tx-error", Kind.SIMPLE, 0),
+} | {
+    # The CLI cuts its labels at 16 characters.
+    f"{name} {what}"[:16]: (f"/if/{name}", Kind.COMBINED, offset)
+    for name in (
+        f"{way}-{cast}" for way in ("rx", "tx") for cast in ("unicast", "multicast", "broadcast")
+    )
+    for offset, what in enumerate(("packets", "bytes"))
+}
+
+
+def cli(recordings: Path, name: str) -> dict[int, dict[str, int]]:
+    """What `show interface` printed: counters by sw_if_index, those of 0 left out by VPP."""
+    found: dict[int, dict[str, int]] = {}
+    current: dict[str, int] = {}
+    for line in (recordings / f"{name}.show-interface.txt").read_text().splitlines()[1:]:
+        first = re.match(r"(\S+)\s+(\d+)\s+(?:up|down)\s+\S+", line)
+        if first:
+            current = found[int(first[2])] = {}
+        counter = re.search(r"\s{2,}([a-z][a-z0-9 -]*?)\s+(\d+)\s*$", line)
+        if counter:
+            current[counter[1]] = int(counter[2])
+    return found
+
+
+def segment_of(recordings: Path, name: str) -> Segment:
+    descriptor = os.memfd_create(name)
+    with os.fdopen(descriptor, "wb", closefd=False) as memory:
+        memory.write(gzip.decompress((recordings / f"{name}.statseg.gz").read_bytes()))
+    try:
+        return Segment(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_counter_that_the_cli_printed_is_read_alike(recordings: Path, name: str) -> None:
+    segment = segment_of(recordings, name)
+    assert segment.generation is Generation.V26_02
+    counters = {label: Counter(segment, *source) for label, source in CLI.items()}
+    printed = cli(recordings, name)
+    assert len(printed) >= 40
+    for sw_if_index, values in printed.items():
+        assert values.keys() <= counters.keys()
+        for label, counter in counters.items():
+            told = counter.read(sw_if_index)
+            assert told == values.get(label, 0), (sw_if_index, label)
+
+
+def test_the_traffic_recordings_are_no_row_of_zeroes(recordings: Path) -> None:
+    assert cli(recordings, "2-traffic")[6]["rx bytes"] > 100_000
+    assert not any(values.get("rx bytes") for values in cli(recordings, "7-cleared").values())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_vpp_papis_own_reader_agrees_about_every_interface_counter(
+    recordings: Path, name: str, tmp_path: Path
+) -> None:
+    """In a process of its own, served as VPP serves it."""
+    with Replay(recordings, tmp_path, name) as replay:
+        script = (
+            "import json, sys\n"
+            "from vpp_papi.vpp_stats import VPPStats\n"
+            "stats = VPPStats(sys.argv[1])\n"
+            "stats.connect()\n"
+            "print(json.dumps({name: stats[name] for name, _ in stats\n"
+            "  if name.startswith('/if/') and 'lacp' not in name and name != '/if/names'}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(replay.stats_socket)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    judged: dict[str, list[list[Any]]] = json.loads(done.stdout)
+    segment = segment_of(recordings, name)
+    compared = 0
+    for counter_name, threads in judged.items():
+        pairs = isinstance(threads[0][0], list)
+        kind = Kind.COMBINED if pairs else Kind.SIMPLE
+        for offset in range(2 if pairs else 1):
+            counter = Counter(segment, counter_name, kind, offset)
+            for index in range(len(threads[0])):
+                cells = [thread[index] for thread in threads]
+                total = sum(cell[offset] if pairs else cell for cell in cells)
+                assert counter.read(index) == total, (counter_name, index)
+                compared += 1
+    assert compared >= 25 * 41
+
+
+def test_an_index_that_changed_hands_and_a_clear_are_discontinuities(recordings: Path) -> None:
+    before = segment_of(recordings, "4-events")
+    counters = InterfaceCounters(CounterSet(before), 6)
+    octets = counters.in_octets
+    assert octets
+    assert counters.discontinuity is None
+    # The same row over memory that was cleared.
+    counters._sources = CounterSet(segment_of(recordings, "7-cleared")).counters
+    assert counters.in_octets == 0
+    assert counters.discontinuity is not None
+
+
+# --- end to end ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Replay:
+    """A recorded VPP, served by the tool that comes with the recordings."""
+
+    recordings: Path
+    directory: Path
+    first: str
+    others: tuple[str, ...] = ()
+
+    def __enter__(self) -> "Replay":
+        run_dir = self.directory / "replay"
+        self.api_socket = run_dir / "api.sock"
+        self.stats_socket = run_dir / "stats.sock"
+        tool = self.recordings.parents[1] / "tools" / "replay_vpp.py"
+        self._process = subprocess.Popen(
+            [sys.executable, str(tool), "--run-dir", str(run_dir), self.first, *self.others],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.expect(f"serving {self.first}")
+        return self
+
+    def expect(self, said: str) -> None:
+        assert self._process.stdout
+        assert said in self._process.stdout.readline()
+
+    def next(self, name: str) -> None:
+        """Move to the next recording."""
+        self._process.send_signal(signal.SIGUSR1)
+        self.expect(f"now serving {name}")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+        assert self._process.stdout
+        self._process.stdout.close()
+
+
+NAMES = dict(
+    enumerate(
+        [
+            "eno1",
+            "eno2",
+            "TenGigabitEthernet1/0/0",
+            "TenGigabitEthernet1/0/1",
+            "enp1s0f2",
+            "enp1s0f3",
+            "bond0",
+            "eno1.205",
+            "eno1.992",
+            "enp1s0f3.501",
+            "enp1s0f3.511",
+            "TenGigabitEthernet1/0/3.3102",
+            "enp1s0f3.q11",
+            "bond0.100",
+            "bond0.101",
+            "bond0.105",
+            "bond0.130",
+            "bond0.2502",
+            "TenGigabitEthernet1/0/2.700",
+            "loop0",
+            "loop1",
+            "memif0/0",
+            "vxlan_tunnel0",
+            "gre0",
+        ],
+        start=1,
+    )
+)
+
+
+@pytest.fixture
+def served(recordings: Path, tmp_path: Path, snmpd: Snmpd) -> Iterator[tuple[Replay, Snmpd]]:
+    """The first recording behind snmpd, and the others to come."""
+    with (
+        Replay(recordings, tmp_path, WHOLE[0], WHOLE[1:]) as replay,
+        Agent(tmp_path, replay, snmpd.agentx),
+    ):
+        until("24 rows", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 24)
+        yield replay, snmpd
+
+
+@pytest.mark.system
+def test_all_24_rows_bear_the_right_names(served: tuple[Replay, Snmpd]) -> None:
+    _, snmpd = served
+    expected = {1000 + index: name for index, name in NAMES.items()}
+    assert snmpd.column(f"{IF_X_TABLE}.1") == expected
+    assert snmpd.column(f"{IF_TABLE}.2") == expected
+    assert snmpd.walk("1.3.6.1.2.1.2.1") == {"1.3.6.1.2.1.2.1.0": "INTEGER: 24"}
+
+
+@pytest.mark.system
+def test_every_octet_and_packet_counter_is_the_clis_and_new_within_a_second(
+    recordings: Path, served: tuple[Replay, Snmpd]
+) -> None:
+    replay, snmpd = served
+    for name in WHOLE:
+        if name != WHOLE[0]:
+            replay.next(name)
+        printed = cli(recordings, name)
+
+        def told(label: str, values: dict[int, dict[str, int]] = printed) -> dict[int, str]:
+            return {1000 + index: str(values[index].get(label, 0)) for index in NAMES}
+
+        octets = told("rx bytes")
+
+        def are_served(octets: dict[int, str] = octets) -> bool:
+            return snmpd.column(f"{IF_X_TABLE}.6") == octets
+
+        until(f"the octets of {name}", are_served, patience=1.0)
+        assert snmpd.column(f"{IF_X_TABLE}.10") == told("tx bytes")
+        assert snmpd.column(f"{IF_TABLE}.10") == told("rx bytes")
+        assert snmpd.column(f"{IF_TABLE}.15") == told("punt")
+        for direction, columns in (("rx", (7, 8, 9)), ("tx", (11, 12, 13))):
+            kinds = [snmpd.column(f"{IF_X_TABLE}.{column}") for column in columns]
+            total = told(f"{direction} packets")
+            assert {index: str(sum(int(kind[index]) for kind in kinds)) for index in total} == total
+
+
+@pytest.mark.system
+def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, Snmpd]) -> None:
+    _, snmpd = served
+    status = snmpd.column(f"{IF_TABLE}.8")
+    assert {index for index, value in status.items() if value == "2"} == {1002, 1019, 1022}
+    # The bond has no active member, and its sub-interfaces stand on it.
+    bond = {1007, *range(1014, 1019)}
+    assert {index for index, value in status.items() if value == "7"} == bond
+    types = snmpd.column(f"{IF_TABLE}.3")
+    expected = {1007: "161", 1008: "135", 1020: "24", 1022: "53", 1023: "131", 1024: "131"}
+    assert {index: types[index] for index in expected} == expected
+    mtus = snmpd.column(f"{IF_TABLE}.4")
+    assert (mtus[1007], mtus[1014], mtus[1016], mtus[1020]) == ("9000", "9000", "1500", "9216")
+    addresses = snmpd.column(f"{IF_TABLE}.6")
+    assert addresses[1007] == addresses[1016] == "64 9D 99 B1 31 AF "
+    alias = snmpd.column(f"{IF_X_TABLE}.18")
+    assert alias[1001] == "uplink-fiberring"
+    assert alias[1002] == ""
