@@ -1,13 +1,19 @@
 """What several test files need: the recordings, and a stage to play on."""
 
-from collections.abc import Iterator
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Snmpd
+from vpp_snmp_agent.simulator.stage import Snmpd, until
+from vpp_snmp_agent.vpp import feed
 
+N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
@@ -36,3 +42,54 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
     """snmpd as shipped, with its own ifTable off."""
     with Snmpd(tmp_path / "snmp") as running:
         yield running
+
+
+class Listener:
+    """A feed, and all the news that it has brought."""
+
+    def __init__(self, vpp: Simulator, period: float = 30.0, **settings: str) -> None:
+        paths = {
+            "api_socket": str(vpp.api_socket),
+            "stats_socket": str(vpp.stats_socket),
+            "api_dir": str(vpp.api_dir),
+        } | settings
+        self.feed = feed.Feed(feed.Settings(period=period, **paths))
+        self.news: list[feed.News] = []
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.feed.close()
+        self._forget(len(self.news))
+
+    def _forget(self, count: int) -> None:
+        for each in self.news[:count]:
+            if isinstance(each, feed.Segment):
+                os.close(each.descriptor)
+        del self.news[:count]
+
+    def pump(self) -> None:
+        """Take what comes within a moment."""
+        self.news += self.feed.check(time.monotonic())
+        fd = self.feed.fileno()
+        if fd >= 0 and select.select([fd], [], [], 0.02)[0]:
+            self.news += self.feed.receive(time.monotonic())
+
+    def all(self, kind: type[N]) -> list[N]:
+        """The news of one kind, oldest first."""
+        return [each for each in self.news if isinstance(each, kind)]
+
+    def wait(self, kind: type[N], which: Callable[[N], object] = lambda news: True) -> N:
+        """The next news of a kind that is as wanted; what came before is forgotten."""
+        found: list[N] = []
+
+        def came() -> bool:
+            self.pump()
+            found[:] = [each for each in self.all(kind) if which(each)]
+            return bool(found)
+
+        until(f"news of {kind.__name__}; so far {self.news}", came)
+        self._forget(self.news.index(found[0]))
+        self.news.pop(0)
+        return found[0]

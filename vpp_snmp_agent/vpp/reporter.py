@@ -257,10 +257,10 @@ class Vpp:
             for bond in self._api.sw_bond_interface_dump(sw_if_index=NO_INDEX)
         }
 
-    def lacp_active(self) -> frozenset[int]:
-        """sw_interface_lacp_dump: the members that collect and distribute."""
+    def lacp_active(self) -> frozenset[int] | None:
+        """sw_interface_lacp_dump: the members that collect and distribute; None if unknown."""
         if not hasattr(self._api, "sw_interface_lacp_dump"):
-            return frozenset()
+            return None
         return frozenset(
             each.sw_if_index
             for each in self._api.sw_interface_lacp_dump()
@@ -331,11 +331,12 @@ class Watch:
         self._records = after
 
     def _bonds(self, interfaces: dict[int, Record]) -> dict[int, Record]:
-        lacp = self._vpp.lacp_active() if self._raw_bonds else frozenset()
+        lacp = self._vpp.lacp_active() if self._raw_bonds else None
         bonds: dict[int, Record] = {}
         for index, (bond, members) in self._raw_bonds.items():
-            links = {each for each in members if _link_up(interfaces.get(each))}
-            active = lacp & links if bond.mode == LACP_MODE else frozenset(links)
+            active = frozenset(each for each in members if _link_up(interfaces.get(each)))
+            if bond.mode == LACP_MODE and lacp is not None:
+                active &= lacp
             bonds[index] = Bond(index, int(bond.mode), len(active), members, active)
         return bonds
 

@@ -1,0 +1,151 @@
+"""interfaces/counters.py over a segment whose cells a test sets."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from vpp_snmp_agent.interfaces import counters as room
+from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
+
+Set = Callable[..., None]
+INDEX = 4
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    made = Writer(1 << 20, Generation.V26_02)
+    made.add_names("/if/names")
+    for name, kind, _ in dict.fromkeys((name, kind, 0) for name, kind, _ in room._SOURCES):
+        made.add_counter(name, kind, 2, INDEX + 1)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def put(writer: Writer) -> Set:
+    def put(name: str, *values: int) -> None:
+        row = writer.counters[f"/if/{name}"].rows[1]
+        assert row is not None
+        for offset, value in enumerate(values):
+            writer.words[row.offset // 8 + INDEX * len(values) + offset] = value
+
+    return put
+
+
+@pytest.fixture
+def counters(writer: Writer) -> InterfaceCounters:
+    return InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX)
+
+
+def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> None:
+    put("rx", 1000, 900_000)
+    put("tx", 2000, 800_000)
+    put("rx-multicast", 30, 3000)
+    put("rx-broadcast", 7, 700)
+    put("tx-multicast", 40, 4000)
+    put("tx-broadcast", 9, 900)
+    for name, value in (("punt", 1), ("rx-no-buf", 20), ("rx-miss", 300), ("rx-error", 4000)):
+        put(name, value)
+    put("tx-error", 50_000)
+    assert (counters.in_octets, counters.out_octets) == (900_000, 800_000)
+    assert (counters.in_unicast, counters.out_unicast) == (963, 1951)
+    assert (counters.in_multicast, counters.in_broadcast) == (30, 7)
+    assert (counters.out_multicast, counters.out_broadcast) == (40, 9)
+    assert (counters.in_non_unicast, counters.out_non_unicast) == (37, 49)
+    assert counters.in_discards == 320
+    assert (counters.in_errors, counters.out_errors) == (4000, 50_000)
+    assert counters.in_unknown_protos == 1
+    assert counters.discontinuity is None
+
+
+def test_unicast_never_goes_below_zero_nor_backwards(counters: InterfaceCounters, put: Set) -> None:
+    put("rx", 5, 500)
+    put("rx-multicast", 6, 600)
+    assert counters.in_unicast == 0
+    put("rx", 20, 2000)
+    assert counters.in_unicast == 14
+    put("rx-broadcast", 3, 300)  # seen before the packets that it is part of
+    assert counters.in_unicast == 14
+    put("rx", 25, 2500)
+    assert counters.in_unicast == 16
+
+
+def test_a_decrease_is_a_discontinuity_and_starts_afresh(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 50, 5000)
+    put("tx", 50, 5000)
+    assert (counters.in_octets, counters.in_unicast, counters.out_octets) == (5000, 50, 5000)
+    put("rx", 2, 200)
+    put("tx", 1, 100)
+    assert counters.in_octets == 200
+    first = counters.discontinuity
+    assert first is not None
+    assert counters.in_unicast == 2
+    assert counters.out_octets == 100
+    assert counters.discontinuity == first
+
+
+def test_a_discontinuity_is_noticed_by_whoever_asks_for_nothing_else(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("tx", 50, 5000)
+    assert counters.discontinuity is None
+    put("tx", 0, 0)
+    assert counters.discontinuity is not None
+
+
+def test_while_the_segment_is_locked_the_last_reading_stands(
+    writer: Writer, counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 50, 5000)
+    assert counters.in_octets == 5000
+    writer.hold(True)
+    put("rx", 60, 6000)
+    assert counters.in_octets == 5000
+    assert counters.out_octets is None  # never read so far: no such cell
+    assert counters.in_unicast is None
+    writer.hold(False)
+    assert (counters.in_octets, counters.out_octets) == (6000, 0)
+    assert counters.discontinuity is None
+
+
+def test_the_total_is_read_before_what_is_taken_off_it(
+    counters: InterfaceCounters, put: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    put("rx", 10, 1000)
+    for source in counters._sources:
+        monkeypatch.setattr(type(source), "read", _told(order), raising=True)
+    assert counters.in_unicast is None
+    assert order == ["/if/rx", "/if/rx-multicast", "/if/rx-broadcast"]
+
+
+def _told(order: list[str]) -> Callable[[object, int], int]:
+    def read(counter: object, sw_if_index: int) -> int:
+        order.append(counter._name.decode())  # type: ignore[attr-defined]
+        raise SegmentUnavailable("for the order's sake")
+
+    return read
+
+
+def test_without_a_segment_there_are_no_cells() -> None:
+    counters = InterfaceCounters(None, INDEX, 12.5)
+    assert counters.in_octets is None
+    assert counters.in_discards is None
+    assert counters.discontinuity == 12.5
+
+
+def test_all_sources_are_counters_that_every_release_has() -> None:
+    simple = {"punt", "rx-no-buf", "rx-miss", "rx-error", "tx-error"}
+    combined = {f"{way}{cast}" for way in ("rx", "tx") for cast in ("", "-multicast", "-broadcast")}
+    assert {name for name, kind, _ in room._SOURCES if kind is Kind.SIMPLE} == {
+        f"/if/{name}" for name in simple
+    }
+    assert {name for name, kind, _ in room._SOURCES if kind is Kind.COMBINED} == {
+        f"/if/{name}" for name in combined
+    }

@@ -1,0 +1,61 @@
+"""mibs/if_mib.py against RFC 2863's own list of objects."""
+
+import pytest
+
+from vpp_snmp_agent.agentx.mib import Table, View
+from vpp_snmp_agent.agentx.pdu import NO_SUCH_INSTANCE, NO_SUCH_OBJECT, decode_varbind, dotted, oid
+from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.mibs import if_mib
+
+# RFC 2863 section 6: every accessible object of the two entries, with its syntax.
+IF_ENTRY = """
+    ifIndex INTEGER, ifDescr OCTET STRING, ifType INTEGER, ifMtu INTEGER, ifSpeed Gauge32,
+    ifPhysAddress OCTET STRING, ifAdminStatus INTEGER, ifOperStatus INTEGER,
+    ifLastChange TimeTicks, ifInOctets Counter32, ifInUcastPkts Counter32,
+    ifInNUcastPkts Counter32, ifInDiscards Counter32, ifInErrors Counter32,
+    ifInUnknownProtos Counter32, ifOutOctets Counter32, ifOutUcastPkts Counter32,
+    ifOutNUcastPkts Counter32, ifOutDiscards Counter32, ifOutErrors Counter32,
+    ifOutQLen Gauge32, ifSpecific OBJECT IDENTIFIER
+"""
+IF_X_ENTRY = """
+    ifName OCTET STRING, ifInMulticastPkts Counter32, ifInBroadcastPkts Counter32,
+    ifOutMulticastPkts Counter32, ifOutBroadcastPkts Counter32, ifHCInOctets Counter64,
+    ifHCInUcastPkts Counter64, ifHCInMulticastPkts Counter64, ifHCInBroadcastPkts Counter64,
+    ifHCOutOctets Counter64, ifHCOutUcastPkts Counter64, ifHCOutMulticastPkts Counter64,
+    ifHCOutBroadcastPkts Counter64, ifLinkUpDownTrapEnable INTEGER, ifHighSpeed Gauge32,
+    ifPromiscuousMode INTEGER, ifConnectorPresent INTEGER, ifAlias OCTET STRING,
+    ifCounterDiscontinuityTime TimeTicks
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "entry", "objects"),
+    [
+        (if_mib.IF_TABLE, "1.3.6.1.2.1.2.2.1", IF_ENTRY),
+        (if_mib.IF_X_TABLE, "1.3.6.1.2.1.31.1.1.1", IF_X_ENTRY),
+    ],
+)
+def test_every_column_is_there_with_its_syntax(table: Table, entry: str, objects: str) -> None:
+    listed = [each.split(maxsplit=1) for each in " ".join(objects.split()).split(", ")]
+    assert dotted(table.entry) == entry
+    assert [(column.number, column.name, column.type.name) for column in table.columns] == [
+        (number, name, syntax) for number, (name, syntax) in enumerate(listed, 1)
+    ]
+
+
+def test_the_scalars_and_the_registered_subtrees_hold_every_object() -> None:
+    table = InterfaceTable()
+    module = if_mib.module(table)
+    view = View(module.objects)
+    number = decode_varbind(view.get(oid("1.3.6.1.2.1.2.1.0")))
+    assert (number.type.name, number.value) == ("INTEGER", 0)
+    last_change = decode_varbind(view.get(oid("1.3.6.1.2.1.31.1.5.0")))
+    assert (last_change.type.name, last_change.value) == ("TimeTicks", 0)
+    for each in module.objects:
+        assert any(each.prefix.startswith(oid(subtree)) for subtree in module.subtrees)
+
+
+def test_an_empty_table_has_columns_without_instances() -> None:
+    view = View(if_mib.module(InterfaceTable()).objects)
+    assert decode_varbind(view.get(oid("1.3.6.1.2.1.2.2.1.10.1"))).type is NO_SUCH_INSTANCE
+    assert decode_varbind(view.get(oid("1.3.6.1.2.1.2.2.1.23.1"))).type is NO_SUCH_OBJECT
