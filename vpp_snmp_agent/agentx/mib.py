@@ -179,17 +179,20 @@ class Scalar:
         self._type = type_
         self._value = value
 
-    def _varbind(self) -> bytes:
-        return encode_varbind(self._instance, self._type, self._value())
-
     def get(self, name: bytes) -> bytes:
         """RFC 2741 section 7.2.3.1."""
-        return self._varbind() if name == self._instance else encode_varbind(name, NO_SUCH_INSTANCE)
+        value = self._value() if name == self._instance else None
+        if value is None:
+            return encode_varbind(name, NO_SUCH_INSTANCE)
+        return encode_varbind(name, self._type, value)
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
         """RFC 2741 section 7.2.3.2."""
-        after = start <= self._instance if include else start < self._instance
-        return self._varbind() if after and (not end or self._instance < end) else None
+        instance = self._instance
+        if start > instance or (start == instance and not include) or (end and end <= instance):
+            return None
+        value = self._value()
+        return None if value is None else encode_varbind(instance, self._type, value)
 
 
 @dataclass(frozen=True)

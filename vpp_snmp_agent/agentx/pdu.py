@@ -99,12 +99,15 @@ def _decode_oid(data: bytes, at: int, order: str) -> tuple[bytes, int, int]:
     """(key, include, where the OID ends)."""
     count, prefix, include, _ = data[at : at + 4]
     end = at + 4 + 4 * count
-    if end > len(data) or count > MAX_SUBIDS:
+    if end > len(data):
         raise MalformedPDU(f"an OID of {count} sub-identifiers does not fit")
     body = data[at + 4 : end]
     if order == "<":
         body = struct.pack(f">{count}I", *struct.unpack(f"<{count}I", body))
-    return _PREFIXES[prefix] + body, include, end
+    key = _PREFIXES[prefix] + body
+    if len(key) > 4 * MAX_SUBIDS:
+        raise MalformedPDU(f"an OID of {len(key) // 4} sub-identifiers")
+    return key, include, end
 
 
 # --- values -----------------------------------------------------------------------------
@@ -135,6 +138,13 @@ def _ranged(layout: str) -> Callable[[int], bytes]:
     return encode
 
 
+_unsigned32 = _ranged(">I")
+
+
+def _gauge32(value: int) -> bytes:
+    return _unsigned32(min(value, 0xFFFFFFFF))
+
+
 def _address(value: bytes) -> bytes:
     if len(value) != 4:
         raise ValueError(f"{value!r} is no IPv4 address")
@@ -154,7 +164,7 @@ NULL = ValueType("NULL", ax.TYPE_NULL, _nothing)
 OBJECT_IDENTIFIER = ValueType("OBJECT IDENTIFIER", ax.TYPE_OBJECTIDENTIFIER, encode_oid)
 IP_ADDRESS = ValueType("IpAddress", ax.TYPE_IPADDRESS, _address)
 COUNTER32 = ValueType("Counter32", ax.TYPE_COUNTER32, lambda value: _U32(value & 0xFFFFFFFF))
-GAUGE32 = ValueType("Gauge32", ax.TYPE_GAUGE32, lambda value: _U32(min(value, 0xFFFFFFFF)))
+GAUGE32 = ValueType("Gauge32", ax.TYPE_GAUGE32, _gauge32)
 TIMETICKS = ValueType("TimeTicks", ax.TYPE_TIMETICKS, lambda value: _U32(value & 0xFFFFFFFF))
 OPAQUE = ValueType("Opaque", ax.TYPE_OPAQUE, encode_octets)
 COUNTER64 = ValueType("Counter64", ax.TYPE_COUNTER64, lambda value: _U64(value % 2**64))
@@ -391,7 +401,8 @@ def decode(header: Header, payload: bytes) -> PDU:
     try:
         context, at = None, 0
         if header.flags & NON_DEFAULT_CONTEXT and header.type in MAY_BEAR_CONTEXT:
-            context, at = _decode_octets(payload, 0, order)
+            named, at = _decode_octets(payload, 0, order)
+            context = named or None  # the empty one is the default context, flagged or not
         decoder = _DECODERS.get(header.type)
         if decoder is None:
             raise MalformedPDU(f"a PDU of unknown type {header.type}")

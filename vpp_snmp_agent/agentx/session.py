@@ -134,7 +134,8 @@ class Session:
     def receive(self, data: bytes) -> bytes:
         """Take what the master sent, return what it is to be sent.
 
-        Raises MalformedPDU where the stream cannot be followed any further.
+        Raises MalformedPDU where the stream cannot be followed any further, or where an
+        answer to us cannot be read: what it answered would be waited for in vain.
         """
         if self._partial:
             data = self._partial + data
@@ -171,6 +172,8 @@ class Session:
         try:
             received = pdu.decode(header, payload)
         except MalformedPDU:
+            if header.type == pdu.RESPONSE:
+                raise
             return b"" if silent else pdu.encode_response(header, error=PARSE_ERROR)
         body = received.body
         if isinstance(body, Response):
