@@ -278,9 +278,10 @@ class Agent:
         self._feed = feed.Feed(
             feed.Settings(
                 settings.api_socket, settings.stats_socket, settings.api_dir, settings.period
-            )
+            ),
+            opened=lambda fd: self._loop.watch(fd, self._feed_ready),
+            closing=self._loop.forget,
         )
-        self._feed_fd = -1
         self._identity: Identity | None = None
         self._segment: Segment | None = None
         self._inventory: Inventory | None = None
@@ -319,7 +320,6 @@ class Agent:
         self._master.check(now)
         for news in self._feed.check(now):
             self._vpp_tells(news)
-        self._watch_feed()
         self._supervisor.status(self._status())
         period = self._supervisor.watchdog_period
         if period and now >= self._alive_at:
@@ -366,20 +366,9 @@ class Agent:
 
     # --- VPP -------------------------------------------------------------------------------
 
-    def _watch_feed(self) -> None:
-        fd = self._feed.fileno()
-        if fd != self._feed_fd:
-            if self._feed_fd >= 0:
-                self._loop.forget(self._feed_fd)
-            if fd >= 0:
-                self._loop.watch(fd, self._feed_ready)
-            self._feed_fd = fd
-
     def _feed_ready(self, events: int) -> None:
         for news in self._feed.receive(time.monotonic()):
             self._vpp_tells(news)
-        if self._feed.fileno() < 0:
-            self._tick(time.monotonic())
 
     def _vpp_tells(self, news: feed.News) -> None:
         match news:

@@ -154,8 +154,9 @@ class Snmpd(_Process):
         if self._in_namespace:
             script = 'ip link set lo up && exec "$@"'
             command = ["unshare", "--net", "sh", "-c", script, "sh", *command]
-        here = str(self._directory)
-        self._start(command, {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": here})
+        # What snmpd keeps is called snmpd.conf as well.
+        here, kept = str(self._directory), str(self._directory / "kept")
+        self._start(command, {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept})
 
     def _answers(self) -> bool:
         if self.ended() is not None:
@@ -166,10 +167,11 @@ class Snmpd(_Process):
 
     def command(self, tool: str, *words: str, options: Sequence[str] = ()) -> list[str]:
         """The command line of a net-snmp tool that asks this snmpd."""
-        shown = [tool, "-v2c", "-c", COMMUNITY, *options, self._agent, *words]
-        if self._in_namespace:
-            return ["nsenter", "-t", str(self.pid), "-n", *shown]
-        return shown
+        return [*self.enter(), tool, "-v2c", "-c", COMMUNITY, *options, self._agent, *words]
+
+    def enter(self) -> list[str]:
+        """What goes before a command that is to run where snmpd does."""
+        return ["nsenter", "-t", str(self.pid), "-n"] if self._in_namespace else []
 
     def run(
         self, tool: str, *words: str, options: Sequence[str] = ("-On",), check: bool = True

@@ -14,7 +14,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .inventory import (
@@ -104,8 +104,16 @@ News = Away | Present | Segment | NoSegment | Hung | Answering | Failed | Invent
 class Feed:
     """One reporter after another."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        opened: Callable[[int], None] = lambda descriptor: None,
+        closing: Callable[[int], None] = lambda descriptor: None,
+    ) -> None:
+        """`opened` and `closing` are told the descriptor on which a reporter is heard."""
         self._settings = settings
+        self._opened = opened
+        self._closing = closing
         self._child: subprocess.Popen[bytes] | None = None
         self._pipe: socket.socket | None = None
         self._assembly: Assembly | None = None
@@ -214,9 +222,11 @@ class Feed:
             )
         self._pipe = ours
         self._heard = now
+        self._opened(ours.fileno())
 
     def _end(self, now: float, pause: float = 0.0) -> None:
         if self._pipe is not None:
+            self._closing(self._pipe.fileno())
             self._pipe.close()
         if self._child is not None:
             self._child.kill()

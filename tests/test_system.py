@@ -1,0 +1,309 @@
+"""The agent behind a real snmpd, asked by net-snmp's own tools."""
+
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
+
+pytestmark = pytest.mark.system
+
+INTERFACES = "1.3.6.1.2.1.2"
+IF_MIB = "1.3.6.1.2.1.31"
+IF_TABLE = "1.3.6.1.2.1.2.2.1"
+IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6, 10, 18))
+ROWS = 18
+GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
+REFUSED = "notWritable"
+
+# What depends on when the test runs.
+VARYING = re.compile(rf"^({IF_MIB}\.1\.5\.0) = .*$", re.MULTILINE)
+
+
+@pytest.fixture
+def vppcfg(tmp_path: Path) -> Path:
+    path = tmp_path / "vppcfg.yaml"
+    path.write_text(VPPCFG)
+    return path
+
+
+@pytest.fixture
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[Agent]:
+    """The edge router served, its traffic frozen at known values."""
+    vpp.freeze()
+    vpp.clear()
+    vpp.step(1000)
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
+        until("the rows are served", served(snmpd))
+        yield running
+
+
+def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
+    return lambda: len(snmpd.column(IF_NAME)) == rows
+
+
+def whole_walk(snmpd: Snmpd, *options: str) -> list[tuple[str, str]]:
+    """All that is ours, by name."""
+    both = (snmpd.walk(INTERFACES, options=options), snmpd.walk(IF_MIB, options=options))
+    return [entry for walked in both for entry in walked.items()]
+
+
+def key(name: str) -> tuple[int, ...]:
+    return tuple(map(int, name.split(".")))
+
+
+# --- one golden walk, and what must hold of any ------------------------------------------------
+
+
+def test_the_whole_walk_is_the_golden_one(
+    agent: Agent, snmpd: Snmpd, request: pytest.FixtureRequest
+) -> None:
+    lines = "".join(f"{name} = {value}\n" for name, value in whole_walk(snmpd))
+    lines = VARYING.sub(r"\1 = (when the agent started)", lines)
+    if request.config.getoption("--update-golden"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(lines)
+    assert lines == GOLDEN.read_text()
+    assert len(lines.splitlines()) == 2 + ROWS * (22 + 19)
+
+
+def test_names_are_in_order_and_none_comes_twice(agent: Agent, snmpd: Snmpd) -> None:
+    names = [key(name) for name, _ in whole_walk(snmpd)]
+    assert names == sorted(set(names))
+
+
+def test_every_get_gives_what_the_walk_gave(agent: Agent, snmpd: Snmpd) -> None:
+    walked = whole_walk(snmpd)
+    for at in range(0, len(walked), 60):
+        part = walked[at : at + 60]
+        assert asked(snmpd, "snmpget", [name for name, _ in part]) == part
+
+
+def test_every_getnext_gives_the_neighbour(agent: Agent, snmpd: Snmpd) -> None:
+    for subtree in (INTERFACES, IF_MIB):
+        walked = list(snmpd.walk(subtree).items())
+        for at in range(0, len(walked) - 1, 60):
+            part = walked[at : at + 61]
+            assert asked(snmpd, "snmpgetnext", [name for name, _ in part[:-1]]) == part[1:]
+
+
+def asked(snmpd: Snmpd, tool: str, names: list[str]) -> list[tuple[str, str]]:
+    text = snmpd.run(tool, *names).stdout.strip()
+    entries = [
+        " ".join(entry.split("\n")).removeprefix(".") for entry in re.split(r"\n(?=\.\d)", text)
+    ]
+    return [(name, value) for name, _, value in (entry.partition(" = ") for entry in entries)]
+
+
+@pytest.mark.parametrize("repetitions", [1, 10, 50])
+def test_a_bulk_walk_gives_what_a_plain_one_gives(
+    agent: Agent, snmpd: Snmpd, repetitions: int
+) -> None:
+    plain = [
+        entry
+        for subtree in (INTERFACES, IF_MIB)
+        for entry in snmpd.walk(subtree, "snmpwalk").items()
+    ]
+    assert whole_walk(snmpd, f"-Cr{repetitions}") == plain
+
+
+def test_a_get_of_what_is_not_there_says_what_is_missing(agent: Agent, snmpd: Snmpd) -> None:
+    answers = asked(snmpd, "snmpget", [f"{HC_IN}.4711", f"{IF_TABLE}.23.1001", f"{HC_IN}.1001"])
+    assert "No Such Instance" in answers[0][1]
+    assert "No Such Object" in answers[1][1]
+    assert answers[2][1].startswith("Counter64: ")
+
+
+def test_nothing_can_be_set(agent: Agent, snmpd: Snmpd, tmp_path: Path) -> None:
+    """Asked with write access, so that it is the agent that refuses."""
+    conf = tmp_path / "snmp" / "snmpd.conf"
+    conf.write_text(conf.read_text().replace("rocommunity public", "rwcommunity public"))
+    snmpd.stop()
+    snmpd.start()
+    until("the rows are served", served(snmpd))
+    done = snmpd.run("snmpset", f"{IF_ALIAS}.1001", "s", "mine", check=False)
+    assert done.returncode
+    assert REFUSED in done.stdout + done.stderr
+    assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
+
+
+def test_sysortable_shows_the_agent(agent: Agent, snmpd: Snmpd) -> None:
+    assert f"OID: .{IF_MIB}" in snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()
+
+
+# --- counters -----------------------------------------------------------------------------------
+
+
+def test_octets_are_true_at_the_moment_of_the_request(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    vpp.run()
+    for _ in range(5):
+        before = vpp.truth()
+        told = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
+        after = vpp.truth()
+        compared = 0
+        for name, truth in before.items():
+            index = 1000 + truth.sw_if_index
+            for way in ("rx", "tx"):
+                if index in told[way]:
+                    value = int(told[way][index])
+                    assert truth.combined[way].bytes <= value <= after[name].combined[way].bytes
+                    compared += 1
+        assert compared == 2 * ROWS
+
+
+def test_cleared_counters_are_a_discontinuity(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+    assert set(snmpd.column(f"{IF_X_TABLE}.19").values()) == {"(0) 0:00:00.00"}
+    before = snmpd.column(HC_IN)
+    vpp.clear()
+    assert int(snmpd.column(HC_IN)[1001]) < int(before[1001])
+    told = snmpd.column(f"{IF_X_TABLE}.19")
+    assert told[1001] != "(0) 0:00:00.00"
+    assert told[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
+
+
+# --- beside snmpd's own table ------------------------------------------------------------------
+
+
+def test_with_snmpds_own_table_off_no_row_of_the_kernels_ever_shows(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd
+) -> None:
+    assert served(snmpd, 0)()
+    assert not snmpd.column(f"{IF_TABLE}.2")
+    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+        until("the rows are served", served(snmpd))
+        assert agent.stop() == 0
+    assert not snmpd.column(IF_NAME)
+    assert not snmpd.column(f"{IF_TABLE}.2")
+
+
+def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_registered(
+    tmp_path: Path, vpp: Simulator
+) -> None:
+    left_on = SWITCHED_OFF.removesuffix(",ifTable")
+    with Snmpd(tmp_path / "snmp", left_on) as snmpd:
+        assert "lo" in snmpd.column(f"{IF_TABLE}.2").values()
+        with Agent(tmp_path, vpp, snmpd.agentx):
+            until("the rows are served", served(snmpd))
+            assert len(whole_walk(snmpd)) == 2 + ROWS * (22 + 19)
+            assert min(snmpd.column(f"{IF_TABLE}.1")) == 1001
+            assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
+
+
+def test_a_registration_that_another_holds_is_an_error_that_the_operator_reads(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent
+) -> None:
+    with Agent(tmp_path / "second", vpp, snmpd.agentx) as second:
+        until("the refusal is told", lambda: second.text().count("refused subtree") == 4)
+        assert "DUPLICATEREGISTRATION" in second.text()
+        assert "-I -smux,mteTrigger,mteTriggerConf,ifTable" in second.text()
+
+
+# --- coming and going --------------------------------------------------------------------------
+
+
+def test_the_order_of_starting_does_not_matter(tmp_path: Path, vppcfg: Path) -> None:
+    vpp = Simulator(tmp_path / "vpp")
+    snmpd = Snmpd(tmp_path / "snmp")
+    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+        until("the agent waits for both", lambda: "VPP is away" in agent.text())
+        assert agent.text().count("no snmpd yet") == 1
+        with snmpd, vpp:
+            until("the rows are served", served(snmpd))
+
+
+def test_rows_answer_within_a_second_of_snmpds_return(agent: Agent, snmpd: Snmpd) -> None:
+    for end in (snmpd.stop, snmpd.kill):
+        end()
+        snmpd.start()
+        until("the rows are served", served(snmpd), patience=1.0)
+    assert agent.text().count("\n") < 12
+
+
+def test_while_vpp_is_away_its_rows_stay_and_are_down(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    names, octets = snmpd.column(IF_NAME), snmpd.column(HC_IN)
+    vpp.kill()
+    status = f"{IF_TABLE}.8"
+    until("every row is down", lambda: set(snmpd.column(status).values()) == {"2"}, patience=1.0)
+    assert snmpd.column(IF_NAME) == names
+    assert snmpd.column(HC_IN) == octets
+    vpp.start()
+    until("eno1 is up", lambda: snmpd.column(status)[1001] == "1", patience=3.0)
+    assert "VPP is away" in agent.text()
+
+
+def test_while_vpp_hangs_counters_go_on(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+    vpp.run()
+    vpp.hang()
+    until("the hang is told", lambda: "hangs: its API does not answer since" in agent.text())
+    before = snmpd.column(HC_IN)
+    until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]), patience=1.0)
+    assert snmpd.column(f"{IF_TABLE}.8")[1001] == "1"
+    vpp.resume()
+    until("the end is told", lambda: "answers again" in agent.text())
+
+
+def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+    vpp.set_link("GigabitEthernet5/0/0", False)
+    status = f"{IF_TABLE}.8"
+    until("eno1 is down", lambda: snmpd.column(status)[1001] == "2", patience=1.0)
+    assert snmpd.column(status)[1015] == "7"  # eno1.205 stands on it
+    assert snmpd.column(f"{IF_TABLE}.9")[1001] != "(0) 0:00:00.00"
+
+
+def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:
+    began = time.monotonic()
+    assert agent.stop() == 0
+    assert not snmpd.column(IF_NAME)
+    assert time.monotonic() - began < 10
+    assert agent.text().splitlines()[-1].endswith("vpp-snmp-agent ends")
+
+
+def test_agentx_over_tcp_is_served_too(tmp_path: Path, vpp: Simulator) -> None:
+    """In snmpd's own namespace, for TCP does not reach another one."""
+    with Snmpd(tmp_path / "snmp", agentx="tcp:127.0.0.1:11705") as snmpd:
+        agent = Agent(tmp_path, vpp, "127.0.0.1:11705")
+        agent._command = [*snmpd.enter(), *agent._command]
+        with agent:
+            until("the rows are served", served(snmpd))
+
+
+# --- descriptions ---------------------------------------------------------------------------------
+
+
+def test_a_slip_in_the_vppcfg_does_not_blind_the_monitoring(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
+) -> None:
+    vppcfg.write_text("interfaces:\n  GigabitEthernet5/0/0: [ 1, 2 ]\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent:
+        until("the rows are served", served(snmpd))
+        assert set(snmpd.column(IF_ALIAS).values()) == {""}
+        assert f"ERROR {vppcfg}:2: expected GigabitEthernet5/0/0 as a mapping" in agent.text()
+        vppcfg.write_text(VPPCFG)
+        agent.send(signal.SIGHUP)
+        until(
+            "the description shows",
+            lambda: snmpd.column(IF_ALIAS)[1001] == "Infra: access switch",
+        )
+        vppcfg.write_text("interfaces: '\n")
+        agent.send(signal.SIGHUP)
+        until("the refusal is told", lambda: "stay as they were" in agent.text())
+        assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
+
+
+def test_a_vppcfg_that_is_absent_is_one_notice(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd
+) -> None:
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(tmp_path / "nowhere.yaml")) as agent:
+        until("the rows are served", served(snmpd))
+        assert agent.text().count("nowhere.yaml: there is no such file") == 1
