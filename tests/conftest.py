@@ -82,14 +82,19 @@ class Listener:
 
     def wait(self, kind: type[N], which: Callable[[N], object] = lambda news: True) -> N:
         """The next news of a kind that is as wanted; what came before is forgotten."""
-        found: list[N] = []
+        found: list[tuple[int, N]] = []
 
         def came() -> bool:
             self.pump()
-            found[:] = [each for each in self.all(kind) if which(each)]
+            found[:] = [
+                (at, each)
+                for at, each in enumerate(self.news)
+                if isinstance(each, kind) and which(each)
+            ]
             return bool(found)
 
         until(f"news of {kind.__name__}; so far {self.news}", came)
-        self._forget(self.news.index(found[0]))
+        at, wanted = found[0]
+        self._forget(at)
         self.news.pop(0)
-        return found[0]
+        return wanted
