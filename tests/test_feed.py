@@ -1,9 +1,9 @@
 """vpp/feed.py: a VPP that comes, goes, hangs and is replaced, as the loop is told of it."""
 
+import contextlib
 import errno
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,10 +20,14 @@ ROWS = 35  # of the edge router, TAPs and local0 included
 
 
 def children() -> set[int]:
-    done = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True
-    )
-    return {int(line.split()[0]) for line in done.stdout.splitlines() if "reporter" in line}
+    """The reporters of this process."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = (process / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            if int(parent) == os.getpid() and b"vpp.reporter" in (process / "cmdline").read_bytes():
+                found.add(int(process.name))
+    return found
 
 
 def test_a_vpp_that_is_there_is_told_whole(vpp: Simulator) -> None:

@@ -287,6 +287,7 @@ class Agent:
         self._inventory: Inventory | None = None
         self._building: Iterator[None] | None = None
         self._vpp_state = "not seen yet"
+        self._status_told = ""
         self._stopping = False
         self._alive_at = 0.0
 
@@ -320,7 +321,10 @@ class Agent:
         self._master.check(now)
         for news in self._feed.check(now):
             self._vpp_tells(news)
-        self._supervisor.status(self._status())
+        status = self._status()
+        if status != self._status_told:
+            self._status_told = status
+            self._supervisor.status(status)
         period = self._supervisor.watchdog_period
         if period and now >= self._alive_at:
             self._alive_at = now + period
@@ -378,10 +382,9 @@ class Agent:
             case feed.Segment(descriptor):
                 self._map(descriptor)
                 self._rebuild()
-            case feed.NoSegment(reason):
-                self._told.tell(
-                    logging.ERROR, "segment", f"VPP's counters are not to be had: {reason}"
-                )
+            case feed.NoSegment(reason, number):
+                why = sockets.explain(self._settings.stats_socket, number) if number else reason
+                self._no_counters(why)
             case Inventory():
                 log.debug("VPP tells of %d interfaces", len(news.interfaces))
                 self._inventory = news
@@ -390,7 +393,10 @@ class Agent:
                 self._inventory = self._building = None
                 self._table.away()
                 why = sockets.explain(self._settings.api_socket, number) if number else ""
-                self._vpp_is(logging.WARNING, "is away", why)
+                if number == errno.EACCES:
+                    self._vpp_is(logging.ERROR, "cannot be reached", why)
+                else:
+                    self._vpp_is(logging.WARNING, "is away", why)
             case feed.Hung(since):
                 when = time.strftime(
                     "%H:%M:%S", time.localtime(time.time() - time.monotonic() + since)
@@ -413,11 +419,14 @@ class Agent:
         try:
             self._segment = Segment(descriptor)
         except SegmentUnavailable as error:
-            self._told.tell(logging.ERROR, "segment", f"VPP's counters are not to be had: {error}")
+            self._no_counters(str(error))
         else:
             self._told.tell(logging.DEBUG, "segment", "VPP's counters are mapped")
         finally:
             os.close(descriptor)
+
+    def _no_counters(self, why: str) -> None:
+        self._told.tell(logging.ERROR, "segment", f"VPP's counters are not to be had: {why}")
 
     def _rebuild(self) -> None:
         if self._inventory is not None:

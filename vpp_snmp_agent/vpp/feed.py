@@ -74,9 +74,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class NoSegment:
-    """Its statistics segment cannot be had."""
+    """Its statistics segment cannot be had; by this errno of its socket, if that is why."""
 
     reason: str
+    errno: int | None
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,8 @@ class Feed:
                 yield Present(identity)
             case Mapped():
                 yield Segment(descriptors[0])
-            case Unmapped(reason):
-                yield NoSegment(reason)
+            case Unmapped(reason, errno):
+                yield NoSegment(reason, errno)
             case Changes():
                 assert self._assembly is not None
                 inventory = self._assembly.add(message)

@@ -151,9 +151,10 @@ class Mapped:
 
 @dataclass(frozen=True)
 class Unmapped:
-    """That VPP's segment cannot be had."""
+    """That VPP's segment cannot be had; by this errno of its socket, if that is why."""
 
     reason: str
+    errno: int | None = None
 
 
 @dataclass(frozen=True)

@@ -358,7 +358,7 @@ def hand_over(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
     try:
         descriptor, pid = receive_segment(stats_socket, HANDOVER)
     except SegmentUnavailable as error:
-        pipe.tell(Unmapped(str(error)))
+        pipe.tell(Unmapped(str(error), getattr(error.__cause__, "errno", None)))
         return False
     try:
         if pid and api_pid and pid != api_pid:
