@@ -3,6 +3,7 @@
 A file that cannot be used is `BadSettings`, which says file, line and what was expected.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,34 @@ from types import MappingProxyType
 
 import yaml
 
-# libyaml where PyYAML was built with it: ten thousand sub-interfaces are no rarity.
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
+_NULL = "tag:yaml.org,2002:null"  # nothing, `~`, `null`; not what stands in quotes
 _SECTIONS = ("bondethernets", "loopbacks", "taps", "vxlan_tunnels")
+
+DEEPEST = 100  # levels; vppcfg's own files have six
+
+
+class _Shallow:
+    """A limit to nesting: libyaml's loader has none, and would end the process."""
+
+    _depth = 0
+
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
+        """A node begins."""
+        self._depth += 1
+        if current_node and self._depth > DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem=f"expected at most {DEEPEST} levels", problem_mark=current_node.start_mark
+            )
+
+    def ascend_resolver(self) -> None:
+        """A node ends."""
+        self._depth -= 1
+
+
+# libyaml where PyYAML was built with it: ten thousand sub-interfaces are no rarity.
+_Loader: type[yaml.SafeLoader] = type(
+    "_Loader", (_Shallow, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {}
+)
 
 
 class BadSettings(Exception):
@@ -57,9 +82,16 @@ def parse_descriptions(text: bytes, path: str) -> Descriptions:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise BadSettings(f"{path}{line}: this is no YAML: {error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        problem = " ".join(str(error).split()) or "it is nested too deeply"
+        begun = error.context_mark  # where an open quote stands, not where the file ends
+        context = f"{error.context} (line {begun.line + 1}): " if begun else ""
+        raise BadSettings(f"{path}{line}: this is no YAML: {context}{error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        number = text.count(b"\n", 0, error.position) + 1
+        raise BadSettings(f"{path}:{number}: expected text in UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise BadSettings(f"{path}: expected fewer merges within merges") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        problem = " ".join(str(error).split())
         raise BadSettings(f"{path}: this is no YAML: {problem}") from error
 
 
@@ -75,7 +107,7 @@ class _Walk:
 
     def _mapping(self, node: yaml.Node | None, what: str) -> Iterator[tuple[str, yaml.Node]]:
         """The entries of a mapping; none of an empty value."""
-        if node is None or (isinstance(node, yaml.ScalarNode) and node.value in ("", "~", "null")):
+        if node is None or node.tag == _NULL:
             return
         if not isinstance(node, yaml.MappingNode):
             raise self._wrong(node, f"{what} as a mapping (`name: value` lines)")
@@ -85,10 +117,11 @@ class _Walk:
                 raise self._wrong(key, f"a name in {what}")
             yield key.value, value
 
-    def _text(self, node: yaml.Node) -> str:
+    def _text(self, node: yaml.Node, what: str = "a description") -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise self._wrong(node, "a description as text on one line")
-        return " ".join(node.value.split())
+            raise self._wrong(node, f"{what} as text on one line")
+        text = "" if node.tag == _NULL else " ".join(node.value.split())
+        return text.encode(errors="replace").decode()  # half a surrogate pair is no text
 
     def descriptions(self, root: yaml.Node | None) -> dict[str, str]:
         """By interface name, strongest last: facts of vppcfg 1.2.4's own order."""
@@ -116,9 +149,10 @@ class _Walk:
         for name, entry in self._mapping(section, "bridgedomains"):
             fields = dict(self._mapping(entry, name))
             if "bvi" in fields and "description" in fields:
+                bvi = self._text(fields["bvi"], "an interface's name")
                 text = self._text(fields["description"])
-                if text:
-                    yield self._text(fields["bvi"]), text
+                if bvi and text:
+                    yield bvi, text
 
 
 @dataclass(frozen=True)
@@ -142,17 +176,21 @@ class TCPAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+# IPv6 in brackets: the port of `::1:705` would be anybody's guess.
+_HOST_PORT = re.compile(r"(?:\[([^][]+)]|([^][:]+)):([0-9]+)")
+
+
 def parse_address(text: str) -> UnixAddress | TCPAddress:
     """`/run/agentx-dataplane/master`, `localhost:705`, `[::1]:705`.  Raises BadSettings."""
     if "/" in text:
         return UnixAddress(text.removeprefix("unix:"))
-    host, colon, port = text.removeprefix("tcp:").rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not host or not port.isascii() or not port.isdigit():
+    match = _HOST_PORT.fullmatch(text.removeprefix("tcp:"))
+    if match is None:
         raise BadSettings(f"{text!r} is no AgentX address: expected /path/of/socket or host:port")
-    if not 0 < int(port) < 65536:
+    bracketed, host, port = match.groups()
+    if len(port) > 5 or not 0 < int(port) < 65536:
         raise BadSettings(f"{text!r} is no AgentX address: a port is 1 to 65535")
-    return TCPAddress(host, int(port))
+    return TCPAddress(bracketed or host, int(port))
 
 
 @dataclass(frozen=True)
