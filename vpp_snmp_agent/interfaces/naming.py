@@ -21,7 +21,8 @@ _TYPES = {
     "bond": IEEE8023AD_LAG,
     "VXLAN": TUNNEL,
     "GTPU": TUNNEL,
-    "Geneve": TUNNEL,
+    "VXLAN_GPE": TUNNEL,
+    "GENEVE": TUNNEL,
     "PPPoE": TUNNEL,
     "IPIP": TUNNEL,
     "L2TPv3": TUNNEL,
@@ -56,19 +57,18 @@ def if_names(inventory: Inventory, interfaces: Mapping[int, Interface]) -> dict[
 
     Host names are unique only within their namespace; the second of two keeps VPP's.
     """
-    # An interface without a pair cannot give way, so its name is taken before all.
-    paired = {index for index in interfaces if index in inventory.pairs}
-    taken = {each.interface_name for index, each in interfaces.items() if index not in paired}
-    names = {}
-    for index, interface in interfaces.items():
-        name = interface.interface_name
-        if index in paired:
-            host = inventory.pairs[index].host_if_name
-            if host and host not in taken:
-                name = host
-            taken.add(name)
-        names[index] = name
-    return names
+    names = {index: each.interface_name for index, each in interfaces.items()}
+    hosts: dict[str, int] = {}
+    for index in interfaces:
+        if index in inventory.pairs and inventory.pairs[index].host_if_name:
+            hosts.setdefault(inventory.pairs[index].host_if_name, index)
+    # Who keeps VPP's name needs it: one with that host name gives way, and keeps VPP's too.
+    keeping = list(names.keys() - hosts.values())
+    while keeping:
+        displaced = hosts.pop(names[keeping.pop()], None)
+        if displaced is not None:
+            keeping.append(displaced)
+    return names | {index: host for host, index in hosts.items()}
 
 
 def if_alias(interface: Interface, descriptions: Descriptions) -> str:
