@@ -21,10 +21,16 @@ class _JournalFormatter(logging.Formatter):
         return _PRIORITIES.get(record.levelname, "") + super().format(record)
 
 
+def _in_journal() -> bool:
+    """Whether standard error goes there: $JOURNAL_STREAM is inherited (systemd.exec(5))."""
+    status = os.fstat(2)
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
 def set_up_logging(debug: bool) -> None:
     """Lines on standard error; in the journal without what it adds itself."""
     handler = logging.StreamHandler()
-    if os.environ.get("JOURNAL_STREAM"):
+    if _in_journal():
         handler.setFormatter(_JournalFormatter("%(message)s"))
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -32,7 +38,10 @@ def set_up_logging(debug: bool) -> None:
 
 
 def _period(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 1 <= seconds <= 86400:
         raise argparse.ArgumentTypeError(f"{text} is not 1 to 86400 seconds")
     return seconds
@@ -43,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     default = Settings()
     parser = argparse.ArgumentParser(
         prog="vpp-snmp-agent",
+        allow_abbrev=False,
         description="Serve VPP's interfaces as IF-MIB to snmpd, over AgentX, live.",
     )
     add = parser.add_argument
@@ -63,7 +73,12 @@ def parser() -> argparse.ArgumentParser:
         help="seconds between two dumps of what no event tells (default %(default)g);"
         " counters are always read at the moment of the request",
     )
-    add("-c", metavar="VPPCFG", dest="vppcfg", help="vppcfg YAML to take descriptions from")
+    add(
+        "-c",
+        metavar="VPPCFG",
+        dest="vppcfg",
+        help="vppcfg YAML to take descriptions from (default none)",
+    )
     for name, where in (
         ("api_socket", "VPP's binary API socket"),
         ("stats_socket", "VPP's statistics socket"),

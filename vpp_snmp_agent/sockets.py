@@ -4,6 +4,7 @@ import errno
 import grp
 import os
 import pwd
+import stat
 
 
 def _user(uid: int) -> str:
@@ -42,7 +43,12 @@ def _what_would_help(path: str) -> str:
             break
         group = _group(status.st_gid)
         told = f": {path} is {_user(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
-        if status.st_gid == os.getegid() or status.st_gid in os.getgroups():
-            return told + "; give that group write permission"
-        return told + f"; add the user to group {group}"
+        needed, bit = ("write", stat.S_IWGRP)
+        if stat.S_ISDIR(status.st_mode):
+            needed, bit = ("search", stat.S_IXGRP)
+        if status.st_gid != os.getegid() and status.st_gid not in os.getgroups():
+            told += f"; add the user to group {group}"
+        if not status.st_mode & bit:
+            told += f"; give group {group} {needed} permission"
+        return told
     return ""
