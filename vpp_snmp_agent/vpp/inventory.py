@@ -187,18 +187,16 @@ def changes(
         for key, record in records.items()
         if before.get(kind, {}).get(key) != record
     ]
-    gone = tuple(
+    gone = [
         (kind, key)
         for kind, records in before.items()
         for key in records
         if key not in after.get(kind, {})
-    )
-    chunks = [tuple(told[at : at + CHUNK]) for at in range(0, len(told), CHUNK)]
-    if gone and not chunks:
-        chunks = [()]
-    for number, chunk in enumerate(chunks, 1):
-        last = number == len(chunks)
-        yield Changes(chunk, gone if last else (), last)
+    ]
+    end = max(len(told), len(gone))
+    for at in range(0, end, CHUNK):
+        chunk = slice(at, at + CHUNK)
+        yield Changes(tuple(told[chunk]), tuple(gone[chunk]), last=at + CHUNK >= end)
 
 
 class Assembly:

@@ -1,0 +1,102 @@
+"""Who may import whom: every module of the package, and the libraries that belong to one."""
+
+import ast
+from collections.abc import Iterator
+from importlib.util import resolve_name
+from pathlib import Path
+
+import pytest
+
+import vpp_snmp_agent
+
+PACKAGE = vpp_snmp_agent.__name__
+ROOT = Path(vpp_snmp_agent.__file__).parent
+
+# What each module may import of our own; "x." is the package x and all that is in it.
+ALLOWED: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "cli": {"__init__", "agent", "config"},
+    "agent": {
+        "__init__",
+        "config",
+        "sockets",
+        "systemd",
+        "agentx.",
+        "interfaces.",
+        "mibs.",
+        "vpp.",
+    },
+    "config": set(),
+    "sockets": set(),
+    "systemd": set(),
+    "agentx.__init__": set(),
+    "agentx.pdu": set(),
+    "agentx.mib": {"agentx.pdu"},
+    "agentx.session": {"agentx.pdu", "agentx.mib"},
+    "vpp.__init__": set(),
+    "vpp.layout": set(),
+    "vpp.stats": {"vpp.layout"},
+    "vpp.inventory": set(),
+    "vpp.reporter": {"vpp.inventory", "vpp.stats"},
+    "vpp.feed": {"vpp.inventory"},
+    "interfaces.__init__": set(),
+    "interfaces.naming": {"config", "vpp.inventory"},
+    "interfaces.counters": {"vpp.layout", "vpp.stats"},
+    "interfaces.table": {
+        *("agentx.mib", "agentx.pdu", "config", "vpp.inventory", "vpp.stats"),
+        *("interfaces.counters", "interfaces.naming"),
+    },
+    "mibs.__init__": set(),
+    "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.table"},
+    "simulator.": {"simulator.", "vpp.layout"},
+}
+# Who alone may import a library.
+LIBRARIES = {"yaml": {"config"}, "vpp_papi": {"vpp.reporter"}, "pyagentx3": {"agentx."}}
+
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")
+}
+
+
+def within(module: str, names: set[str]) -> bool:
+    """Whether a module is one of the names or in one of the packages."""
+    return any(module.startswith(name) if name.endswith(".") else module == name for name in names)
+
+
+def imported(module: str) -> Iterator[str]:
+    """What a module imports anywhere in it: our own as in `MODULES`, libraries by their name."""
+    package = f"{PACKAGE}.{module}".rpartition(".")[0]
+    for node in ast.walk(ast.parse(MODULES[module].read_bytes())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package)
+            names = [f"{base}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            top, _, own = name.partition(".")
+            if top != PACKAGE:
+                yield top
+            elif own in MODULES or f"{own}.__init__" in MODULES:
+                yield own if own in MODULES else f"{own}.__init__"
+            else:  # what is in a module, or in a package itself
+                holder = own.rpartition(".")[0]
+                yield holder if holder in MODULES else f"{holder}.__init__".lstrip(".")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_module_imports_only_what_stands_below_it(module: str) -> None:
+    rules = [allowed for name, allowed in ALLOWED.items() if within(module, {name})]
+    assert len(rules) == 1, f"{module} has no place in the house: give it one in ALLOWED"
+    for name in imported(module):
+        if name in MODULES:
+            assert within(name, rules[0]), f"{module} must not import {name}"
+        elif name in LIBRARIES:
+            assert within(module, LIBRARIES[name]), f"{module} must not import {name}"
+
+
+@pytest.mark.parametrize("name", sorted(ALLOWED))
+def test_every_rule_is_about_a_module_that_exists(name: str) -> None:
+    assert any(within(module, {name}) for module in MODULES)
