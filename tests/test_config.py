@@ -1,8 +1,11 @@
-"""What the operator writes: descriptions in every place they may stand, addresses, and mistakes."""
+"""What the operator writes: descriptions wherever they stand, addresses, settings; mistakes."""
 
 import contextlib
+import re
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,17 +16,20 @@ from vpp_snmp_agent import config
 from vpp_snmp_agent.config import (
     BadSettings,
     Descriptions,
+    Settings,
     TCPAddress,
     UnixAddress,
     load_descriptions,
+    load_settings,
     parse_address,
     parse_descriptions,
+    parse_settings,
 )
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 
 # Python's own and libyaml's word some problems differently.
 LOADERS: list[type[yaml.SafeLoader]] = [
-    type(name, (config._Shallow, getattr(yaml, name)), {})
+    type(name, (config._Bounded, getattr(yaml, name)), {})
     for name in ("SafeLoader", "CSafeLoader")
     if hasattr(yaml, name)
 ]
@@ -356,6 +362,45 @@ def test_merges_within_merges_end_somewhere() -> None:
     assert told == "vppcfg.yaml: expected fewer merges within merges"
 
 
+def bomb(levels: int, width: int) -> str:
+    """Mappings that merge the one before `width` times each; the last is m<levels>."""
+    lines = ["m0: &m0 { a: b }\n"]
+    for level in range(1, levels + 1):
+        merged = ", ".join([f"*m{level - 1}"] * width)
+        lines.append(f"m{level}: &m{level} {{ <<: [ {merged} ] }}\n")
+    return "".join(lines)
+
+
+MANY = "expected at most 1000000 entries, repeated and merged ones too"
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(("levels", "width"), [(12, 10), (3, 2000), (60, 2)])
+def test_merges_that_multiply_are_refused(levels: int, width: int) -> None:
+    told = complaint(bomb(levels, width) + f"interfaces: *m{levels}\n")
+    assert re.fullmatch(rf"vppcfg\.yaml:[0-9]+: this is no YAML: {MANY}", told)
+
+
+@pytest.mark.usefixtures("either_loader")
+def test_merges_in_settings_are_refused_unfollowed() -> None:
+    assert refusal(bomb(12, 10) + "<<: *m12\n") == "agent.yaml:1: unknown key `m0`"
+    assert refusal("speeds: &s { a: 1 }\n<<: [ *s, *s ]\n") == "agent.yaml:2: unknown key `<<`"
+
+
+@pytest.mark.usefixtures("either_loader")
+def test_aliases_that_multiply_are_refused() -> None:
+    subs = ", ".join(f"{n}: {{ description: x }}" for n in range(2000))
+    ports = "".join(f"  e{n}: *port\n" for n in range(2000))
+    told = complaint(f"interfaces:\n  e: &port {{ sub-interfaces: {{ {subs} }} }}\n{ports}")
+    assert re.fullmatch(rf"vppcfg\.yaml:2: this is no YAML: {MANY}", told)
+
+
+def test_twenty_thousand_merged_descriptions_are_read() -> None:
+    subs = "".join(f"      {n}: {{ <<: *c, mtu: {n} }}\n" for n in range(20_000))
+    found = parse(f"c: &c {{ description: x }}\ninterfaces:\n  e0:\n    sub-interfaces:\n{subs}")
+    assert len(found) == 20_000
+
+
 @pytest.mark.usefixtures("either_loader")
 @pytest.mark.parametrize(
     ("text", "found"),
@@ -525,3 +570,430 @@ def test_no_address_raises_anything_else(text: str) -> None:
     with contextlib.suppress(BadSettings):
         address = parse_address(text)
         assert parse_address(str(address)) == address
+
+
+# --- the settings file ---------------------------------------------------------------------
+
+
+def set_by(text: str | bytes) -> dict[str, Any]:
+    """What a settings file sets."""
+    return parse_settings(text.encode() if isinstance(text, str) else text, "agent.yaml")
+
+
+def refusal(text: str | bytes) -> str:
+    """What is said about a settings file that is refused."""
+    with pytest.raises(BadSettings) as caught:
+        set_by(text)
+    return str(caught.value)
+
+
+VALUES: list[tuple[str, str, Any]] = [
+    ("address", "/run/master", UnixAddress("/run/master")),
+    ("address", "unix:/run/master", UnixAddress("/run/master")),
+    ("address", "localhost:705", TCPAddress("localhost", 705)),
+    ("address", "'[::1]:705'", TCPAddress("::1", 705)),
+    ("period", "1", 1.0),
+    ("period", "2.5", 2.5),
+    ("period", "86400", 86400.0),
+    ("vppcfg", "/etc/vpp/vppcfg.yaml", "/etc/vpp/vppcfg.yaml"),
+    ("vppcfg", "~", None),
+    ("vppcfg", "", None),
+    ("api-socket", "/a", "/a"),
+    ("stats-socket", "'007'", "007"),
+    ("api-dir", "my types/ü", "my types/ü"),
+    ("state-dir", "!!str 7", "7"),
+    ("ifindex", "kept", "kept"),
+    ("ifindex", "stateless", "stateless"),
+    ("settle", "0", 0.0),
+    ("settle", "86400.0", 86400.0),
+    ("names", "lcp", "lcp"),
+    ("names", "vpp", "vpp"),
+    ("names", "tap", "tap"),
+    ("taps", "hide", "hide"),
+    ("taps", "show", "show"),
+    ("hide", "[]", ()),
+    (
+        "hide",
+        "\n- local0\n- tap[0-9]*\n- '*.100'\n- 'no'\n",
+        ("local0", "tap[0-9]*", "*.100", "no"),
+    ),
+    ("alias", "description", "description"),
+    ("alias", "name", "name"),
+    ("speeds", "{}", ()),
+    (
+        "speeds",
+        "\n  memif*: 10000000\n  'gre*': 0\n  '*': 1\n",
+        (("memif*", 10_000_000), ("gre*", 0), ("*", 1)),
+    ),
+    ("discards", "misses", "misses"),
+    ("discards", "all", "all"),
+    ("debug", "0", 0),
+    ("debug", "2", 2),
+]
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(("key", "written", "value"), VALUES)
+def test_each_key_reaches_the_settings(key: str, written: str, value: Any, tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text(f"# mine\n{key}: {written}\n")
+    expected = replace(Settings(), **{key.replace("-", "_"): value})
+    found = load_settings(str(path), {})
+    assert found == expected
+    assert repr(found) == repr(expected)  # 1 and 1.0 are equal, but not the same
+
+
+def test_every_setting_has_a_key() -> None:
+    names = {each.name for each in fields(Settings)}
+    assert {key.replace("-", "_") for key, _, _ in VALUES} == names
+    assert {key.replace("-", "_") for key in config._SETTINGS} == names
+
+
+# A value for each setting that is neither its default nor in the file below.
+FLAGS: dict[str, Any] = {
+    "address": TCPAddress("localhost", 705),
+    "period": 7.0,
+    "vppcfg": "/flag",
+    "api_socket": "/flag",
+    "stats_socket": "/flag",
+    "api_dir": "/flag",
+    "state_dir": "/flag",
+    "ifindex": "kept",
+    "settle": 7.0,
+    "names": "tap",
+    "taps": "hide",
+    "hide": ("flag",),
+    "alias": "description",
+    "speeds": (("flag", 7),),
+    "discards": "misses",
+    "debug": 1,
+}
+ALL_KEYS = """
+address: /file
+period: 5
+vppcfg: /file
+api-socket: /file
+stats-socket: /file
+api-dir: /file
+state-dir: /file
+ifindex: stateless
+settle: 5
+names: vpp
+taps: show
+hide: [ file ]
+alias: name
+speeds: { file: 5 }
+discards: all
+debug: 2
+"""
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_flag_wins_over_the_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text(ALL_KEYS)
+    of_file = load_settings(str(path), {})
+    with_flag = load_settings(str(path), {name: FLAGS[name]})
+    assert getattr(of_file, name) != FLAGS[name]
+    assert with_flag == replace(of_file, **{name: FLAGS[name]})
+    assert load_settings(str(path), FLAGS) == Settings(**FLAGS)
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize("text", ["", "\n# period: 5\n", "---\n", "~", "{}", "\ufeff"])
+def test_what_sets_nothing_leaves_the_defaults(text: str) -> None:
+    assert set_by(text) == {}
+
+
+def test_the_default_file_need_not_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "agent.yaml"
+    monkeypatch.setattr(config, "SETTINGS_FILE", str(path))
+    assert load_settings(None, {"debug": 1}) == Settings(debug=1)
+    path.write_text("period: 5\n")
+    assert load_settings(None, {"debug": 1}) == Settings(debug=1, period=5.0)
+    path.write_text("perod: 5\n")
+    with pytest.raises(BadSettings) as caught:
+        load_settings(None, {})
+    assert str(caught.value) == f"{path}:1: unknown key `perod`; did you mean `period`?"
+
+
+def test_the_file_is_read_again_each_time(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    for seconds in (5, 6):
+        path.write_text(f"period: {seconds}\n")
+        assert load_settings(str(path), {}).period == seconds
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    path = str(tmp_path / "agent.yaml")
+    with pytest.raises(BadSettings) as caught:
+        load_settings(path, {})
+    assert str(caught.value) == f"{path}: there is no such file"
+    with pytest.raises(BadSettings) as caught:
+        load_settings(str(tmp_path), {})
+    assert str(caught.value) == f"{tmp_path}: Is a directory"
+
+
+SECONDS = "expected 1 to 86400 seconds"
+NAMES = "expected one of lcp, vpp, tap"
+GLOBS = "expected globs as text"
+SPEED = "expected 0 to 10000000 whole Mb/s"
+PLACE = "expected /path/of/socket or host:port"
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        # the file
+        ("period", "expected the file as a mapping (`key: value` lines); got the text `period`"),
+        ("- a\n", "expected the file as a mapping (`key: value` lines); got a list"),
+        ("yes", "expected the file as a mapping (`key: value` lines); got the boolean `yes`"),
+        # keys
+        ("perod: 5", "unknown key `perod`; did you mean `period`?"),
+        ("api_socket: /a", "unknown key `api_socket`; did you mean `api-socket`?"),
+        ("NAMES: lcp", "unknown key `NAMES`; did you mean `names`?"),
+        ("stat-dir: /a", "unknown key `stat-dir`; did you mean `state-dir`?"),
+        ("colour: red", "unknown key `colour`"),
+        ("7: 7", "unknown key `7`"),
+        ("~: 7", "unknown key `~`"),
+        ('"a\\nb": 7', "unknown key `a\\nb`"),
+        (f"{'k' * 99}: 7", f"unknown key `{'k' * 60}...`"),
+        ("<<: { period: 5 }", "unknown key `<<`"),
+        ("[ period ]: 5", "expected a key; got a list"),
+        ("{ a: b }: 5", "expected a key; got a mapping"),
+        # seconds
+        ("period: yes", f"period: {SECONDS}; got the boolean `yes`"),
+        ("period: soon", f"period: {SECONDS}; got the text `soon`"),
+        ("period: 30s", f"period: {SECONDS}; got the text `30s`"),
+        ("period: '30'", f"period: {SECONDS}; got the text `30`"),
+        ("period:", f"period: {SECONDS}; got nothing"),
+        ("period: 0", f"period: {SECONDS}; got `0`"),
+        ("period: 0.99", f"period: {SECONDS}; got `0.99`"),
+        ("period: -5", f"period: {SECONDS}; got `-5`"),
+        ("period: 86400.1", f"period: {SECONDS}; got `86400.1`"),
+        ("period: .inf", f"period: {SECONDS}; got `.inf`"),
+        ("period: .nan", f"period: {SECONDS}; got `.nan`"),
+        ("period: 010", f"period: {SECONDS}; got `010`"),
+        ("period: 0x10", f"period: {SECONDS}; got `0x10`"),
+        ("period: 1:30", f"period: {SECONDS}; got `1:30`"),
+        ("period: 1_000", f"period: {SECONDS}; got `1_000`"),
+        (f"period: {'9' * 5000}", f"period: {SECONDS}; got `{'9' * 60}...`"),
+        ("period: 2024-02-30", f"period: {SECONDS}; got the date `2024-02-30`"),
+        ("period: !mine 5", f"period: {SECONDS}; got a `!mine`, `5`"),
+        ("period: [ 5 ]", f"period: {SECONDS}; got a list"),
+        ("period: { a: b }", f"period: {SECONDS}; got a mapping"),
+        ("settle: -1", "settle: expected 0 to 86400 seconds; got `-1`"),
+        ("settle: 86401", "settle: expected 0 to 86400 seconds; got `86401`"),
+        ("settle: off", "settle: expected 0 to 86400 seconds; got the boolean `off`"),
+        # choices
+        ("names: lpc", f"names: {NAMES}; got `lpc`; did you mean `lcp`?"),
+        ("names: VPP", f"names: {NAMES}; got `VPP`; did you mean `vpp`?"),
+        ("names: kernel", f"names: {NAMES}; got `kernel`"),
+        ("names: no", f"names: {NAMES}; got the boolean `no`"),
+        ("names: 7", f"names: {NAMES}; got the number `7`"),
+        ("names: ''", f"names: {NAMES}; got ``"),
+        ("names:", f"names: {NAMES}; got nothing"),
+        ("names: [ lcp ]", f"names: {NAMES}; got a list"),
+        ("names: !mine lcp", f"names: {NAMES}; got a `!mine`, `lcp`"),
+        (
+            "ifindex: stateles",
+            "ifindex: expected one of kept, stateless; got `stateles`; did you mean `stateless`?",
+        ),
+        ("taps: hidden", "taps: expected one of hide, show; got `hidden`; did you mean `hide`?"),
+        ("taps: ~", "taps: expected one of hide, show; got nothing"),
+        (
+            "alias: descr",
+            "alias: expected one of description, name; got `descr`; did you mean `description`?",
+        ),
+        ("discards: 1", "discards: expected one of misses, all; got the number `1`"),
+        ("debug: 3", "debug: expected 0, 1 or 2; got `3`"),
+        ("debug: -1", "debug: expected 0, 1 or 2; got `-1`"),
+        ("debug: 1.0", "debug: expected 0, 1 or 2; got `1.0`"),
+        ("debug: true", "debug: expected 0, 1 or 2; got the boolean `true`"),
+        ("debug:", "debug: expected 0, 1 or 2; got nothing"),
+        # addresses and paths
+        ("address: 705", f"address: {PLACE}; got the number `705`"),
+        ("address:", f"address: {PLACE}; got nothing"),
+        ("address: ''", f"address: {PLACE}; got ``"),
+        ("address: [ /a ]", f"address: {PLACE}; got a list"),
+        ("address: localhost", f"address: 'localhost' is no AgentX address: {PLACE}"),
+        (
+            "address: localhost:0",
+            "address: 'localhost:0' is no AgentX address: a port is 1 to 65535",
+        ),
+        *(
+            (f"{key}: {written}", f"{key}: expected a path; got {got}")
+            for key in ("api-socket", "stats-socket", "api-dir", "state-dir")
+            for written, got in (
+                ("", "nothing"),
+                ("''", "``"),
+                ("' '", "` `"),
+                ("7", "the number `7`"),
+                ("on", "the boolean `on`"),
+                ('"/a\\0"', "`/a\\x00`"),
+                ('"/a\\nb"', "`/a\\nb`"),
+                ("{}", "a mapping"),
+            )
+        ),
+        ("vppcfg: ''", "vppcfg: expected a path, or `~` for none; got ``"),
+        ("vppcfg: no", "vppcfg: expected a path, or `~` for none; got the boolean `no`"),
+        ("vppcfg: []", "vppcfg: expected a path, or `~` for none; got a list"),
+        # globs
+        (
+            "hide: local0",
+            "hide: expected a list of globs; got `local0`; did you mean `[ local0 ]`?",
+        ),
+        ("hide:", "hide: expected a list of globs; got nothing"),
+        ("hide: 7", "hide: expected a list of globs; got the number `7`"),
+        ("hide: { a: b }", "hide: expected a list of globs; got a mapping"),
+        ("hide: [ tap*, 7 ]", f"hide: {GLOBS}; got the number `7`"),
+        ("hide: [ no ]", f"hide: {GLOBS}; got the boolean `no`"),
+        ("hide: [ ~ ]", f"hide: {GLOBS}; got nothing"),
+        ("hide: [ '' ]", f"hide: {GLOBS}; got ``"),
+        ("hide: [ [ a ] ]", f"hide: {GLOBS}; got a list"),
+        ("hide: &h [ *h ]", f"hide: {GLOBS}; got a list"),
+        # speeds
+        (
+            "speeds: 100",
+            "speeds: expected a mapping of globs to Mb/s (`glob: number` lines);"
+            " got the number `100`",
+        ),
+        (
+            "speeds: [ a: 1 ]",
+            "speeds: expected a mapping of globs to Mb/s (`glob: number` lines); got a list",
+        ),
+        (
+            "speeds:",
+            "speeds: expected a mapping of globs to Mb/s (`glob: number` lines); got nothing",
+        ),
+        ("speeds: { gre*: -1 }", f"speeds: `gre*`: {SPEED}; got `-1`"),
+        ("speeds: { gre*: 10000001 }", f"speeds: `gre*`: {SPEED}; got `10000001`"),
+        ("speeds: { gre*: 1.5 }", f"speeds: `gre*`: {SPEED}; got `1.5`"),
+        ("speeds: { gre*: 10G }", f"speeds: `gre*`: {SPEED}; got the text `10G`"),
+        ("speeds: { gre*: }", f"speeds: `gre*`: {SPEED}; got nothing"),
+        ("speeds: { gre*: { a: b } }", f"speeds: `gre*`: {SPEED}; got a mapping"),
+        ("speeds: { 7: 7 }", f"speeds: {GLOBS}; got the number `7`"),
+        ("speeds: { '': 7 }", f"speeds: {GLOBS}; got ``"),
+        ("speeds: { [ a ]: 7 }", "expected a glob; got a list"),
+        ("speeds: { <<: { a: 1 } }", f"speeds: {GLOBS}; got a `tag:yaml.org,2002:merge`, `<<`"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_with_line_key_and_what_was_expected(
+    text: str, told: str
+) -> None:
+    assert refusal(text) == f"agent.yaml:1: {told}"
+    assert refusal(f"\n# two lines above\n{text}") == f"agent.yaml:3: {told}"
+
+
+@pytest.mark.usefixtures("either_loader")
+def test_each_value_is_told_with_its_own_line() -> None:
+    assert refusal("period: 5\nhide:\n  - tap*\n  - 7\n").startswith("agent.yaml:4: hide: ")
+    assert refusal("speeds:\n  a: 1\n\n  b: x\n").startswith("agent.yaml:4: speeds: `b`: ")
+    assert refusal("period:\nnames: lcp\n").startswith("agent.yaml:1: period: ")
+    assert refusal("names:\n  lpc\n").startswith("agent.yaml:2: names: ")
+
+
+@pytest.mark.usefixtures("either_loader")
+def test_a_key_stands_once() -> None:
+    assert refusal("period: 5\n\nperiod: 5\n") == (
+        "agent.yaml:3: duplicate key `period`; the first is in line 1"
+    )
+    assert refusal("speeds:\n  gre*: 1\n  memif*: 1\n  'gre*': 2\n") == (
+        "agent.yaml:4: duplicate glob `gre*`; the first is in line 2"
+    )
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("hide:\n  - *0\n", ":2", "found undefined alias"),
+        ("hide: [ *.100 ]\n", ":1", "while scanning an alias"),
+        ("speeds:\n  *: 100\n", ":2", "while scanning an alias"),
+    ],
+)
+def test_a_glob_that_yaml_takes_for_an_alias_is_told_so(text: str, where: str, what: str) -> None:
+    told = refusal(text)
+    assert told.startswith(f"agent.yaml{where}: this is no YAML: ")
+    assert what in told
+    assert told.endswith("; text that begins with `*` stands in quotes")
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("period:\n\t5\n", ":2", "this is no YAML: "),
+        ("period: 5\n---\nperiod: 6\n", ":2", "expected a single document"),
+        (b"period: 5\n\nstate-dir: /\xff\n", ":3", "expected text in UTF-8: "),
+        ("[" * 10_000, ":1", "this is no YAML: expected at most 100 levels"),
+    ],
+)
+def test_the_settings_are_read_by_the_same_loader(text: str | bytes, where: str, what: str) -> None:
+    told = refusal(text)
+    assert told.startswith(f"agent.yaml{where}: ")
+    assert what in told
+
+
+@settings(deadline=None, max_examples=100)
+@given(text=st.binary(max_size=100), loader=loaders)
+def test_rubbish_as_settings_is_refused(text: bytes, loader: type[yaml.SafeLoader]) -> None:
+    assert_settings_or_refusal(text, loader)
+
+
+def assert_settings_or_refusal(text: bytes, loader: type[yaml.SafeLoader]) -> None:
+    """Whatever the text, there are settings or a complaint of one line that names the file."""
+    told = "agent.yaml:"
+    with loading_with(loader):
+        try:
+            hash(Settings(**set_by(text)))
+        except BadSettings as error:
+            told = str(error)
+    assert told.startswith("agent.yaml:")
+    assert "\n" not in told
+
+
+# Almost what belongs there: mostly known keys, values of any kind in any place.
+SCALARS = (
+    "|~|yes|5|1.5|1e3|0x1F|'5'|010|1:30|2024-02-30|lcp|/a|a:1|tap*|*a|&a b|<<|=|!x y"
+    '|!!int x|!!float x|!!binary x|"\\ud800"'
+)
+scalars = st.sampled_from(SCALARS.split("|"))
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda each: f"[ {', '.join(each)} ]"),
+        st.dictionaries(scalars, inner, max_size=3).map(
+            lambda each: "{ " + ", ".join(f"{key}: {value}" for key, value in each.items()) + " }"
+        ),
+    ),
+    max_leaves=6,
+)
+keys = st.one_of(st.sampled_from(sorted(config._SETTINGS)), scalars)
+
+
+@settings(deadline=None, max_examples=300)
+@given(lines=st.lists(st.tuples(keys, values), max_size=4), loader=loaders)
+def test_any_value_under_any_key_is_set_or_refused(
+    lines: list[tuple[str, str]], loader: type[yaml.SafeLoader]
+) -> None:
+    text = "".join(f"{key}: {value}\n" for key, value in lines)
+    assert_settings_or_refusal(text.encode(), loader)
+
+
+ALL = ALL_KEYS.encode()
+damages = st.tuples(st.integers(0, len(ALL)), st.integers(0, 12), st.binary(max_size=6))
+
+
+@settings(deadline=None, max_examples=300)
+@given(mutations=st.lists(damages, min_size=1, max_size=5), loader=loaders)
+def test_damaged_settings_are_set_or_refused(
+    mutations: list[tuple[int, int, bytes]], loader: type[yaml.SafeLoader]
+) -> None:
+    text = ALL
+    for at, length, instead in mutations:
+        text = text[:at] + instead + text[at + length :]
+    assert_settings_or_refusal(text, loader)

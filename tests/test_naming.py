@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.config import Descriptions
+from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces import naming
 from vpp_snmp_agent.vpp.inventory import (
     NO_INDEX,
@@ -20,6 +20,7 @@ from vpp_snmp_agent.vpp.inventory import (
 )
 
 MAC, OTHER_MAC = bytes.fromhex("6805ca324610"), bytes.fromhex("6805ca324611")
+DEFAULT = Settings()
 GIGABIT = 10**6  # kbit/s
 UP, DOWN, LOWER_LAYER_DOWN = 1, 2, 7  # ifOperStatus
 
@@ -76,9 +77,26 @@ def inventory(
     )
 
 
-def names(told: Inventory) -> list[str]:
+def shown(told: Inventory, setting: Settings = DEFAULT) -> dict[int, Interface]:
+    """The interfaces that are rows, in the rows' order."""
+    listed = naming.listed(told, naming.taps(told), setting)
+    return {each.sw_if_index: each for each in listed.values()}
+
+
+def names(told: Inventory, setting: Settings = DEFAULT) -> list[str]:
     """ifName of each row, in the rows' order."""
-    return list(naming.if_names(told, naming.shown(told)).values())
+    taps = naming.taps(told)
+    wishes = {
+        index: naming.wish(each, told, taps, setting)
+        for index, each in shown(told, setting).items()
+    }
+    return list(naming.if_names(wishes).values())
+
+
+def alias(interface: Interface, descriptions: Descriptions, setting: Settings = DEFAULT) -> str:
+    """ifAlias of an interface that is alone."""
+    told = inventory(interface)
+    return naming.if_alias(interface, "its name", told, {}, descriptions, setting)
 
 
 # --- rows ----------------------------------------------------------------------------------
@@ -92,17 +110,17 @@ def test_local0_and_the_taps_of_pairs_are_hidden() -> None:
         port(2, "tap2", interface_dev_type="tap"),
         pairs=(pair(1, "eno1"),),
     )
-    assert list(naming.shown(told)) == [1, 2]
+    assert list(shown(told)) == [1, 2]
 
 
 def test_the_tap_of_an_interface_that_is_not_there_is_hidden_too() -> None:
     told = inventory(port(901, "tap4097", interface_dev_type="tap"), pairs=(pair(1, "eno1"),))
-    assert naming.shown(told) == {}
+    assert shown(told) == {}
 
 
 def test_rows_come_in_the_order_of_their_indexes() -> None:
     told = inventory(port(7), port(1), port(3))
-    assert list(naming.shown(told).items()) == [(1, port(1)), (3, port(3)), (7, port(7))]
+    assert list(shown(told).items()) == [(1, port(1)), (3, port(3)), (7, port(7))]
 
 
 # --- names ---------------------------------------------------------------------------------
@@ -171,7 +189,7 @@ def test_no_name_stands_twice_and_none_is_invented(vpp: list[str], hosts: dict[i
 
 
 @pytest.mark.parametrize(
-    ("described", "tag", "alias"),
+    ("described", "tag", "told"),
     [
         ("from the file", "from VPP", "from the file"),
         ("from the file", "vppcfg", "from the file"),
@@ -183,14 +201,14 @@ def test_no_name_stands_twice_and_none_is_invented(vpp: list[str], hosts: dict[i
     ],
 )
 def test_an_alias_is_the_files_else_the_tag_but_not_vppcfgs_stamp(
-    described: str, tag: str, alias: str
+    described: str, tag: str, told: str
 ) -> None:
     descriptions = Descriptions({"loop0": described, "other": "another's"})
-    assert naming.if_alias(port(1, "loop0", tag=tag), descriptions) == alias
+    assert alias(port(1, "loop0", tag=tag), descriptions) == told
 
 
 def test_a_description_belongs_to_vpps_name_not_to_the_hosts() -> None:
-    assert naming.if_alias(port(1, "loop0"), Descriptions({"eno1": "x"})) == ""
+    assert alias(port(1, "loop0"), Descriptions({"eno1": "x"})) == ""
 
 
 # --- types ---------------------------------------------------------------------------------
@@ -276,19 +294,19 @@ TRUNK = inventory(
 )
 def test_a_speed_is_its_own_its_parents_or_its_members_sum(index: int, gigabits: int) -> None:
     told = replace(TRUNK, bonds={4: bond(4, 1, 2)})
-    assert naming.speed(told.interfaces[index], told) == gigabits * 10**9
+    assert naming.speed(told.interfaces[index], told, DEFAULT) == gigabits * 10**9
 
 
 @pytest.mark.parametrize(("active", "gigabits"), [((), 0), ((2,), 10), ((1, 3), 35), ((1, 77), 10)])
 def test_only_active_members_that_are_there_count(active: tuple[int, ...], gigabits: int) -> None:
     told = replace(TRUNK, bonds={4: bond(4, 1, 2, 3, 77, active=active)})
-    assert naming.speed(told.interfaces[4], told) == gigabits * 10**9
-    assert naming.speed(told.interfaces[5], told) == gigabits * 10**9
+    assert naming.speed(told.interfaces[4], told, DEFAULT) == gigabits * 10**9
+    assert naming.speed(told.interfaces[5], told, DEFAULT) == gigabits * 10**9
 
 
 def test_a_speed_beyond_32_bits_is_whole() -> None:
     fast = port(1, link_speed=400 * GIGABIT)
-    assert naming.speed(fast, inventory(fast)) == 400 * 10**9
+    assert naming.speed(fast, inventory(fast), DEFAULT) == 400 * 10**9
 
 
 # --- MTU and address -----------------------------------------------------------------------
@@ -370,3 +388,47 @@ def test_a_bond_without_active_member_is_lower_layer_down_and_so_are_its_vlans(
     told = inventory(port(1), trunk, sub(5, 4), bonds=(bond(4, 1, active=active),))
     assert naming.oper_status(trunk, told) == status
     assert naming.oper_status(told.interfaces[5], told) == tagged
+
+
+# --- settings ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("setting", ["lcp", "vpp", "tap"])
+def test_an_interface_without_a_pair_bears_vpps_name(setting: Any) -> None:
+    assert names(inventory(port(1, "eth0")), Settings(names=setting)) == ["eth0"]
+
+
+def test_an_alias_is_cut_between_characters_at_255_octets() -> None:
+    told = alias(port(1), Descriptions({"GigabitEthernet3/0/1": "ü" * 200}))
+    assert told == "ü" * 127
+    assert alias(port(1), Descriptions({"GigabitEthernet3/0/1": "x" * 300})) == "x" * 255
+
+
+def test_an_empty_alias_may_fall_back_on_the_name() -> None:
+    by_name = Settings(alias="name")
+    assert alias(port(1, tag="vppcfg"), Descriptions(), by_name) == "its name"
+    assert alias(port(1, tag="a tag"), Descriptions(), by_name) == "a tag"
+
+
+def test_a_speed_may_be_told_by_glob_and_the_first_that_fits_counts() -> None:
+    told = replace(TRUNK, bonds={4: bond(4, 1, 2)}, pairs={3: pair(3, "eno3")})
+    setting = Settings(speeds=(("eno*", 300), ("*/0/1", 2500), ("*/0/*", 1), ("loop*", 5)))
+    speeds = {
+        index: naming.speed(each, told, setting) // 10**6 for index, each in told.interfaces.items()
+    }
+    assert speeds[3] == 300  # by its host name, before VPP's
+    assert (speeds[1], speeds[2]) == (2500, 1)
+    assert speeds[4] == 2501  # the bond's members as told
+    assert speeds[7] == 5
+
+
+def test_a_sub_interface_has_its_parents_told_speed() -> None:
+    told = inventory(port(3), sub(6, 3))
+    assert naming.speed(told.interfaces[6], told, Settings(speeds=(("*/0/3", 77),))) == 77 * 10**6
+
+
+def test_a_tap_is_known_by_its_phy() -> None:
+    tap = port(901, "tap4097", interface_dev_type="tap")
+    told = inventory(port(1, "eth0"), tap, pairs=(pair(1, "eno1"),))
+    listed = naming.listed(told, naming.taps(told), Settings(taps="show"))
+    assert list(listed) == ["eth0", "tap of eth0"]

@@ -95,6 +95,13 @@ def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) ->
         segment.scalar("/sys/nothing")
 
 
+def test_vpp_tells_how_long_it_has_been_up(writer: Writer) -> None:
+    segment = Segment(writer.fd)
+    assert segment.uptime == 0
+    writer.add_scalar("/sys/last_update", 86400)
+    assert segment.uptime == 86400
+
+
 def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: Writer) -> None:
     writer.add_counter("/if/tx-error", Kind.SIMPLE, THREADS, COLUMNS)
     with pytest.raises(SegmentUnavailable, match=r"has no /if/tx$"):

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from vpp_snmp_agent.agentx.pdu import oid
-from vpp_snmp_agent.config import Descriptions
+from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces.naming import DOWN, LOWER_LAYER_DOWN, UP
+from vpp_snmp_agent.interfaces.store import Store
 from vpp_snmp_agent.interfaces.table import InterfaceTable, Row
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.inventory import Identity, Interface, Inventory, LcpPair
@@ -37,7 +38,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def table(clock: Clock) -> InterfaceTable:
-    table = InterfaceTable(clock)
+    table = InterfaceTable(clock=clock)
     table.uptime.set(0, 1000.0)
     return table
 
@@ -71,9 +72,15 @@ def update(
     told: Inventory,
     segment: Segment | None = None,
     descriptions: Descriptions | None = None,
+    settled: bool = True,
 ) -> dict[int, Row]:
-    for _ in table.update(told, segment, descriptions or Descriptions()):
+    for _ in table.update(told, segment, descriptions or Descriptions(), settled):
         pass
+    table.commit()
+    return rows_of(table)
+
+
+def rows_of(table: InterfaceTable) -> dict[int, Row]:
     return {row.index: row for row in table.rows.by_index.values()}
 
 
@@ -104,6 +111,8 @@ def test_the_old_rows_stand_until_the_new_are_complete(table: InterfaceTable) ->
         assert len(table.rows) == 1
     for _ in steps:
         pass
+    assert len(table.rows) == 1
+    table.commit()
     assert len(table.rows) == 1000
 
 
@@ -150,17 +159,30 @@ def test_without_its_own_segment_another_vpp_has_no_counters(
     assert row.counters.in_octets is None
 
 
-def test_an_index_that_changed_hands_starts_over(
+def test_a_sw_if_index_that_changed_hands_is_another_row(
+    table: InterfaceTable, segment: Segment, clock: Clock
+) -> None:
+    before = update(table, inventory(LOOP), segment)
+    clock.now += 3
+    renamed = replace(LOOP, interface_name="loop9")
+    after = update(table, inventory(renamed), segment)
+    assert {index: row.name for index, row in before.items()} == {1003: "loop0"}
+    assert {index: row.name for index, row in after.items()} == {100_001: "loop9"}
+    row = after[100_001]
+    assert row.counters is not before[1003].counters
+    assert (row.counter_discontinuity_time, row.last_change) == (300, 300)
+
+
+def test_an_interface_keeps_its_index_at_another_sw_if_index(
     table: InterfaceTable, segment: Segment, clock: Clock
 ) -> None:
     before = update(table, inventory(LOOP), segment)[1003]
     clock.now += 3
-    renamed = replace(LOOP, interface_name="loop9")
-    after = update(table, inventory(renamed), segment)[1003]
-    assert after.name == "loop9"
-    assert after.counters is not before.counters
+    moved = replace(LOOP, sw_if_index=5, sup_sw_if_index=5)
+    after = update(table, inventory(moved), segment)[1003]
+    assert after.name == "loop0"
+    assert (before.counters.in_octets, after.counters.in_octets) == (503, 505)
     assert after.counter_discontinuity_time == 300
-    assert after.last_change == 300
 
 
 def test_last_change_is_when_the_state_changed_and_0_if_it_never_did(
@@ -196,7 +218,7 @@ def test_while_vpp_is_away_rows_stay_and_are_down_with_their_last_counters(
     update(table, inventory(ETHERNET, SUB), segment)
     clock.now += 4
     table.away()
-    rows = {row.index: row for row in table.rows.by_index.values()}
+    rows = rows_of(table)
     assert {index: row.oper_status for index, row in rows.items()} == {1001: DOWN, 1002: DOWN}
     assert rows[1001].counters.in_octets == 501
     assert rows[1001].last_change == 400
@@ -220,3 +242,139 @@ def test_a_pair_gives_its_phy_a_name_and_hides_its_tap(table: InterfaceTable) ->
     told = replace(inventory(ETHERNET, tap), pairs={1: LcpPair(1, 9, 5, "e0", "dataplane")})
     rows = update(table, told)
     assert {index: row.name for index, row in rows.items()} == {1001: "e0"}
+
+
+# --- a VPP that comes back --------------------------------------------------------------------
+
+RESTARTED = replace(VPP, vpe_pid=4712)
+PAIRED = LcpPair(1, 9, 5, "e0", "dataplane")
+TAP = replace(LOOP, sw_if_index=9, sup_sw_if_index=9, interface_name="tap1")
+
+
+def test_rows_that_a_new_vpp_does_not_list_yet_wait_for_it(
+    table: InterfaceTable, segment: Segment, clock: Clock
+) -> None:
+    update(table, inventory(ETHERNET, SUB, LOOP), segment)
+    table.away()
+    clock.now += 1
+    moved = replace(ETHERNET, sw_if_index=4, sup_sw_if_index=4)
+    rows = update(table, inventory(moved, identity=RESTARTED), None, settled=False)
+    assert {index: (row.name, row.oper_status) for index, row in rows.items()} == {
+        1001: ("eth0", UP),
+        1002: ("eth0.7", DOWN),
+        1003: ("loop0", DOWN),
+    }
+    assert rows[1003].counters.in_octets == 503  # the last there was
+    assert rows[1001].counters.in_octets is None  # another VPP's, not mapped yet
+    assert table.leftover
+
+
+def test_a_row_waits_for_its_pair_too(table: InterfaceTable, clock: Clock) -> None:
+    told = replace(inventory(ETHERNET, TAP), pairs={1: PAIRED})
+    assert update(table, told)[1001].name == "e0"
+    table.away()
+    unpaired = inventory(ETHERNET, identity=RESTARTED)
+    row = update(table, unpaired, settled=False)[1001]
+    assert (row.name, row.oper_status) == ("e0", DOWN)
+    again = replace(told, identity=RESTARTED)
+    row = update(table, again, settled=False)[1001]
+    assert (row.name, row.oper_status) == ("e0", UP)
+    assert not table.leftover
+
+
+def test_once_settled_what_is_not_listed_goes(table: InterfaceTable) -> None:
+    told = replace(inventory(ETHERNET, TAP, LOOP), pairs={1: PAIRED})
+    update(table, told)
+    unpaired = inventory(ETHERNET, identity=RESTARTED)
+    assert set(update(table, unpaired, settled=False)) == {1001, 1003}
+    rows = update(table, unpaired, settled=True)
+    assert {index: row.name for index, row in rows.items()} == {1001: "eth0"}
+    assert not table.leftover
+
+
+def test_a_host_name_that_a_waiting_row_bears_is_not_given_twice(table: InterfaceTable) -> None:
+    update(table, replace(inventory(ETHERNET, TAP), pairs={1: PAIRED}))
+    other = replace(LOOP, interface_name="loop4")
+    told = replace(
+        inventory(other, TAP, identity=RESTARTED), pairs={3: replace(PAIRED, phy_sw_if_index=3)}
+    )
+    rows = update(table, told, settled=False)
+    assert {row.key: row.name for row in rows.values()} == {"eth0": "e0", "loop4": "loop4"}
+    assert table.clashes == {"loop4": "e0"}
+
+
+def test_the_rows_of_the_store_are_shown_without_counters(clock: Clock) -> None:
+    store = Store()
+    first = InterfaceTable(store, clock=clock)
+    update(first, replace(inventory(ETHERNET, TAP, SUB), pairs={1: PAIRED}))
+    table = InterfaceTable(store, clock=clock)
+    table.restore(DOWN)
+    rows = rows_of(table)
+    assert {index: (row.name, row.oper_status) for index, row in rows.items()} == {
+        1001: ("e0", DOWN),
+        1002: ("eth0.7", DOWN),
+    }
+    assert (rows[1001].speed, rows[1001].phys_address) == (10**9, b"\2\0\0\0\0\1")
+    assert rows[1001].counters.in_octets is None
+
+
+def test_stateless_indexes_follow_vpp_and_nothing_is_remembered() -> None:
+    table = InterfaceTable(settings=Settings(ifindex="stateless"))
+    update(table, inventory(LOOP))
+    moved = replace(LOOP, sw_if_index=5, sup_sw_if_index=5)
+    assert set(update(table, inventory(moved))) == {1005}
+    assert not table.store.rows()
+    other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
+    rows = update(table, inventory(other, identity=RESTARTED), settled=False)
+    assert {index: row.name for index, row in rows.items()} == {1005: "eth0"}
+
+
+# --- settings ------------------------------------------------------------------------------------
+
+
+def names_by(settings: Settings) -> dict[str, tuple[str, str]]:
+    table = InterfaceTable(settings=settings)
+    rows = update(table, replace(inventory(ETHERNET, TAP, LOOP), pairs={1: PAIRED}))
+    return {row.key: (row.name, row.alias) for row in rows.values()}
+
+
+def test_names_may_be_vpps_own() -> None:
+    assert names_by(Settings(names="vpp")) == {"eth0": ("eth0", ""), "loop0": ("loop0", "")}
+
+
+def test_names_may_be_borne_by_the_taps() -> None:
+    assert names_by(Settings(names="tap")) == {
+        "eth0": ("eth0", ""),
+        "tap of eth0": ("e0", "LCP eth0 (tap1)"),
+        "loop0": ("loop0", ""),
+    }
+
+
+def test_taps_may_be_shown_under_vpps_names() -> None:
+    assert names_by(Settings(taps="show"))["tap of eth0"] == ("tap1", "")
+
+
+@pytest.mark.parametrize("glob", ["loop*", "loop0", "*0"])
+def test_globs_hide_rows_by_vpps_name(glob: str) -> None:
+    assert "loop0" not in names_by(Settings(hide=(glob,)))
+
+
+def test_globs_hide_rows_by_their_own_name() -> None:
+    assert names_by(Settings(hide=("e0",))) == {"loop0": ("loop0", "")}
+
+
+def test_an_alias_may_fall_back_on_the_name() -> None:
+    assert names_by(Settings(alias="name"))["eth0"] == ("e0", "e0")
+
+
+def test_drops_may_be_discards(segment: Segment) -> None:
+    made = writer(0)
+    for name in ("rx-miss", "rx-no-buf", "drops"):
+        made.add_counter(f"/if/{name}", Kind.SIMPLE, 1, 8)
+        row = made.counters[f"/if/{name}"].rows[0]
+        assert row is not None
+        made.words[row.offset // 8 + 1] = {"rx-miss": 1, "rx-no-buf": 20, "drops": 300}[name]
+    for settings, discards in ((Settings(), 21), (Settings(discards="all"), 321)):
+        table = InterfaceTable(settings=settings)
+        assert update(table, inventory(ETHERNET), Segment(made.fd))[1001].in_discards == discards
+    os.close(made.fd)

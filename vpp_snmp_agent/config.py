@@ -1,26 +1,44 @@
-"""The operator's files: descriptions from the vppcfg YAML.  The only importer of yaml.
+"""The operator's files: the settings, and descriptions from the vppcfg YAML.
+
+The only importer of yaml.
 
 A file that cannot be used is `BadSettings`, which says file, line and what was expected.
 """
 
+import contextlib
+import difflib
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
+from typing import Any, Literal
 
 import yaml
 
-_NULL = "tag:yaml.org,2002:null"  # nothing, `~`, `null`; not what stands in quotes
-_SECTIONS = ("bondethernets", "loopbacks", "taps", "vxlan_tunnels")
+SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
+LONGEST = 86400  # seconds that a setting may last: a day
+FASTEST = 10_000_000  # Mb/s that a setting may claim
+
+
+class BadSettings(Exception):
+    """A file that the operator wrote cannot be used; the text says where and why."""
+
+
+# --- reading YAML --------------------------------------------------------------------------
 
 DEEPEST = 100  # levels; vppcfg's own files have six
+MOST = 1_000_000  # entries of mappings, each time they are read or merged
+
+_NULL = "tag:yaml.org,2002:null"  # nothing, `~`, `null`; not what stands in quotes
 
 
-class _Shallow:
-    """A limit to nesting: libyaml's loader has none, and would end the process."""
+class _Bounded(yaml.constructor.SafeConstructor):
+    """Limits that PyYAML has not: to nesting, which would end the process in libyaml's loader,
+    and to entries, which aliases and merges multiply without end.
+    """
 
     _depth = 0
+    _entries = 0
 
     def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
         """A node begins."""
@@ -34,22 +52,83 @@ class _Shallow:
         """A node ends."""
         self._depth -= 1
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge into a mapping what it says; for each mapping that is merged, so too."""
+        super().flatten_mapping(node)
+        self._entries += len(node.value)
+        if self._entries > MOST:
+            raise yaml.MarkedYAMLError(
+                problem=f"expected at most {MOST} entries, repeated and merged ones too",
+                problem_mark=node.start_mark,
+            )
+
 
 # libyaml where PyYAML was built with it: ten thousand sub-interfaces are no rarity.
 _Loader: type[yaml.SafeLoader] = type(
-    "_Loader", (_Shallow, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {}
+    "_Loader", (_Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {}
 )
 
 
-class BadSettings(Exception):
-    """A file that the operator wrote cannot be used; the text says where and why."""
+@dataclass(frozen=True)
+class _Document:
+    """One file's YAML while it is read; `root` is None where nothing is written."""
+
+    path: str
+    loader: yaml.SafeLoader
+    root: yaml.Node | None
+
+    def wrong(self, node: yaml.Node, what: str) -> BadSettings:
+        """What is wrong at a node."""
+        return BadSettings(f"{self.path}:{node.start_mark.line + 1}: {what}")
+
+
+@contextlib.contextmanager
+def _document(text: bytes, path: str) -> Iterator[_Document]:
+    """A file's text, as YAML.  Raises BadSettings, also for what the walk over it finds."""
+    try:
+        loader = _Loader(text)
+        try:
+            yield _Document(path, loader, loader.get_single_node())
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        begun = error.context_mark  # where an open quote stands, not where the file ends
+        context = f"{error.context} (line {begun.line + 1}): " if begun else ""
+        problem = f"{context}{error.problem}"
+        hint = "; text that begins with `*` stands in quotes" if "alias" in problem else ""
+        raise BadSettings(f"{path}{line}: this is no YAML: {problem}{hint}") from error
+    except yaml.reader.ReaderError as error:
+        number = text.count(b"\n", 0, error.position) + 1
+        raise BadSettings(f"{path}:{number}: expected text in UTF-8: {error.reason}") from error
+    except RecursionError as error:
+        raise BadSettings(f"{path}: expected fewer merges within merges") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        problem = " ".join(str(error).split())
+        raise BadSettings(f"{path}: this is no YAML: {problem}") from error
+
+
+def _read(path: str) -> bytes:
+    """What is in a file.  Raises FileNotFoundError where there is none, else BadSettings."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BadSettings(f"{path}: {error.strerror}") from error
+
+
+# --- descriptions --------------------------------------------------------------------------
+
+_SECTIONS = ("bondethernets", "loopbacks", "taps", "vxlan_tunnels")
 
 
 @dataclass(frozen=True)
 class Descriptions:
     """What the operator calls each interface, by VPP's name for it."""
 
-    by_name: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    by_name: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, interface_name: str) -> str:
         """The description, or nothing."""
@@ -61,49 +140,23 @@ def load_descriptions(path: str) -> Descriptions:
 
     Raises FileNotFoundError where there is no such file, else BadSettings.
     """
-    try:
-        text = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise BadSettings(f"{path}: {error.strerror}") from error
-    return parse_descriptions(text, path)
+    return parse_descriptions(_read(path), path)
 
 
 def parse_descriptions(text: bytes, path: str) -> Descriptions:
     """The descriptions in the text of a vppcfg file.  Raises BadSettings."""
-    try:
-        loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-            return Descriptions(MappingProxyType(_Walk(path, loader).descriptions(root)))
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        begun = error.context_mark  # where an open quote stands, not where the file ends
-        context = f"{error.context} (line {begun.line + 1}): " if begun else ""
-        raise BadSettings(f"{path}{line}: this is no YAML: {context}{error.problem}") from error
-    except yaml.reader.ReaderError as error:
-        number = text.count(b"\n", 0, error.position) + 1
-        raise BadSettings(f"{path}:{number}: expected text in UTF-8: {error.reason}") from error
-    except RecursionError as error:
-        raise BadSettings(f"{path}: expected fewer merges within merges") from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        problem = " ".join(str(error).split())
-        raise BadSettings(f"{path}: this is no YAML: {problem}") from error
+    with _document(text, path) as document:
+        return Descriptions(_DescriptionsWalk(document).descriptions())
 
 
-class _Walk:
-    """One pass over the nodes of one file."""
+class _DescriptionsWalk:
+    """One pass over the nodes of a vppcfg file."""
 
-    def __init__(self, path: str, loader: yaml.SafeLoader) -> None:
-        self._path = path
-        self._loader = loader
+    def __init__(self, document: _Document) -> None:
+        self._document = document
 
     def _wrong(self, node: yaml.Node, expected: str) -> BadSettings:
-        return BadSettings(f"{self._path}:{node.start_mark.line + 1}: expected {expected}")
+        return self._document.wrong(node, f"expected {expected}")
 
     def _mapping(self, node: yaml.Node | None, what: str) -> Iterator[tuple[str, yaml.Node]]:
         """The entries of a mapping; none of an empty value."""
@@ -111,7 +164,7 @@ class _Walk:
             return
         if not isinstance(node, yaml.MappingNode):
             raise self._wrong(node, f"{what} as a mapping (`name: value` lines)")
-        self._loader.flatten_mapping(node)
+        self._document.loader.flatten_mapping(node)
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._wrong(key, f"a name in {what}")
@@ -123,9 +176,9 @@ class _Walk:
         text = "" if node.tag == _NULL else " ".join(node.value.split())
         return text.encode(errors="replace").decode()  # half a surrogate pair is no text
 
-    def descriptions(self, root: yaml.Node | None) -> dict[str, str]:
+    def descriptions(self) -> dict[str, str]:
         """By interface name, strongest last: facts of vppcfg 1.2.4's own order."""
-        top = dict(self._mapping(root, "the file"))
+        top = dict(self._mapping(self._document.root, "the file"))
         found = dict(self._bridge_domains(top.get("bridgedomains")))
         for section in reversed(_SECTIONS):
             for name, entry in self._mapping(top.get(section), section):
@@ -153,6 +206,11 @@ class _Walk:
                 text = self._text(fields["description"])
                 if bvi and text:
                     yield bvi, text
+
+
+# --- addresses -----------------------------------------------------------------------------
+
+ADDRESS = "/path/of/socket or host:port"  # what is expected of one
 
 
 @dataclass(frozen=True)
@@ -186,16 +244,19 @@ def parse_address(text: str) -> UnixAddress | TCPAddress:
         return UnixAddress(text.removeprefix("unix:"))
     match = _HOST_PORT.fullmatch(text.removeprefix("tcp:"))
     if match is None:
-        raise BadSettings(f"{text!r} is no AgentX address: expected /path/of/socket or host:port")
+        raise BadSettings(f"{text!r} is no AgentX address: expected {ADDRESS}")
     bracketed, host, port = match.groups()
     if len(port) > 5 or not 0 < int(port) < 65536:
         raise BadSettings(f"{text!r} is no AgentX address: a port is 1 to 65535")
     return TCPAddress(bracketed or host, int(port))
 
 
+# --- settings ------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Settings:
-    """All that the operator sets; paths as given, `period` in seconds."""
+    """All that the operator sets; paths as given, times in seconds."""
 
     address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
     period: float = 30.0
@@ -204,4 +265,209 @@ class Settings:
     stats_socket: str = "/run/vpp/stats.sock"
     api_dir: str = "/usr/share/vpp/api"
     state_dir: str = "/var/lib/vpp-snmp-agent"
-    trace: bool = False  # every PDU into the log
+    ifindex: Literal["kept", "stateless"] = "kept"
+    settle: float = 120.0  # what a VPP that starts may take to be configured
+    names: Literal["lcp", "vpp", "tap"] = "lcp"
+    taps: Literal["hide", "show"] | None = None  # None: shown where their names are served
+    hide: tuple[str, ...] = ("local0",)  # globs of VPP's names and of ifNames
+    alias: Literal["description", "name"] = "description"
+    speeds: tuple[tuple[str, int], ...] = ()  # globs and Mb/s; the first that matches
+    discards: Literal["misses", "all"] = "misses"
+    debug: int = 0  # 1: debug log, 2: every PDU too
+
+    @property
+    def shows_taps(self) -> bool:
+        """Whether the TAPs of LCP pairs are rows."""
+        return (self.taps or ("show" if self.names == "tap" else "hide")) == "show"
+
+
+def load_settings(path: str | None, flags: Mapping[str, Any]) -> Settings:
+    """The settings of a file, except the fields of `Settings` that `flags` holds.
+
+    None means SETTINGS_FILE, or the defaults where that is not there.  Raises BadSettings.
+    """
+    name = SETTINGS_FILE if path is None else path
+    try:
+        text = _read(name)
+    except FileNotFoundError as error:
+        if path is not None:
+            raise BadSettings(f"{path}: there is no such file") from error
+        text = b""
+    return Settings(**(parse_settings(text, name) | dict(flags)))
+
+
+def parse_settings(text: bytes, path: str) -> dict[str, Any]:
+    """What the text of a settings file sets, by field of `Settings`.  Raises BadSettings."""
+    with _document(text, path) as document:
+        root = document.root
+        if root is None or root.tag == _NULL:
+            return {}
+        if not isinstance(root, yaml.MappingNode):
+            raise document.wrong(
+                root, f"expected the file as a mapping (`key: value` lines); got {_got(root)}"
+            )
+        found = {}
+        for key, node in _entries(document, root, "key"):
+            if key.value not in _SETTINGS:
+                hint = _did_you_mean(key.value, _SETTINGS)
+                raise document.wrong(key, f"unknown key {_shown(key.value)}{hint}")
+            value = _Value(document, key.value, node)
+            found[key.value.replace("-", "_")] = _SETTINGS[key.value](value)
+        return found
+
+
+def _entries(
+    document: _Document, node: yaml.MappingNode, what: str
+) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """The entries of a mapping, each key once; `<<` is a key as any: there is nothing to merge."""
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise document.wrong(key, f"expected a {what}; got {_got(key)}")
+        if key.value in lines:
+            first = f"the first is in line {lines[key.value]}"
+            raise document.wrong(key, f"duplicate {what} {_shown(key.value)}; {first}")
+        lines[key.value] = key.start_mark.line + 1
+        yield key, value
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_WHOLE, _NUMBER = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_KINDS = {
+    _TEXT: "the text ",
+    _WHOLE: "the number ",
+    _NUMBER: "the number ",
+    "tag:yaml.org,2002:bool": "the boolean ",
+    "tag:yaml.org,2002:timestamp": "the date ",
+}
+
+# Of YAML's ways to write a number the one that cannot be misread: its 010 is eight.
+_PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
+
+
+def _shown(text: str) -> str:
+    """What the operator wrote, on one line."""
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return f"`{text if len(text) <= 60 else text[:60] + '...'}`"
+
+
+def _got(node: yaml.Node, *expected: str) -> str:
+    """What stands there instead; with its kind, unless it has one of the expected tags."""
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+    if node.tag == _NULL:
+        return "nothing"
+    kind = "" if node.tag in expected else _KINDS.get(node.tag, f"a {_shown(node.tag)}, ")
+    return kind + _shown(node.value)
+
+
+def _did_you_mean(text: str, known: Collection[str]) -> str:
+    """The nearest of what is known, if any is near."""
+    near = difflib.get_close_matches(text.lower(), known, 1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What stands under a key, to be judged by the tag that YAML gave it."""
+
+    document: _Document
+    key: str
+    node: yaml.Node
+
+    def wrong(self, expected: str, *tags: str, hint: str = "") -> BadSettings:
+        """Something else, or something of the expected tags that is out of bounds."""
+        got = _got(self.node, *tags)
+        return self.document.wrong(self.node, f"{self.key}: expected {expected}; got {got}{hint}")
+
+    def text(self, expected: str) -> str:
+        """Text that is not empty, on one line."""
+        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == _TEXT:
+            text: str = self.node.value
+            if text.strip() and text.isprintable():
+                return text
+        raise self.wrong(expected, _TEXT)
+
+    def number(self, least: int, most: int, expected: str, *tags: str) -> float:
+        """A number within bounds, of one of the tags."""
+        if isinstance(self.node, yaml.ScalarNode) and self.node.tag in tags:
+            text = self.node.value
+            if _PLAIN_NUMBER.fullmatch(text) and least <= float(text) <= most:
+                return float(text)
+        raise self.wrong(expected, _WHOLE, _NUMBER)
+
+
+def _address(value: _Value) -> UnixAddress | TCPAddress:
+    text = value.text(ADDRESS)
+    try:
+        return parse_address(text)
+    except BadSettings as error:
+        raise value.document.wrong(value.node, f"{value.key}: {error}") from error
+
+
+def _path(value: _Value) -> str:
+    return value.text("a path")
+
+
+def _path_or_none(value: _Value) -> str | None:
+    return None if value.node.tag == _NULL else value.text("a path, or `~` for none")
+
+
+def _seconds(least: int) -> Callable[[_Value], float]:
+    expected = f"{least} to {LONGEST} seconds"
+    return lambda value: value.number(least, LONGEST, expected, _WHOLE, _NUMBER)
+
+
+def _one_of(*choices: str) -> Callable[[_Value], str]:
+    expected = f"one of {', '.join(choices)}"
+
+    def choice(value: _Value) -> str:
+        text = value.text(expected)
+        if text not in choices:
+            raise value.wrong(expected, _TEXT, hint=_did_you_mean(text, choices))
+        return text
+
+    return choice
+
+
+def _globs(value: _Value) -> tuple[str, ...]:
+    if not isinstance(value.node, yaml.SequenceNode):
+        text = isinstance(value.node, yaml.ScalarNode) and value.node.tag == _TEXT
+        hint = f"; did you mean {_shown(f'[ {value.node.value} ]')}?" if text else ""
+        raise value.wrong("a list of globs", _TEXT, hint=hint)
+    return tuple(replace(value, node=each).text("globs as text") for each in value.node.value)
+
+
+def _speeds(value: _Value) -> tuple[tuple[str, int], ...]:
+    if not isinstance(value.node, yaml.MappingNode):
+        raise value.wrong("a mapping of globs to Mb/s (`glob: number` lines)")
+    found = []
+    for key, node in _entries(value.document, value.node, "glob"):
+        glob = replace(value, node=key).text("globs as text")
+        speed = replace(value, node=node, key=f"{value.key}: {_shown(glob)}")
+        found.append((glob, int(speed.number(0, FASTEST, f"0 to {FASTEST} whole Mb/s", _WHOLE))))
+    return tuple(found)
+
+
+def _debug(value: _Value) -> int:
+    return int(value.number(0, 2, "0, 1 or 2", _WHOLE))
+
+
+_SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
+    "address": _address,
+    "period": _seconds(1),
+    "vppcfg": _path_or_none,
+    "api-socket": _path,
+    "stats-socket": _path,
+    "api-dir": _path,
+    "state-dir": _path,
+    "ifindex": _one_of("kept", "stateless"),
+    "settle": _seconds(0),
+    "names": _one_of("lcp", "vpp", "tap"),
+    "taps": _one_of("hide", "show"),
+    "hide": _globs,
+    "alias": _one_of("description", "name"),
+    "speeds": _speeds,
+    "discards": _one_of("misses", "all"),
+    "debug": _debug,
+}

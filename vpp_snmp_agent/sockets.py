@@ -7,14 +7,16 @@ import pwd
 import stat
 
 
-def _user(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The user's name, or the number of one without."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _group(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """The group's name, or the number of one without."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -28,7 +30,7 @@ def explain(path: str, number: int) -> str:
     if number == errno.ECONNREFUSED:
         return f"{path}: nobody listens"
     if number == errno.EACCES:
-        return f"{path}: no permission for user {_user(os.geteuid())}{_what_would_help(path)}"
+        return f"{path}: no permission for user {user_name(os.geteuid())}{_what_would_help(path)}"
     return f"{path}: {os.strerror(number)}"
 
 
@@ -41,8 +43,8 @@ def _what_would_help(path: str) -> str:
             continue
         except OSError:
             break
-        group = _group(status.st_gid)
-        told = f": {path} is {_user(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
+        group = group_name(status.st_gid)
+        told = f": {path} is {user_name(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
         needed, bit = ("write", stat.S_IWGRP)
         if stat.S_ISDIR(status.st_mode):
             needed, bit = ("search", stat.S_IXGRP)

@@ -30,10 +30,11 @@ _SOURCES = (
     ("/if/rx-miss", Kind.SIMPLE, 0),
     ("/if/rx-error", Kind.SIMPLE, 0),
     ("/if/tx-error", Kind.SIMPLE, 0),
+    ("/if/drops", Kind.SIMPLE, 0),
 )
 _RX_PACKETS, _RX_BYTES, _RX_MULTICAST, _RX_BROADCAST = range(4)
 _TX_PACKETS, _TX_BYTES, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
-_PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR = range(8, 13)
+_PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 14)
 _RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
 _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
 
@@ -51,17 +52,22 @@ class CounterSet:
 class InterfaceCounters:
     """The counters of one interface; each property is a reading, None if there is none."""
 
-    __slots__ = ("_last", "_read_once", "_sources", "_sw_if_index", "restarted_at")
+    __slots__ = ("_last", "_read_once", "_set", "_sources", "_sw_if_index", "restarted_at")
 
     def __init__(
         self, sources: CounterSet | None, sw_if_index: int, restarted_at: float | None = None
     ) -> None:
         """`restarted_at`: of the last discontinuity so far, by time.monotonic."""
+        self._set = sources
         self._sources = sources.counters if sources else ()
         self._sw_if_index = sw_if_index
         self._last = _NOTHING_READ[:]
         self._read_once = 0  # a bit for each source
         self.restarted_at = restarted_at
+
+    def are_of(self, sources: CounterSet | None, sw_if_index: int) -> bool:
+        """Whether these are the counters of that interface in that segment."""
+        return self._set is sources and self._sw_if_index == sw_if_index
 
     def _read(self, which: int) -> int | None:
         last = self._last
@@ -153,6 +159,11 @@ class InterfaceCounters:
     def in_discards(self) -> int | None:
         """What the hardware had to leave for want of descriptors or buffers."""
         return self._sum(_RX_MISS, _RX_NO_BUF)
+
+    @property
+    def in_discards_and_drops(self) -> int | None:
+        """Beside that, all that VPP dropped of what came in here, on purpose or not."""
+        return self._sum(_RX_MISS, _RX_NO_BUF, _DROPS)
 
     @property
     def in_errors(self) -> int | None:

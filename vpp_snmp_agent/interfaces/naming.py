@@ -1,15 +1,17 @@
-"""What an interface is called and what it is: rules from the inventory alone.
+"""What an interface is called and what it is: rules from inventory and settings alone.
 
 Names are RFC 2863's, numbers those of IANAifType-MIB.  Nothing here keeps state.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple, TypeVar
 
-from ..config import Descriptions
+from ..config import Descriptions, Settings
 from ..vpp.inventory import Interface, Inventory
 
-HIDDEN = frozenset({"local0"})
 STAMP = "vppcfg"  # the tag that vppcfg puts on what it makes: no description
+LONGEST_ALIAS = 255  # octets; RFC 2863 has 64, which no operator's description respects
 
 ETHERNET_CSMACD, SOFTWARE_LOOPBACK, PROP_VIRTUAL, TUNNEL = 6, 24, 53, 131
 L2_VLAN, L3_IP_VLAN, IEEE8023AD_LAG = 135, 136, 161
@@ -37,46 +39,105 @@ _TYPES = {
     "pg": PROP_VIRTUAL,
 }
 
-UP, DOWN, LOWER_LAYER_DOWN = 1, 2, 7
+UP, DOWN, UNKNOWN, LOWER_LAYER_DOWN = 1, 2, 4, 7
 
 NO_ADDRESS = bytes(6)
 
+K = TypeVar("K", bound=Hashable)
 
-def shown(inventory: Inventory) -> dict[int, Interface]:
-    """The interfaces that are rows, by sw_if_index: all but `local0` and the LCP TAPs."""
-    taps = {pair.host_sw_if_index for pair in inventory.pairs.values()}
+
+class Wish(NamedTuple):
+    """The name that a row has by itself, and the one it would rather bear."""
+
+    own: str
+    wanted: str
+
+
+def matches(name: str, globs: Iterable[str]) -> bool:
+    """Whether a name fits one of the globs."""
+    return any(fnmatchcase(name, glob) for glob in globs)
+
+
+def taps(inventory: Inventory) -> dict[int, int]:
+    """The phy of each LCP TAP, both by sw_if_index."""
+    return {pair.host_sw_if_index: phy for phy, pair in inventory.pairs.items()}
+
+
+def key(interface: Interface, inventory: Inventory, taps: Mapping[int, int]) -> str:
+    """What the interface is known by for ever: VPP's name, or its phy's for a TAP.
+
+    VPP numbers its TAPs anew at every start.
+    """
+    phy = inventory.interfaces.get(taps.get(interface.sw_if_index, -1))
+    return f"tap of {phy.interface_name}" if phy else interface.interface_name
+
+
+def listed(
+    inventory: Inventory, taps: Mapping[int, int], settings: Settings
+) -> dict[str, Interface]:
+    """The interfaces that may be rows, by key, in the order of their sw_if_index."""
+    hidden = set() if settings.shows_taps else taps.keys()
     return {
-        index: interface
+        key(interface, inventory, taps): interface
         for index, interface in sorted(inventory.interfaces.items())
-        if index not in taps and interface.interface_name not in HIDDEN
+        if index not in hidden and not matches(interface.interface_name, settings.hide)
     }
 
 
-def if_names(inventory: Inventory, interfaces: Mapping[int, Interface]) -> dict[int, str]:
-    """ifName by sw_if_index: the LCP host name, or VPP's name, and no name twice.
+def wish(
+    interface: Interface, inventory: Inventory, taps: Mapping[int, int], settings: Settings
+) -> Wish:
+    """The names for an interface, by the setting `names`."""
+    own = interface.interface_name
+    bearer = interface.sw_if_index
+    if settings.names == "tap":
+        bearer = taps.get(bearer, -1)
+    pair = inventory.pairs.get(bearer) if settings.names != "vpp" else None
+    return Wish(own, (pair and pair.host_if_name) or own)
 
-    Host names are unique only within their namespace; the second of two keeps VPP's.
+
+def if_names(wishes: Mapping[K, Wish]) -> dict[K, str]:
+    """ifName by whatever the rows are known by: no name twice, the earlier of two first.
+
+    Host names are unique only within their namespace; own names are unique.
     """
-    names = {index: each.interface_name for index, each in interfaces.items()}
-    hosts: dict[str, int] = {}
-    for index in interfaces:
-        if index in inventory.pairs and inventory.pairs[index].host_if_name:
-            hosts.setdefault(inventory.pairs[index].host_if_name, index)
-    # Who keeps VPP's name needs it: one with that host name gives way, and keeps VPP's too.
-    keeping = list(names.keys() - hosts.values())
+    names = {row: own for row, (own, _) in wishes.items()}
+    bearers: dict[str, K] = {}
+    for row, (own, wanted) in wishes.items():
+        if wanted != own:
+            bearers.setdefault(wanted, row)
+    # Who keeps its own name needs it: one that wants the same gives way, and keeps its own.
+    keeping = list(names.keys() - bearers.values())
     while keeping:
-        displaced = hosts.pop(names[keeping.pop()], None)
+        displaced = bearers.pop(names[keeping.pop()], None)
         if displaced is not None:
             keeping.append(displaced)
-    return names | {index: host for host, index in hosts.items()}
+    return names | {row: name for name, row in bearers.items()}
 
 
-def if_alias(interface: Interface, descriptions: Descriptions) -> str:
-    """The operator's description: vppcfg's, else VPP's tag, else nothing."""
-    described = descriptions.of(interface.interface_name)
-    if described:
-        return described
-    return "" if interface.tag == STAMP else interface.tag
+def if_alias(
+    interface: Interface,
+    name: str,
+    inventory: Inventory,
+    taps: Mapping[int, int],
+    descriptions: Descriptions,
+    settings: Settings,
+) -> str:
+    """The operator's description: vppcfg's, else VPP's tag, else nothing or the name."""
+    phy = inventory.interfaces.get(taps.get(interface.sw_if_index, -1))
+    if phy and settings.names == "tap":
+        return f"LCP {phy.interface_name} ({interface.interface_name})"
+    tag = "" if interface.tag == STAMP else interface.tag
+    told = descriptions.of(interface.interface_name) or tag
+    if not told and settings.alias == "name":
+        told = name
+    return cut(told)
+
+
+def cut(text: str) -> str:
+    """At most LONGEST_ALIAS octets of UTF-8, whole characters."""
+    encoded = text.encode(errors="replace")
+    return encoded[:LONGEST_ALIAS].decode(errors="ignore")
 
 
 def if_type(interface: Interface, bvis: frozenset[int]) -> int:
@@ -102,18 +163,41 @@ def bvis(inventory: Inventory) -> frozenset[int]:
 
 
 def parent(interface: Interface, inventory: Inventory) -> Interface | None:
-    """What a sub-interface stands on."""
-    return inventory.interfaces.get(interface.sup_sw_if_index) if interface.is_sub else None
+    """What a sub-interface stands on: in VPP never another sub-interface."""
+    below = inventory.interfaces.get(interface.sup_sw_if_index) if interface.is_sub else None
+    return below if below and not below.is_sub else None
 
 
-def speed(interface: Interface, inventory: Inventory) -> int:
-    """Bits a second: its own, its parent's, the sum of a bond's active members; 0 unknown."""
-    interface = parent(interface, inventory) or interface
+def speed(interface: Interface, inventory: Inventory, settings: Settings) -> int:
+    """Bits a second: the operator's word, its own, its parent's, its active members'; 0 unknown."""
+    told = _told_speed(interface, inventory, settings)
+    if told is not None:
+        return told
+    below = parent(interface, inventory)
+    if below is not None:
+        return speed(below, inventory, settings)
     bond = inventory.bonds.get(interface.sw_if_index)
     if bond is None:
         return interface.link_speed * 1000
-    members = (inventory.interfaces.get(each) for each in bond.active)
-    return sum(each.link_speed * 1000 for each in members if each)
+    total = 0
+    for member in bond.active:
+        each = inventory.interfaces.get(member)
+        if each is not None:
+            told = _told_speed(each, inventory, settings)
+            total += each.link_speed * 1000 if told is None else told
+    return total
+
+
+def _told_speed(interface: Interface, inventory: Inventory, settings: Settings) -> int | None:
+    """What the setting `speeds` says, by VPP's name or the LCP host name."""
+    if not settings.speeds:
+        return None
+    pair = inventory.pairs.get(interface.sw_if_index)
+    names = (interface.interface_name, pair.host_if_name if pair else "")
+    for glob, megabits in settings.speeds:
+        if any(fnmatchcase(name, glob) for name in names if name):
+            return megabits * 10**6
+    return None
 
 
 def mtu(interface: Interface, inventory: Inventory) -> int:

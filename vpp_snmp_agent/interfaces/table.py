@@ -1,27 +1,31 @@
-"""The rows: what VPP told, what it is called, its index, and its live counters.
+"""The rows: what VPP told, what it is called, its index for ever, and its live counters.
 
 The rules this module keeps:
 
-- Rows are replaced all at once, between two requests.
+- Rows are replaced all at once, between two requests, and none is shown before its index
+  is on the disk (`prepared`, then `commit`).
 - A segment's counters are shown only in rows of an inventory of the same VPP.
 - While VPP is away its rows stay, down, and their counters at the last value: the
   segment of a VPP that ended stays mapped, and stands still.
+- A VPP that has not settled is being configured: a row that it does not list yet, or not
+  yet with its LCP pair, stays as it was, down.
 """
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..agentx.mib import Rows, UpTime
 from ..agentx.pdu import oid
-from ..config import Descriptions
+from ..config import Descriptions, Settings
 from ..vpp.inventory import Identity, Interface, Inventory
 from ..vpp.stats import Segment
 from . import naming
 from .counters import CounterSet, InterfaceCounters
+from .naming import Wish
+from .store import FIRST, LastRow, Store
 
-FIRST_INDEX = 1000  # ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw_if_index
-STEP = 100  # rows made at a stretch: a millisecond
+STEP = 100  # rows made at a stretch: a millisecond or two
 
 
 @dataclass(slots=True)
@@ -29,7 +33,8 @@ class Row:
     """One conceptual row of ifTable and ifXTable."""
 
     index: int
-    interface: Interface
+    key: str  # what it is known by for ever
+    sw_if_index: int | None  # in the VPP that told it last; None: known from the store
     name: str
     alias: str
     type: int
@@ -37,15 +42,25 @@ class Row:
     speed: int  # bits a second
     phys_address: bytes
     has_connector: bool
+    paired: bool
+    admin_up: bool
     oper_status: int
     changed_at: float | None  # oper_status, by time.monotonic; None: before we looked
     counters: InterfaceCounters
+    counts_drops: bool
     uptime: UpTime
 
     @property
     def admin_status(self) -> int:
         """ifAdminStatus."""
-        return naming.UP if self.interface.admin_up else naming.DOWN
+        return naming.UP if self.admin_up else naming.DOWN
+
+    @property
+    def in_discards(self) -> int | None:
+        """ifInDiscards, as far as the operator wants it."""
+        if self.counts_drops:
+            return self.counters.in_discards_and_drops
+        return self.counters.in_discards
 
     @property
     def last_change(self) -> int:
@@ -57,83 +72,213 @@ class Row:
         """ifCounterDiscontinuityTime, in the master's sysUpTime."""
         return self.uptime.ticks(self.counters.discontinuity)
 
+    def last(self) -> LastRow:
+        """What is to be known of it without VPP."""
+        return LastRow(
+            name=self.name,
+            alias=self.alias,
+            type=self.type,
+            mtu=self.mtu,
+            speed=self.speed,
+            phys_address=self.phys_address.hex(),
+            has_connector=self.has_connector,
+            admin_up=self.admin_up,
+            paired=self.paired,
+        )
+
 
 class InterfaceTable:
     """All rows, and when their number last changed."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        settings: Settings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rows = Rows()
         self.uptime = UpTime()
+        self.store = store or Store()
+        self.settings = settings or Settings()
+        self.clashes: dict[str, str] = {}  # the name that a row wanted, and another bears
+        self.leftover = False  # rows are shown that wait for VPP to be configured
         self._clock = clock
         self._changed_at: float | None = None
         self._identity: Identity | None = None
         self._sources: CounterSet | None = None
+        self._by_key: dict[str, Row] = {}
+        self.prepared: dict[bytes, Row] | None = None  # rows that wait for `commit`
 
     @property
     def last_change(self) -> int:
         """ifTableLastChange, in the master's sysUpTime."""
         return self.uptime.ticks(self._changed_at)
 
+    def restore(self, oper_status: int) -> None:
+        """Show the rows that the store knows, all of one status and without counters."""
+        known = self._known(oper_status)
+        self.prepared = {oid(str(row.index)): row for row in known.values()}
+        self.commit()
+
+    def _known(self, oper_status: int) -> dict[str, Row]:
+        """The rows that the store knows, by key."""
+        return {
+            key: Row(
+                index=index,
+                key=key,
+                sw_if_index=None,
+                name=last.name,
+                alias=last.alias,
+                type=last.type,
+                mtu=last.mtu,
+                speed=last.speed,
+                phys_address=bytes.fromhex(last.phys_address),
+                has_connector=last.has_connector,
+                paired=last.paired,
+                admin_up=last.admin_up,
+                oper_status=oper_status,
+                changed_at=None,
+                counters=InterfaceCounters(None, 0),
+                counts_drops=False,
+                uptime=self.uptime,
+            )
+            for key, (index, last) in self.store.rows().items()
+        }
+
     def update(
-        self, inventory: Inventory, segment: Segment | None, descriptions: Descriptions
+        self,
+        inventory: Inventory,
+        segment: Segment | None,
+        descriptions: Descriptions,
+        settled: bool = True,
     ) -> Iterator[None]:
         """Make the rows of an inventory and of the same VPP's segment, a step at a time.
 
-        The old rows stand until the iterator is exhausted.
+        They stand in `prepared` once the iterator is exhausted; the old rows are shown
+        until `commit`.
         """
+        self.prepared = None
         now = self._clock()
-        first = self._identity is None
-        same_vpp = self._identity == inventory.identity
-        if segment is None:
-            sources = self._sources if same_vpp else None
-        elif same_vpp and self._sources and self._sources.inode == segment.inode:
-            sources = self._sources
-        else:
-            sources = CounterSet(segment)
-        keep_counters = sources is not None and sources is self._sources
-        interfaces = naming.shown(inventory)
-        names = naming.if_names(inventory, interfaces)
+        settings = self.settings
+        first = self._changed_at is None
+        if first:
+            # What was known before this start may have to wait for VPP too.
+            self._by_key = self._known(naming.DOWN)
+        sources = self._counters_of(inventory, segment)
+        self._identity, self._sources = inventory.identity, sources
+
+        taps = naming.taps(inventory)
+        listed = naming.listed(inventory, taps, settings)
+        yield
+        kept = {} if settled else self._waiting_for(listed, inventory)
+        wishes = {key: Wish(key, row.name) for key, row in kept.items()} | {
+            key: naming.wish(interface, inventory, taps, settings)
+            for key, interface in listed.items()
+            if key not in kept
+        }
+        yield
+        names = naming.if_names(wishes)
+        self.clashes = {key: wanted for key, (_, wanted) in wishes.items() if names[key] != wanted}
         bvis = naming.bvis(inventory)
         yield
 
         rows: dict[bytes, Row] = {}
-        for number, (sw_if_index, interface) in enumerate(interfaces.items(), 1):
-            index = FIRST_INDEX + sw_if_index
-            key = oid(str(index))
-            before: Row | None = self.rows.by_index.get(key)
-            if before and before.interface.interface_name != interface.interface_name:
-                before = None
+        for number, (key, name) in enumerate(names.items(), 1):
+            if not number % STEP:
+                yield
+            if naming.matches(name, settings.hide):
+                continue
+            before = self._by_key.get(key)
+            if key in kept:
+                row = self._waiting(kept[key], name, now)
+                self._remember(row)
+                # Only without an index for ever can another bear it already.
+                rows.setdefault(oid(str(row.index)), row)
+                continue
+            interface = listed[key]
+            sw_if_index = interface.sw_if_index
+            index = self._index(key, sw_if_index)
             status = naming.oper_status(interface, inventory)
             if before and before.oper_status == status:
                 changed_at = before.changed_at
             else:
                 changed_at = None if first else now
-            if before and keep_counters:
+            if before and before.counters.are_of(sources, sw_if_index):
                 counters = before.counters
             else:
                 counters = InterfaceCounters(sources, sw_if_index, None if first else now)
-            rows[key] = Row(
+            row = rows[oid(str(index))] = Row(
                 index=index,
-                interface=interface,
-                name=names[sw_if_index],
-                alias=naming.if_alias(interface, descriptions),
+                key=key,
+                sw_if_index=sw_if_index,
+                name=name,
+                alias=naming.if_alias(interface, name, inventory, taps, descriptions, settings),
                 type=naming.if_type(interface, bvis),
                 mtu=naming.mtu(interface, inventory),
-                speed=naming.speed(interface, inventory),
+                speed=naming.speed(interface, inventory, settings),
                 phys_address=naming.phys_address(interface, inventory),
                 has_connector=naming.has_connector(interface),
+                paired=self._paired(interface, inventory),
+                admin_up=interface.admin_up,
                 oper_status=status,
                 changed_at=changed_at,
                 counters=counters,
+                counts_drops=settings.discards == "all",
                 uptime=self.uptime,
             )
-            if not number % STEP:
-                yield
+            self._remember(row)
+        self.leftover = bool(kept)
+        self.prepared = rows
 
-        if rows.keys() != self.rows.by_index.keys() or first:
-            self._changed_at = now
-        self._identity, self._sources = inventory.identity, sources
+    def _counters_of(self, inventory: Inventory, segment: Segment | None) -> CounterSet | None:
+        """Where this VPP's counters lie; what was known of the same VPP's stays."""
+        same_vpp = self._identity == inventory.identity
+        if segment is None:
+            return self._sources if same_vpp else None
+        if same_vpp and self._sources and self._sources.inode == segment.inode:
+            return self._sources
+        return CounterSet(segment)
+
+    def _waiting_for(self, listed: dict[str, Interface], inventory: Inventory) -> dict[str, Row]:
+        """The rows that this VPP does not list yet, or not yet with the pair that they had."""
+        settings = self.settings
+        return {
+            key: row
+            for key, row in self._by_key.items()
+            if (key not in listed or (row.paired and not self._paired(listed[key], inventory)))
+            and (settings.shows_taps or not key.startswith("tap of "))
+            and not naming.matches(key, settings.hide)
+        }
+
+    def _paired(self, interface: Interface, inventory: Inventory) -> bool:
+        return interface.sw_if_index in inventory.pairs
+
+    def _index(self, key: str, sw_if_index: int) -> int:
+        if self.settings.ifindex == "stateless":
+            return FIRST + sw_if_index
+        return self.store.index_of(key, sw_if_index)
+
+    def _remember(self, row: Row) -> None:
+        if self.settings.ifindex == "kept":
+            self.store.remember(row.key, row.last())
+
+    def _waiting(self, row: Row, name: str, now: float) -> Row:
+        """A row as it waits for VPP to list it again."""
+        if row.oper_status == naming.DOWN and row.name == name:
+            return row
+        changed_at = row.changed_at if row.oper_status == naming.DOWN else now
+        return replace(row, name=name, oper_status=naming.DOWN, changed_at=changed_at)
+
+    def commit(self) -> None:
+        """Show the prepared rows, and remember them."""
+        rows, self.prepared = self.prepared, None
+        assert rows is not None
+        if rows.keys() != self.rows.by_index.keys() or self._changed_at is None:
+            self._changed_at = self._clock()
         self.rows.replace(rows)
+        self._by_key = {row.key: row for row in rows.values()}
+        if self.settings.ifindex == "kept":
+            self.store.keep_only(self._by_key)
 
     def away(self) -> None:
         """VPP's process is gone: every row stays, and is down."""

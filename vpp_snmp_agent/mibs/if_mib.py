@@ -32,7 +32,7 @@ IF_TABLE = Table(
         Column(10, "ifInOctets", COUNTER32, lambda row: row.counters.in_octets),
         Column(11, "ifInUcastPkts", COUNTER32, lambda row: row.counters.in_unicast),
         Column(12, "ifInNUcastPkts", COUNTER32, lambda row: row.counters.in_non_unicast),
-        Column(13, "ifInDiscards", COUNTER32, lambda row: row.counters.in_discards),
+        Column(13, "ifInDiscards", COUNTER32, lambda row: row.in_discards),
         Column(14, "ifInErrors", COUNTER32, lambda row: row.counters.in_errors),
         Column(15, "ifInUnknownProtos", COUNTER32, lambda row: row.counters.in_unknown_protos),
         Column(16, "ifOutOctets", COUNTER32, lambda row: row.counters.out_octets),

@@ -206,6 +206,17 @@ class Segment:
             raise SegmentUnavailable(f"{name} is no scalar but of type {type_}")
         return value
 
+    @property
+    def uptime(self) -> int:
+        """Seconds since this VPP started, by its own count; 0 where it does not tell.
+
+        Not by /sys/boottime, which trusts the clock that a router has when it boots.
+        """
+        try:
+            return self.scalar("/sys/last_update")
+        except SegmentUnavailable:
+            return 0
+
     def locate(self, name: bytes, kind: Kind) -> list[tuple[int, int]]:
         """Where a counter's cells lie, thread by thread: (first u64 word, u32 word of the length).
 

@@ -1,0 +1,58 @@
+"""What the agent's one loop stands on: who is called when, and what is told once."""
+
+import logging
+import select
+from collections.abc import Callable
+
+log = logging.getLogger("vpp-snmp-agent")
+
+Handler = Callable[[int], None]
+
+
+class Loop:
+    """What to call when a file descriptor is ready."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+
+    def watch(self, fd: int, handler: Handler, mask: int = select.EPOLLIN) -> None:
+        """Call `handler(events)` when `fd` is ready; or change the mask of a watched one."""
+        if fd in self._handlers:
+            self._epoll.modify(fd, mask)
+        else:
+            self._epoll.register(fd, mask)
+        self._handlers[fd] = handler
+
+    def forget(self, fd: int) -> None:
+        """To be called before `fd` is closed."""
+        if self._handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    def turn(self, timeout: float) -> None:
+        """Wait for at most `timeout` seconds and call who is ready."""
+        for fd, events in self._epoll.poll(timeout):
+            handler = self._handlers.get(fd)  # an earlier handler of this turn may have closed it
+            if handler is not None:
+                handler(events)
+
+    def close(self) -> None:
+        """Of no use any more."""
+        self._epoll.close()
+
+
+class Told:
+    """Log lines by subject: the same again is not told again."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def tell(self, level: int, subject: str, text: str) -> None:
+        """Log `text` unless it is the last that was said of `subject`."""
+        if self._last.get(subject) != text:
+            self._last[subject] = text
+            log.log(level, "%s", text)
+
+    def last(self, subject: str) -> str:
+        """What was said last."""
+        return self._last.get(subject, "")

@@ -1,0 +1,197 @@
+"""The connection to snmpd: made anew whenever it is lost, quietly.
+
+Nothing here waits: what cannot be sent or read now is done when the loop says so.
+"""
+
+import errno
+import logging
+import select
+import socket
+import time
+from collections.abc import Sequence
+
+from . import __version__, sockets
+from .agentx import session as agentx
+from .agentx.mib import Module, UpTime, View
+from .agentx.pdu import MalformedPDU, error_name
+from .agentx.session import Session
+from .config import Settings, TCPAddress, UnixAddress
+from .loop import Loop, Told, log
+
+RECONNECT = 0.5  # seconds between two attempts to reach snmpd
+PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
+LOST = 60.0  # seconds of silence after which it is not
+READ_SIZE = 1 << 16
+
+
+class Master:
+    """The connection to snmpd, made anew whenever it is lost."""
+
+    def __init__(
+        self, settings: Settings, view: View, modules: Sequence[Module], uptime: UpTime, loop: Loop
+    ) -> None:
+        self._address = settings.address
+        self._trace = log.debug if settings.debug > 1 else None
+        self._view = view
+        self._modules = modules
+        self._uptime = uptime
+        self._loop = loop
+        self._told = Told()
+        self._socket: socket.socket | None = None
+        self._session: Session | None = None
+        self._unsent = b""
+        self._try_at = 0.0
+        self._heard = self._pinged = 0.0
+        self.serving = False
+
+    def check(self, now: float) -> None:
+        """Connect, ping, or give up, as it is due."""
+        if self._socket is None:
+            if now >= self._try_at:
+                self._try_at = now + RECONNECT
+                self._connect(now)
+        elif now - self._heard > LOST:
+            self._lost(f"snmpd at {self._address} is silent")
+        elif self.serving and now - max(self._heard, self._pinged) > PING:
+            assert self._session is not None
+            self._pinged = now
+            self._send(self._session.ping())
+
+    def close(self) -> None:
+        """Say goodbye, if snmpd takes it at once."""
+        if self._socket is not None and self._session is not None:
+            try:
+                self._socket.send(self._session.close())
+            except OSError:
+                log.debug("snmpd took no goodbye")
+            self._drop()
+
+    def _connect(self, now: float) -> None:
+        address = self._address
+        try:
+            if isinstance(address, UnixAddress):
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                target: str | tuple[str, int] = address.path
+            else:
+                family, _, _, _, found = socket.getaddrinfo(
+                    address.host, address.port, type=socket.SOCK_STREAM
+                )[0]
+                self._socket = socket.socket(family, socket.SOCK_STREAM)
+                target = found[:2]  # type: ignore[assignment]
+            self._socket.setblocking(False)
+            number = self._socket.connect_ex(target)
+        except OSError as error:
+            self._lost(f"{address}: {error.strerror or error}")
+            return
+        self._heard = self._pinged = now
+        if number == errno.EINPROGRESS:
+            self._loop.watch(self._socket.fileno(), self._connected, select.EPOLLOUT)
+        elif number:
+            self._unreachable(number)
+        else:
+            self._connected(0)
+
+    def _unreachable(self, number: int) -> None:
+        self._lost(f"no snmpd yet: {sockets.explain(str(self._address), number)}")
+
+    def _connected(self, events: int) -> None:
+        assert self._socket is not None
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self._unreachable(number)
+            return
+        if isinstance(self._address, TCPAddress):
+            # A request is one small write after another: waiting to join them only delays.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._session = Session(
+            self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace
+        )
+        self._loop.watch(self._socket.fileno(), self._ready)
+        self._send(self._session.open())
+
+    def _ready(self, events: int) -> None:
+        assert self._socket is not None
+        assert self._session is not None
+        if events & select.EPOLLOUT:
+            self._send(b"")
+        if self._socket is None or not events & ~select.EPOLLOUT:
+            return
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._lost(f"lost snmpd at {self._address}: {error.strerror}")
+            return
+        if not data:
+            self._lost(f"snmpd at {self._address} closed the connection")
+            return
+        self._heard = time.monotonic()
+        try:
+            answer = self._session.receive(data)
+        except MalformedPDU as error:
+            self._lost(f"{self._address} does not speak AgentX: {error}")
+            return
+        if answer:
+            self._send(answer)
+        for event in self._session.events():
+            self._happened(event)
+
+    def _send(self, data: bytes) -> None:
+        assert self._socket is not None
+        data = self._unsent + data if self._unsent else data
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._lost(f"lost snmpd at {self._address}: {error.strerror}")
+            return
+        if sent < len(data) or self._unsent:
+            # Nothing more is read before this is gone: a master that takes no answers
+            # gets no further ones to be kept for it.
+            self._unsent = data[sent:]
+            mask = select.EPOLLOUT if self._unsent else select.EPOLLIN
+            self._loop.watch(self._socket.fileno(), self._ready, mask)
+
+    def _happened(self, event: agentx.Event) -> None:
+        match event:
+            case agentx.Opened(sys_up_time):
+                self._uptime.set(sys_up_time, time.monotonic())
+            case agentx.Refused(what, error):
+                hint = (
+                    ": snmpd or another subagent serves it already;"
+                    " start snmpd with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+                    if error == agentx.DUPLICATE_REGISTRATION
+                    else ""
+                )
+                self._told.tell(
+                    logging.ERROR, what, f"snmpd refused {what}: {error_name(error)}{hint}"
+                )
+            case agentx.Registered(refused):
+                self.serving = True
+                self._told.tell(
+                    logging.INFO,
+                    "snmpd",
+                    f"serving snmpd at {self._address}"
+                    + (f", with {refused} registrations refused" if refused else ""),
+                )
+            case agentx.Closed(reason):
+                self._lost(reason)
+            case agentx.Pong():
+                pass
+
+    def _lost(self, why: str) -> None:
+        if self.serving:
+            self._try_at = 0.0  # it may be back already
+        level = logging.WARNING if self.serving or not self._told.last("snmpd") else logging.INFO
+        self._told.tell(level, "snmpd", why)
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._socket is not None:
+            self._loop.forget(self._socket.fileno())
+            self._socket.close()
+        self._socket = self._session = None
+        self._unsent = b""
+        self.serving = False
