@@ -1,4 +1,4 @@
-"""The command line: what each flag does, what is refused, and how lines look in the journal."""
+"""The command line: commands, flags, what is refused, and how lines look in the journal."""
 
 import logging
 import os
@@ -6,12 +6,14 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from vpp_snmp_agent import __version__, cli
-from vpp_snmp_agent.config import Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent import __version__, cli, config
+from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
 
 
 @pytest.fixture
@@ -22,20 +24,69 @@ def log_set_up(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return given
 
 
+class Ran:
+    """What was run, and with what: the agent, `show`, `walk` or `check`."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        self.reload: Callable[[], Settings] = Settings
+
+    def agent(self, settings: Settings, reload: Callable[[], Settings]) -> "Ran":
+        """In place of the class Agent."""
+        self.calls.append(("run", settings))
+        self.reload = reload
+        return self
+
+    def run(self) -> None:
+        """In place of Agent.run."""
+        self.calls.append(("runs",))
+
+    def show(self, settings: Settings, as_json: bool) -> int:
+        """In place of show.show."""
+        self.calls.append(("show", settings, as_json))
+        return 3
+
+    def walk(self, settings: Settings, oid: str | None) -> int:
+        """In place of show.walk."""
+        self.calls.append(("walk", settings, oid))
+        return 4
+
+    def check(self, settings_path: str, load: Callable[[], Settings]) -> int:
+        """In place of check.check."""
+        self.calls.append(("check", settings_path))
+        self.reload = load
+        return 5
+
+
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch, log_set_up: dict[str, Any]) -> list[Settings]:
-    """The settings of each agent that ran."""
-    found: list[Settings] = []
+def default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the settings file is looked for; not there yet."""
+    path = tmp_path / "default.yaml"
+    monkeypatch.setattr(config, "SETTINGS_FILE", str(path))
+    monkeypatch.setattr(cli, "SETTINGS_FILE", str(path))
+    return path
 
-    class Agent:
-        def __init__(self, settings: Settings) -> None:
-            self.settings = settings
 
-        def run(self) -> None:
-            found.append(self.settings)
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch, log_set_up: dict[str, Any], default_file: Path) -> Ran:
+    """Nothing runs for real."""
+    ran = Ran()
+    monkeypatch.setattr(cli, "Agent", ran.agent)
+    for name in ("show", "check"):
+        module = ModuleType(f"vpp_snmp_agent.{name}")
+        vars(module).update(show=ran.show, walk=ran.walk, check=ran.check)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    return ran
 
-    monkeypatch.setattr(cli, "Agent", Agent)
-    return found
+
+def settings_of(arguments: list[str], ran: Ran) -> Settings:
+    """The settings that the agent is run with."""
+    ran.calls.clear()
+    assert cli.main(arguments) == 0
+    (_, settings), runs = ran.calls
+    assert runs == ("runs",)
+    assert isinstance(settings, Settings)
+    return settings
 
 
 def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -65,6 +116,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("flag", "default"),
     [
+        ("-f FILE", "(default /etc/vpp-snmp-agent/agent.yaml, if it is there)"),
         ("-a ADDRESS", "(default /run/agentx-dataplane/master)"),
         ("-p PERIOD", "(default 30)"),
         ("-c VPPCFG", "(default none)"),
@@ -72,6 +124,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         ("--stats-socket PATH", "(default /run/vpp/stats.sock)"),
         ("--api-dir DIR", "(default /usr/share/vpp/api)"),
         ("--state-dir DIR", "(default /var/lib/vpp-snmp-agent)"),
+        ("--ifindex {kept,stateless}", "(default kept)"),
     ],
 )
 def test_help_tells_each_flag_and_its_default(
@@ -82,22 +135,22 @@ def test_help_tells_each_flag_and_its_default(
     assert default == "(" + own.partition("(")[2].partition(")")[0] + ")"
 
 
-def test_help_lists_every_flag_and_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_flag_and_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = help_text(capsys)
     flags = {flag for action in cli.parser()._actions for flag in action.option_strings}
     assert flags == {
-        *("-h", "--help", "--version", "-a", "-p", "-c", "-d"),
-        *("--api-socket", "--stats-socket", "--api-dir", "--state-dir"),
+        *("-h", "--help", "--version", "--json", "-f", "-a", "-p", "-c", "-d"),
+        *("--api-socket", "--stats-socket", "--api-dir", "--state-dir", "--ifindex"),
     }
     assert all(f" {flag}" in text for flag in flags)
-    assert "{run} run the agent (default)" in text
+    assert "{run,show,walk,check} run the agent (default); show " in text
+    assert " OID walk: only what is at or below it (default all) " in text
     assert "-dd: every AgentX PDU too" in text
 
 
 @pytest.mark.parametrize("arguments", [[], ["run"]])
-def test_the_defaults_are_those_of_settings(arguments: list[str], ran: list[Settings]) -> None:
-    assert cli.main(arguments) == 0
-    assert ran == [Settings()]
+def test_the_defaults_are_those_of_settings(arguments: list[str], ran: Ran) -> None:
+    assert settings_of(arguments, ran) == Settings()
 
 
 FLAGS: list[tuple[list[str], dict[str, Any]]] = [
@@ -111,59 +164,265 @@ FLAGS: list[tuple[list[str], dict[str, Any]]] = [
     (["--stats-socket=/s"], {"stats_socket": "/s"}),
     (["--api-dir", "/d"], {"api_dir": "/d"}),
     (["--state-dir", "/v"], {"state_dir": "/v"}),
-    (["-d"], {"trace": False}),
-    (["-dd"], {"trace": True}),
-    (["-d", "-d"], {"trace": True}),
+    (["--ifindex", "stateless"], {"ifindex": "stateless"}),
+    (["--ifindex=kept"], {"ifindex": "kept"}),
+    (["-d"], {"debug": 1}),
+    (["-dd"], {"debug": 2}),
+    (["-d", "-d"], {"debug": 2}),
+    (["-ddd"], {"debug": 2}),
 ]
+FILE = """
+address: /file
+period: 5
+vppcfg: /file
+api-socket: /file
+stats-socket: /file
+api-dir: /file
+state-dir: /file
+ifindex: stateless
+debug: 1
+"""
+OF_FILE = Settings(
+    address=UnixAddress("/file"),
+    period=5.0,
+    vppcfg="/file",
+    api_socket="/file",
+    stats_socket="/file",
+    api_dir="/file",
+    state_dir="/file",
+    ifindex="stateless",
+    debug=1,
+)
 
 
 @pytest.mark.parametrize(("arguments", "changed"), FLAGS)
 def test_each_flag_reaches_the_agent(
-    arguments: list[str], changed: dict[str, Any], ran: list[Settings]
+    arguments: list[str], changed: dict[str, Any], ran: Ran
 ) -> None:
-    assert cli.main([*arguments, "run"]) == 0
-    assert cli.main(["run", *arguments]) == 0
-    assert ran == [replace(Settings(), **changed)] * 2
+    expected = replace(Settings(), **changed)
+    assert settings_of(arguments, ran) == expected
+    assert settings_of([*arguments, "run"], ran) == expected
+    assert settings_of(["run", *arguments], ran) == expected
 
 
-def test_every_setting_has_a_flag() -> None:
+@pytest.mark.parametrize(("arguments", "changed"), FLAGS)
+def test_a_flag_wins_over_the_file_and_hides_no_other_key(
+    arguments: list[str], changed: dict[str, Any], ran: Ran, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    expected = replace(OF_FILE, **changed)
+    assert settings_of(["-f", str(path)], ran) == OF_FILE
+    assert settings_of([*arguments, "-f", str(path)], ran) == expected
+    assert settings_of(["-f", str(path), "run", *arguments], ran) == expected
+
+
+def test_every_setting_has_a_flag_or_stands_in_the_file_alone() -> None:
     reached = {name for _, changed in FLAGS for name in changed}
-    assert reached == {field.name for field in fields(Settings)}
+    in_the_file_alone = {"settle", "names", "taps", "hide", "alias", "speeds", "discards"}
+    assert reached == {field.name for field in fields(Settings)} - in_the_file_alone
+
+
+def test_the_default_file_is_read_if_it_is_there(ran: Ran, default_file: Path) -> None:
+    assert settings_of(["-p", "7"], ran) == Settings(period=7.0)
+    default_file.write_text(FILE)
+    assert settings_of(["-p", "7"], ran) == replace(OF_FILE, period=7.0)
+
+
+def test_the_agent_can_read_the_file_again(ran: Ran, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    assert settings_of(["-f", str(path), "-p", "7"], ran) == replace(OF_FILE, period=7.0)
+    path.write_text("period: 6\nnames: vpp\n")
+    assert ran.reload() == Settings(period=7.0, names="vpp")
+    path.write_text("names: vvp\n")
+    with pytest.raises(BadSettings) as caught:
+        ran.reload()
+    told = "names: expected one of lcp, vpp, tap; got `vvp`; did you mean `vpp`?"
+    assert str(caught.value) == f"{path}:1: {told}"
+
+
+# --- commands ------------------------------------------------------------------------------
+
+
+CHANGED = Settings(address=UnixAddress("/x"), debug=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call", "status"),
+    [
+        ("show", ("show", Settings(), False), 3),
+        ("show --json", ("show", Settings(), True), 3),
+        ("--json show", ("show", Settings(), True), 3),
+        ("show --json -a /x -d", ("show", CHANGED, True), 3),
+        ("-a /x -d show", ("show", CHANGED, False), 3),
+        ("-a /x show -d --json", ("show", CHANGED, True), 3),
+        ("walk", ("walk", Settings(), None), 4),
+        ("walk 1.3.6.1.2.1.2", ("walk", Settings(), "1.3.6.1.2.1.2"), 4),
+        ("walk .1.3.6", ("walk", Settings(), "1.3.6"), 4),
+        ("walk 1", ("walk", Settings(), "1"), 4),
+        ("walk 1.3.4294967295", ("walk", Settings(), "1.3.4294967295"), 4),
+        ("walk -a /x -d .1.3", ("walk", CHANGED, "1.3"), 4),
+        ("-a /x walk -d .1.3", ("walk", CHANGED, "1.3"), 4),
+        ("-d walk .1.3 -a /x", ("walk", CHANGED, "1.3"), 4),
+        ("-a /x -d walk", ("walk", CHANGED, None), 4),
+    ],
+)
+def test_show_and_walk_are_given_settings_and_what_is_asked(
+    arguments: str, call: tuple[Any, ...], status: int, ran: Ran
+) -> None:
+    assert cli.main(arguments.split()) == status
+    assert ran.calls == [call]
+
+
+def test_every_command_is_given_the_files_settings(ran: Ran, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    for command in ("show", "walk"):
+        cli.main([command, "-f", str(path)])
+    assert [call[:2] for call in ran.calls] == [("show", OF_FILE), ("walk", OF_FILE)]
+
+
+def test_check_is_given_the_file_and_a_way_to_read_it(
+    ran: Ran, tmp_path: Path, default_file: Path
+) -> None:
+    assert cli.main(["check", "-p", "7"]) == 5
+    assert ran.reload() == Settings(period=7.0)
+    path = tmp_path / "mine.yaml"
+    path.write_text(FILE)
+    assert cli.main(["-f", str(path), "check"]) == 5
+    assert ran.reload() == OF_FILE
+    assert ran.calls == [("check", str(default_file)), ("check", str(path))]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("perod: 5", ":1: unknown key `perod`; did you mean `period`?"),
+        (None, ": there is no such file"),
+    ],
+)
+def test_check_tells_of_bad_settings_itself(
+    text: str | None, told: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert cli.main(["check", "-f", str(path)]) == 5
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(BadSettings) as caught:
+        ran.reload()
+    assert str(caught.value) == f"{path}{told}"
+
+
+# --- what is refused -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--colour"], "error: unrecognized arguments: --colour"),
-        (["walk"], "error: argument command: invalid choice: 'walk'"),
-        (["run", "run"], "error: unrecognized arguments: run"),
-        (["-a"], "error: argument -a: expected one argument"),
-        (["-a", "localhost"], "'localhost' is no AgentX address: expected /path/of/socket or"),
-        (["-a", "localhost:99999"], "'localhost:99999' is no AgentX address: a port is 1 to 65535"),
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["--if=kept"], "unrecognized arguments: --if=kept"),
+        (["wakl"], "argument command: invalid choice: 'wakl'"),
+        (["1.3.6"], "argument command: invalid choice: '1.3.6'"),
+        (["run", "run"], "argument OID: 'run' is no OID: expected numbers, as in 1.3.6.1.2.1.2.2"),
+        (["run", "1.3"], "run takes no OID"),
+        (["show", "1.3"], "show takes no OID"),
+        (["check", "1.3"], "check takes no OID"),
+        (["walk", "1.3", "1.3"], "unrecognized arguments: 1.3"),
+        (["--json"], "run takes no --json"),
+        (["walk", "--json"], "walk takes no --json"),
+        (["check", "--json"], "check takes no --json"),
+        (["-a"], "argument -a: expected one argument"),
+        (
+            ["-a", "localhost"],
+            "argument -a: 'localhost' is no AgentX address: expected /path/of/socket or host:port",
+        ),
+        (
+            ["-a", "localhost:99999"],
+            "argument -a: 'localhost:99999' is no AgentX address: a port is 1 to 65535",
+        ),
+        (["check", "-a", ""], "argument -a: '' is no AgentX address: expected /path/of/socket or"),
+        (["--ifindex", "kep"], "argument --ifindex: invalid choice: 'kep'"),
         *(
-            (["-p", text], f"error: argument -p: {text} is not 1 to 86400 seconds")
+            (["-p", text], f"argument -p: {text} is not 1 to 86400 seconds")
             for text in ("0", "0.99", "-5", "86401", "inf", "nan", "often", "30s")
+        ),
+        *(
+            ([flag, ""], f"argument {flag}: expected a path, not nothing")
+            for flag in ("-f", "-c", "--api-socket", "--stats-socket", "--api-dir", "--state-dir")
+        ),
+        *(
+            (["walk", oid], f"argument OID: {oid!r} is no OID: expected numbers, as in 1.3.6.1.2")
+            for oid in ("", ".", "..1", "1..3", "1.3.", "ifName", "1.x", "1.3 ", "1.+3", "1.\u0663")
+        ),
+        (["walk", "1." * 128 + "1"], f"argument OID: '{'1.' * 128}1' is no OID: expected numbers"),
+        (
+            ["walk", "1.4294967296"],
+            "argument OID: '1.4294967296' is no OID: a number is at most 4294967295",
         ),
     ],
 )
 def test_a_bad_flag_ends_with_status_2_and_says_why(
-    arguments: list[str], message: str, ran: list[Settings], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], message: str, ran: Ran, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert refusal(arguments, capsys).startswith(f"vpp-snmp-agent: {message}")
-    assert ran == []
+    assert refusal(arguments, capsys).startswith(f"vpp-snmp-agent: error: {message}")
+    assert ran.calls == []
+
+
+@pytest.mark.parametrize("command", ["run", "show", "walk"])
+def test_bad_settings_end_with_status_2_and_say_why(
+    command: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    arguments = [command, "-f", str(path)]
+    assert refusal(arguments, capsys) == f"vpp-snmp-agent: {path}: there is no such file"
+    path.write_text("\nperod: 5\n")
+    told = f"vpp-snmp-agent: {path}:2: unknown key `perod`; did you mean `period`?"
+    assert refusal(arguments, capsys) == told
+    assert ran.calls == []
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_bad_default_file_is_refused_too(
+    default_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    default_file.write_text("debug: yes\n")
+    told = "debug: expected 0, 1 or 2; got the boolean `yes`"
+    assert refusal([], capsys) == f"vpp-snmp-agent: {default_file}:1: {told}"
+
+
+# --- the log -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("arguments", "level"),
-    [([], logging.INFO), (["-d"], logging.DEBUG), (["-dd"], logging.DEBUG)],
+    [
+        ("", logging.INFO),
+        ("-d", logging.DEBUG),
+        ("-dd", logging.DEBUG),
+        ("show", logging.WARNING),
+        ("walk", logging.WARNING),
+        ("check", logging.WARNING),
+        ("show -d", logging.DEBUG),
+        ("check -d", logging.DEBUG),
+    ],
 )
 @pytest.mark.usefixtures("ran")
 def test_debug_lines_are_logged_on_demand(
-    arguments: list[str], level: int, log_set_up: dict[str, Any]
+    arguments: str, level: int, log_set_up: dict[str, Any]
 ) -> None:
-    cli.main(arguments)
+    cli.main(arguments.split())
     assert log_set_up["level"] == level
     assert len(log_set_up["handlers"]) == 1
+
+
+def test_the_file_can_demand_debug_lines(
+    ran: Ran, log_set_up: dict[str, Any], default_file: Path
+) -> None:
+    default_file.write_text("debug: 1\n")
+    assert settings_of([], ran).debug == 1
+    assert log_set_up["level"] == logging.DEBUG
 
 
 @pytest.fixture
@@ -176,7 +435,7 @@ def line_of(
         monkeypatch.delenv("JOURNAL_STREAM", raising=False)
         if journal is not None:
             monkeypatch.setenv("JOURNAL_STREAM", journal)
-        cli.set_up_logging(debug=False)
+        cli.set_up_logging(logging.INFO)
         record = logging.LogRecord("agent", level, "", 0, "%d rows", (7,), None)
         line: str = log_set_up["handlers"][0].format(record)
         return line

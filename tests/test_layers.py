@@ -16,17 +16,21 @@ ROOT = Path(vpp_snmp_agent.__file__).parent
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
-    "cli": {"__init__", "agent", "config"},
-    "agent": {
-        "__init__",
-        "config",
-        "sockets",
-        "systemd",
-        "agentx.",
-        "interfaces.",
-        "mibs.",
-        "vpp.",
+    "cli": {"__init__", "agent", "check", "config", "show"},
+    # The operator's view: what the agent would serve, without it.
+    "look": {
+        *("config", "sockets", "vpp."),
+        *("interfaces.naming", "interfaces.store", "interfaces.table"),
     },
+    "show": {"agentx.", "config", "interfaces.naming", "interfaces.table", "look", "mibs."},
+    "check": {"config", "interfaces.table", "look", "sockets", "vpp.stats"},
+    "agent": {
+        *("__init__", "config", "errand", "loop", "master", "sockets", "systemd"),
+        *("agentx.", "interfaces.", "mibs.", "vpp."),
+    },
+    "loop": set(),
+    "errand": {"loop"},
+    "master": {"__init__", "agentx.", "config", "loop", "sockets"},
     "config": set(),
     "sockets": set(),
     "systemd": set(),
@@ -43,11 +47,12 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.__init__": set(),
     "interfaces.naming": {"config", "vpp.inventory"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
+    "interfaces.store": set(),
     "interfaces.table": {
         *("agentx.mib", "agentx.pdu", "config", "vpp.inventory", "vpp.stats"),
-        *("interfaces.counters", "interfaces.naming"),
+        *("interfaces.__init__", "interfaces.counters", "interfaces.naming", "interfaces.store"),
     },
-    "mibs.__init__": set(),
+    "mibs.__init__": {"agentx.mib", "interfaces.table", "mibs."},
     "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.table"},
     "simulator.": {"simulator.", "vpp.layout"},
 }

@@ -3,12 +3,23 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 
 from . import __version__
 from .agent import Agent
-from .config import BadSettings, Settings, parse_address
+from .config import (
+    LONGEST,
+    SETTINGS_FILE,
+    BadSettings,
+    Settings,
+    TCPAddress,
+    UnixAddress,
+    load_settings,
+    parse_address,
+)
 
 USAGE_ERROR = 2
 
@@ -27,14 +38,21 @@ def _in_journal() -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def set_up_logging(debug: bool) -> None:
+def set_up_logging(level: int) -> None:
     """Lines on standard error; in the journal without what it adds itself."""
     handler = logging.StreamHandler()
     if _in_journal():
         handler.setFormatter(_JournalFormatter("%(message)s"))
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler])
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def _address(text: str) -> UnixAddress | TCPAddress:
+    try:
+        return parse_address(text)
+    except BadSettings as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _period(text: str) -> float:
@@ -42,41 +60,85 @@ def _period(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0
-    if not 1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 to 86400 seconds")
+    if not 1 <= seconds <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 to {LONGEST} seconds")
     return seconds
 
 
+def _path(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, not nothing")
+    return text
+
+
+_SUBID = re.compile("[0-9]{1,10}")
+_AN_OID = "1.3.6.1.2.1.2.2"
+
+
+def _oid(text: str) -> str:
+    """An OID as the MIBs write it: no leading dot."""
+    oid = text.removeprefix(".")
+    subids = oid.split(".")
+    if len(subids) > 128 or not all(_SUBID.fullmatch(each) for each in subids):
+        raise argparse.ArgumentTypeError(f"{text!r} is no OID: expected numbers, as in {_AN_OID}")
+    if any(int(each) >= 2**32 for each in subids):
+        raise argparse.ArgumentTypeError(f"{text!r} is no OID: a number is at most {2**32 - 1}")
+    return oid
+
+
 def parser() -> argparse.ArgumentParser:
-    """All flags, with their defaults from `Settings`."""
+    """All commands and flags; a flag that is not given is None, for the file to show through."""
     default = Settings()
     parser = argparse.ArgumentParser(
         prog="vpp-snmp-agent",
         allow_abbrev=False,
         description="Serve VPP's interfaces as IF-MIB to snmpd, over AgentX, live.",
+        epilog="A flag wins over the settings file, which can set more than the flags.",
     )
     add = parser.add_argument
-    add("command", nargs="?", choices=["run"], default="run", help="run the agent (default)")
+    add(
+        "command",
+        nargs="?",
+        choices=["run", "show", "walk", "check"],
+        default="run",
+        help="run the agent (default); show VPP's interfaces as a table; walk what the agent"
+        " would serve; check what must be right for it",
+    )
+    add(
+        "oid",
+        metavar="OID",
+        nargs="?",
+        type=_oid,
+        help="walk: only what is at or below it (default all)",
+    )
+    add("--json", action="store_true", help="show: JSON instead of a table")
+    add(
+        "-f",
+        metavar="FILE",
+        dest="file",
+        type=_path,
+        help=f"settings file (default {SETTINGS_FILE}, if it is there)",
+    )
     add(
         "-a",
         metavar="ADDRESS",
         dest="address",
-        default=str(default.address),
-        help="snmpd's AgentX socket: a path or host:port (default %(default)s)",
+        type=_address,
+        help=f"snmpd's AgentX socket: a path or host:port (default {default.address})",
     )
     add(
         "-p",
         metavar="PERIOD",
         dest="period",
         type=_period,
-        default=default.period,
-        help="seconds between two dumps of what no event tells (default %(default)g);"
+        help=f"seconds between two dumps of what no event tells (default {default.period:g});"
         " counters are always read at the moment of the request",
     )
     add(
         "-c",
         metavar="VPPCFG",
         dest="vppcfg",
+        type=_path,
         help="vppcfg YAML to take descriptions from (default none)",
     )
     for name, where in (
@@ -85,36 +147,70 @@ def parser() -> argparse.ArgumentParser:
         ("api_dir", "VPP's *.api.json files, needed before VPP 24.06"),
         ("state_dir", "where what outlives a restart is kept"),
     ):
-        flag = "--" + name.replace("_", "-")
-        metavar = "DIR" if name.endswith("dir") else "PATH"
         add(
-            flag,
-            metavar=metavar,
-            default=getattr(default, name),
-            help=f"{where} (default %(default)s)",
+            "--" + name.replace("_", "-"),
+            metavar="DIR" if name.endswith("dir") else "PATH",
+            type=_path,
+            help=f"{where} (default {getattr(default, name)})",
         )
-    add("-d", dest="debug", action="count", default=0, help="debug log; -dd: every AgentX PDU too")
+    add(
+        "--ifindex",
+        choices=["kept", "stateless"],
+        help="keep an interface's ifIndex for ever, or make it 1000 + sw_if_index"
+        f" (default {default.ifindex})",
+    )
+    add("-d", dest="debug", action="count", help="debug log; -dd: every AgentX PDU too")
     add("--version", action="version", version=f"vpp-snmp-agent {__version__}")
     return parser
 
 
+def _level(command: str, debug: int) -> int:
+    """What is logged: a command that prints an answer has nothing to tell while it works."""
+    if debug:
+        return logging.DEBUG
+    return logging.INFO if command == "run" else logging.WARNING
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
-    given = parser().parse_args(arguments)
+    own = parser()
+    given = own.parse_intermixed_args(arguments)  # flags may stand before and behind an OID
+    if given.oid is not None and given.command != "walk":
+        own.error(f"{given.command} takes no OID")
+    if given.json and given.command != "show":
+        own.error(f"{given.command} takes no --json")
+    if given.debug is not None:
+        given.debug = min(given.debug, 2)
+    flags = {
+        each.name: value
+        for each in fields(Settings)
+        if (value := getattr(given, each.name, None)) is not None
+    }
+
+    def load() -> Settings:
+        return load_settings(given.file, flags)
+
+    if given.command == "check":  # it tells of bad settings itself
+        from .check import check
+
+        set_up_logging(_level(given.command, flags.get("debug", 0)))
+        return check(given.file or SETTINGS_FILE, load)
     try:
-        settings = Settings(
-            address=parse_address(given.address),
-            period=given.period,
-            vppcfg=given.vppcfg,
-            api_socket=given.api_socket,
-            stats_socket=given.stats_socket,
-            api_dir=given.api_dir,
-            state_dir=given.state_dir,
-            trace=given.debug > 1,
-        )
+        settings = load()
     except BadSettings as error:
         print(f"vpp-snmp-agent: {error}", file=sys.stderr)
         return USAGE_ERROR
-    set_up_logging(given.debug > 0)
-    Agent(settings).run()
-    return 0
+    set_up_logging(_level(given.command, settings.debug))
+    if given.command == "run":
+        Agent(settings, load).run()
+        return 0
+    from .show import show, walk
+
+    try:
+        if given.command == "show":
+            return show(settings, given.json)
+        return walk(settings, given.oid)
+    except BrokenPipeError:
+        # `walk | head`: who read has enough.  The interpreter must not find out again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0

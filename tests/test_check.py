@@ -1,0 +1,492 @@
+"""What `check` finds right and wrong, line by line, and that it leaves nothing behind."""
+
+import gc
+import grp
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vpp_snmp_agent import check, look
+from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.interfaces.table import Row
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
+
+NOBODY = 65534
+ADVICE = "start it with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+NOT_LOOKED_AT = "note: not looked at, for VPP does not tell"
+
+Run = Callable[[Settings], dict[str, list[str]]]
+
+
+def left_behind(state: Path) -> tuple[str, list[str], list[tuple[Path, int]]]:
+    """Whatever a command could leave: children, descriptors, files new or written."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    files = [(path, path.stat().st_mtime_ns) for path in (state, *state.glob("*")) if path.exists()]
+    return children, os.listdir("/proc/self/fd"), files
+
+
+def by_thing(printed: str) -> dict[str, list[str]]:
+    """Lines as `mark: text`, by what they are about, in the order printed."""
+    lines: dict[str, list[str]] = {}
+    for line in printed.splitlines():
+        mark, thing, text = line[:7].strip(), line[7:25].strip(), line[25:]
+        lines.setdefault(thing, []).append(f"{mark}: {text}")
+    return lines
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Check, and compare the exit status with the marks; nothing is left behind."""
+    path = tmp_path / "settings.yaml"
+    path.touch()
+
+    def ran(settings: Settings) -> dict[str, list[str]]:
+        capsys.readouterr()
+        gc.collect()
+        before = left_behind(tmp_path / "state")
+        status = check.check(str(path), lambda: settings)
+        assert left_behind(tmp_path / "state") == before
+        printed = capsys.readouterr()
+        lines = by_thing(printed.out)
+        failed = any(line.startswith("FAIL") for about in lines.values() for line in about)
+        assert (status, printed.err) == (int(failed), "")
+        return lines
+
+    return ran
+
+
+def settings_for(vpp: Simulator, directory: Path) -> Settings:
+    return Settings(
+        address=UnixAddress(str(directory / "snmp" / "agentx")),
+        api_socket=str(vpp.api_socket),
+        stats_socket=str(vpp.stats_socket),
+        api_dir=str(vpp.api_dir),
+        state_dir=str(directory / "state"),
+    )
+
+
+@pytest.fixture
+def settings(vpp: Simulator, tmp_path: Path) -> Settings:
+    """Those of the edge router."""
+    return settings_for(vpp, tmp_path)
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Settings:
+    """Those of a router of which nothing runs."""
+    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[None]:
+    """What is the superuser's alone is not to be had."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+    os.setegid(0)
+    os.setgroups(groups)
+
+
+# --- everything right, in order --------------------------------------------------------------
+
+
+@pytest.mark.system
+def test_where_all_is_right_every_line_says_so(
+    settings: Settings,
+    vpp: Simulator,
+    snmpd: Snmpd,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    vppcfg = tmp_path / "vppcfg.yaml"
+    vppcfg.write_text(VPPCFG)
+    (tmp_path / "state").mkdir()
+    settings = replace(settings, vppcfg=str(vppcfg))
+    assert check.check(str(vppcfg), lambda: settings) == 0
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert capsys.readouterr().out.splitlines() == [
+        f"ok     settings          {vppcfg}",
+        f"ok     vppcfg            {vppcfg}: 16 descriptions",
+        f"ok     API socket        {vpp.api_socket}: VPP 26.06-release,"
+        f" pid {vpp.pid}, 35 interfaces",
+        "ok     LCP plugin        16 interfaces have a host interface",
+        f"ok     segment           {vpp.stats_socket}: laid out as in v26.02 and later,"
+        f" epoch {vpp.epoch()}",
+        f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
+        f" {check._who_may(snmpd.agentx)}",
+        f"ok     snmpd's ifTable   snmpd (pid {snmpd.pid}) has its own switched off",
+        f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
+        "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
+    ]
+
+
+# --- settings and vppcfg ---------------------------------------------------------------------
+
+
+def test_bad_settings_are_all_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    def load() -> Settings:
+        raise BadSettings("agent.yaml:3: expected a number")
+
+    assert check.check("agent.yaml", load) == 1
+    assert capsys.readouterr().out == (
+        "FAIL   settings          agent.yaml:3: expected a number;"
+        " nothing else is looked at before this is right\n"
+    )
+
+
+def test_without_a_settings_file_defaults_hold(
+    gone: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check.check("/nowhere/agent.yaml", lambda: gone)
+    assert by_thing(capsys.readouterr().out)["settings"] == [
+        "note: /nowhere/agent.yaml: there is no such file; flags and defaults hold"
+    ]
+
+
+def test_no_vppcfg_is_worth_knowing(run: Run, gone: Settings) -> None:
+    assert run(gone)["vppcfg"] == ["note: none is set: only VPP's own tags become ifAlias"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [(None, ": there is no such file"), ("interfaces: [1]\n", ":1: expected interfaces as")],
+)
+def test_a_vppcfg_that_cannot_be_used_fails(
+    run: Run, gone: Settings, tmp_path: Path, text: str | None, wrong: str
+) -> None:
+    path = tmp_path / "vppcfg.yaml"
+    if text:
+        path.write_text(text)
+    (line,) = run(replace(gone, vppcfg=str(path)))["vppcfg"]
+    assert line.startswith(f"FAIL: {path}{wrong}")
+    assert line.endswith("; correct it, or interfaces go without descriptions")
+
+
+# --- VPP ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("release", "generation"), [("22.02", "v22.02"), ("23.06", "v22.06 to v25.10")]
+)
+def test_the_segments_generation_is_told(
+    run: Run, tmp_path: Path, release: str, generation: str
+) -> None:
+    with Simulator(tmp_path / "vpp", release=release) as vpp:
+        lines = run(settings_for(vpp, tmp_path))
+    assert lines["API socket"][0].startswith(f"ok: {vpp.api_socket}: VPP {release}")
+    (line,) = lines["segment"]
+    assert line.startswith(f"ok: {vpp.stats_socket}: laid out as in {generation}, epoch ")
+
+
+def test_a_vpp_that_is_away_fails_once(run: Run, gone: Settings) -> None:
+    lines = run(gone)
+    assert lines["API socket"] == [
+        f"FAIL: {gone.api_socket}: there is no such socket;"
+        " start VPP, with `socksvr { default }` in its startup.conf"
+    ]
+    for thing in ("LCP plugin", "segment", "LibreNMS"):
+        assert lines[thing] == [NOT_LOOKED_AT]
+
+
+def test_a_vpp_that_was_killed_fails(run: Run, settings: Settings, vpp: Simulator) -> None:
+    vpp.kill()
+    assert run(settings)["API socket"] == [f"FAIL: {vpp.api_socket}: nobody listens; start VPP"]
+
+
+def test_a_vpp_that_hangs_fails(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "PATIENCE", 0.7)
+    vpp.hang()
+    assert run(settings)["API socket"] == [
+        f"FAIL: {vpp.api_socket}: no answer from VPP within 0.7 s:"
+        " it hangs, or is very busy; restart it if that stays so"
+    ]
+
+
+def test_without_the_lcp_plugin_names_are_vpps(run: Run, tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", without=["lcp"]) as vpp:
+        lines = run(settings_for(vpp, tmp_path))
+    assert lines["LCP plugin"] == [
+        "note: VPP has no LCP pair (is linux_cp_plugin.so off?): names are VPP's own"
+    ]
+    assert lines["LibreNMS"][0].startswith("ok: none of ")
+
+
+def test_a_segment_that_cannot_be_had_fails(run: Run, settings: Settings, tmp_path: Path) -> None:
+    lines = run(replace(settings, stats_socket=str(tmp_path / "nowhere")))
+    assert lines["segment"] == [
+        f"FAIL: {tmp_path}/nowhere: there is no such socket; start VPP, with"
+        " `statseg { default }` in its startup.conf; without it there are no counters"
+    ]
+    assert lines["API socket"][0].startswith("ok: ")
+
+
+def test_a_segment_that_stays_locked_fails(run: Run, settings: Settings, vpp: Simulator) -> None:
+    vpp.hold_lock()
+    assert run(settings)["segment"] == [
+        f"FAIL: {vpp.stats_socket}: VPP keeps the segment locked;"
+        " without it there are no counters: restart VPP if that stays so"
+    ]
+
+
+# --- the AgentX socket -------------------------------------------------------------------------
+
+
+def agentx_lines(settings: Settings) -> list[str]:
+    """The lines about snmpd alone."""
+    return [f"{line.mark}: {line.text}" for line in check._agentx(settings)]
+
+
+def test_a_socket_that_is_not_there_fails_once(run: Run, gone: Settings) -> None:
+    lines = run(gone)
+    path = gone.address
+    assert lines["AgentX socket"] == [
+        f"FAIL: {path}: there is no such socket;"
+        f" start snmpd with `master agentx` and `agentXSocket {path}`"
+    ]
+    assert lines["snmpd's ifTable"] == ["note: not looked at, for no snmpd is to be had"]
+
+
+def test_a_socket_that_snmpd_left_behind_fails(gone: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "agentx"
+    with socket.socket(socket.AF_UNIX) as ended:
+        ended.bind(str(path))
+    lines = agentx_lines(replace(gone, address=UnixAddress(str(path))))
+    assert lines[0].startswith(f"FAIL: {path}: nobody listens; start snmpd with `master agentx`")
+
+
+def test_what_is_no_socket_fails(gone: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "agentx"
+    path.touch()
+    assert agentx_lines(replace(gone, address=UnixAddress(str(path))))[0] == (
+        f"FAIL: {path}: this is no socket; name that of snmpd's line agentXSocket"
+    )
+
+
+@pytest.mark.usefixtures("as_nobody")
+def test_a_socket_that_may_not_be_used_fails(gone: Settings) -> None:
+    line = agentx_lines(replace(gone, address=UnixAddress("/root/agentx")))[0]
+    assert line.startswith("FAIL: /root/agentx: no permission for user nobody: ")
+    assert line.endswith("; snmpd's line is `agentXPerms 0660 0755 <user> <group>`")
+
+
+def test_a_listener_that_does_not_accept_fails(
+    gone: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "ANSWERS", 0.05)
+    path = str(tmp_path / "agentx")
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(path)
+        busy.listen(0)
+        first.connect(path)
+        lines = agentx_lines(replace(gone, address=UnixAddress(path)))
+    assert lines[0] == f"FAIL: {path}: who listens accepts nobody; restart snmpd"
+
+
+def test_a_listener_that_is_no_snmpd_is_noted(gone: Settings, tmp_path: Path) -> None:
+    path = str(tmp_path / "agentx")
+    with socket.socket(socket.AF_UNIX) as another:
+        another.bind(path)
+        another.listen()
+        lines = agentx_lines(replace(gone, address=UnixAddress(path)))
+    assert lines[0].startswith(f"ok: {path}: somebody listens; ")
+    assert lines[1].startswith(f"note: pid {os.getpid()} is no snmpd but ")
+    assert lines[1].endswith("; it must not serve an ifTable of its own")
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "who"),
+    [
+        (0o600, 0, "root:{group} 0600: root alone"),
+        (0o600, NOBODY, "nobody:{group} 0600: root and nobody"),
+        (0o660, 0, "root:{group} 0660: root and group {group}"),
+        (0o660, NOBODY, "nobody:{group} 0660: root, nobody and group {group}"),
+        (0o666, 0, "root:{group} 0666: every user"),
+    ],
+)
+def test_who_may_use_the_socket_is_told(tmp_path: Path, mode: int, user: int, who: str) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    told = who.format(group=grp.getgrgid(NOBODY).gr_name)
+    path = tmp_path / "agentx"
+    path.touch()
+    path.chmod(mode)
+    os.chown(path, user, NOBODY)
+    assert check._who_may(str(path)) == f"{told} may use it (looked at as root)"
+
+
+def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as snmpd:
+        address = TCPAddress("127.0.0.1", snmpd.getsockname()[1])
+        lines = agentx_lines(replace(gone, address=address))
+    assert lines == [
+        f"note: {address}: somebody listens, who is not to be seen over TCP;"
+        " every local user may use it",
+        "note: not to be seen over TCP; it must run with"
+        " -I -smux,mteTrigger,mteTriggerConf,ifTable",
+    ]
+    assert agentx_lines(replace(gone, address=address))[0] == (
+        f"FAIL: {address}: Connection refused;"
+        f" start snmpd with `agentXSocket tcp:{address}`, and run this in its netns"
+    )
+
+
+# --- snmpd's own ifTable -----------------------------------------------------------------------
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("modules", "line"),
+    [
+        (SWITCHED_OFF, "ok: snmpd (pid {pid}) has its own switched off"),
+        ("!smux:ifTable", "ok: snmpd (pid {pid}) has its own switched off"),
+        (
+            SWITCHED_OFF.removesuffix(",ifTable"),
+            "FAIL: snmpd (pid {pid}) serves the kernel's interfaces whenever the agent is not"
+            f" there; {ADVICE}",
+        ),
+    ],
+)
+def test_snmpds_own_table_is_seen_on_its_command_line(
+    gone: Settings, tmp_path: Path, modules: str, line: str
+) -> None:
+    with Snmpd(tmp_path / "snmp", modules) as snmpd:
+        lines = agentx_lines(gone)
+        assert lines[1] == line.format(pid=snmpd.pid)
+        # It is right: with the table on, snmpd counts the kernel's interfaces.
+        assert line.startswith("ok") == (
+            "INTEGER" not in snmpd.run("snmpwalk", "1.3.6.1.2.1.2.1").stdout
+        )
+
+
+def test_a_command_line_that_cannot_be_read_is_noted() -> None:
+    line = check._snmpds_if_table(0)
+    assert line.mark == "note"
+    assert line.text == (
+        "the command line of pid 0 cannot be read (No such file or directory);"
+        " snmpd must run with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "off"),
+    [
+        ("-f -I -smux,ifTable", True),
+        ("-I-smux,mteTrigger,ifTable -f", True),
+        ("-I -smux mteTrigger ifTable -p /run/snmpd.pid", True),  # as /proc shows it
+        ("-I !ifTable", True),
+        ("-I -smux -I -ifTable", True),
+        ("-I system_mib,ifXTable", True),  # these alone
+        ("-I system_mib,ifTable", False),
+        ("-I -smux,mteTrigger", False),
+        ("-I -ifTableX", False),
+        ("-I -smux -p ifTable", False),
+        ("-f -LF 0-5 ifTable", False),
+        ("", False),
+    ],
+)
+def test_snmpds_flags_are_understood(flags: str, off: bool) -> None:
+    assert check.if_table_is_off([*flags.split(), ""]) is off
+
+
+# --- the state directory -----------------------------------------------------------------------
+
+
+def state_line(settings: Settings) -> str:
+    """The line about the state directory alone."""
+    line = check._state_directory(settings)
+    return f"{line.mark}: {line.text}"
+
+
+def test_a_state_directory_that_can_be_made_is_right(gone: Settings) -> None:
+    assert state_line(gone).startswith(f"ok: {gone.state_dir}: it can be made (looked at as ")
+
+
+def test_no_state_directory_is_needed_without_state(gone: Settings) -> None:
+    stateless = replace(gone, ifindex="stateless", state_dir="/proc/nowhere")
+    assert state_line(stateless) == "note: none is used: ifIndexes are stateless"
+
+
+def test_a_damaged_state_file_fails_and_stays(run: Run, gone: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "state" / "interfaces.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    assert run(gone)["state directory"] == [
+        f"FAIL: {path} is damaged: expected version 1;"
+        " the agent would number every interface anew: restore the file, or its permissions"
+    ]
+
+
+@pytest.mark.usefixtures("as_nobody")
+@pytest.mark.parametrize(
+    ("directory", "line"),
+    [
+        (
+            "/usr",
+            "/usr: no permission to write for user nobody; give it to the agent's user",
+        ),
+        (
+            "/usr/one/two",
+            "/usr: no permission to write for user nobody; make /usr/one/two for the agent's user",
+        ),
+    ],
+)
+def test_a_state_directory_that_may_not_be_written_fails(
+    gone: Settings, directory: str, line: str
+) -> None:
+    assert state_line(replace(gone, state_dir=directory)) == f"FAIL: {line}"
+
+
+# --- what LibreNMS drops -----------------------------------------------------------------------
+
+
+def test_names_that_librenms_drops_fail_one_by_one(
+    run: Run, settings: Settings, vpp: Simulator
+) -> None:
+    vpp.add_hardware("VirtualFunctionEthernet0/4/0")
+    vpp.add_hardware("TenGigabitEthernet9/0/0", host="PPPoE-1")
+    advice = "give it an LCP pair with another host name, or set `names`"
+    lines = run(settings)
+    assert lines["LibreNMS"] == [
+        "FAIL: VirtualFunctionEthernet0/4/0 is dropped silently:"
+        f" its ifDescr contains 'irtual'; {advice}",
+        f"FAIL: PPPoE-1 is dropped silently: its ifDescr contains 'pppoe-'; {advice}",
+    ]
+    assert run(replace(settings, hide=("local0", "Virtual*", "PPP*")))["LibreNMS"] == [
+        "ok: none of 18 interfaces is dropped for its name or type"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "why"),
+    [
+        ("eno1", 6, ""),
+        ("", 6, "its ifDescr is empty; give it an LCP pair with a host name"),
+        *(
+            (f"a{part.upper()}b", 6, f"its ifDescr contains {part!r}; give it an LCP pair")
+            for part in ("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0")
+        ),
+        ("mpls0", 166, "its ifType is 166; `hide` it if that is no loss"),
+        ("mpls-tunnel0", 131, ""),
+        ("loop0", 24, ""),
+    ],
+)
+def test_a_name_or_type_is_dropped_for_what_it_contains(name: str, type_: int, why: str) -> None:
+    row = Row.__new__(Row)
+    row.name, row.type = name, type_
+    told = check.why_dropped(row)
+    assert told.startswith(why)
+    assert bool(told) == bool(why)

@@ -1,0 +1,463 @@
+"""What `show` and `walk` print, and that they leave nothing behind."""
+
+import gc
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from vpp_snmp_agent import look, show
+from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.pdu import VarBind, oid
+from vpp_snmp_agent.config import Settings
+from vpp_snmp_agent.interfaces.naming import ETHERNET_CSMACD
+from vpp_snmp_agent.interfaces.store import LastRow, Store
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+
+ROWS = 18
+IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+
+
+class Printed(NamedTuple):
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def table(self) -> list[list[str]]:
+        """The cells; columns stand at least two spaces apart."""
+        return [re.split(r" {2,}", line.strip()) for line in self.out.splitlines()]
+
+
+Run = Callable[[Callable[[], int]], Printed]
+
+
+def left_behind(state: Path) -> tuple[str, list[str], list[tuple[Path, int]]]:
+    """Whatever a command could leave: children, descriptors, files new or written."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    files = [(path, path.stat().st_mtime_ns) for path in (state, *state.glob("*")) if path.exists()]
+    return children, os.listdir("/proc/self/fd"), files
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; nothing is left behind by it."""
+
+    def ran(command: Callable[[], int]) -> Printed:
+        capsys.readouterr()
+        gc.collect()
+        before = left_behind(tmp_path / "state")
+        status = command()
+        assert left_behind(tmp_path / "state") == before
+        return Printed(status, *capsys.readouterr())
+
+    return ran
+
+
+@pytest.fixture(autouse=True)
+def no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "INTERVAL", 0.0)
+
+
+def settings_for(vpp: Simulator, directory: Path) -> Settings:
+    return Settings(
+        api_socket=str(vpp.api_socket),
+        stats_socket=str(vpp.stats_socket),
+        api_dir=str(vpp.api_dir),
+        state_dir=str(directory / "state"),
+    )
+
+
+@pytest.fixture
+def settings(vpp: Simulator, tmp_path: Path) -> Settings:
+    """Those of a frozen edge router with descriptions."""
+    vpp.freeze()
+    vpp.clear()
+    vpp.step(1000)
+    path = tmp_path / "vppcfg.yaml"
+    path.write_text(VPPCFG)
+    return replace(settings_for(vpp, tmp_path), vppcfg=str(path))
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Settings:
+    """Those of a router whose VPP is not there."""
+    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> None:
+    """One interface is known from before."""
+    store = Store(str(tmp_path / "state"))
+    store.index_of("GigabitEthernet5/0/0", 5)
+    store.remember(
+        "GigabitEthernet5/0/0",
+        LastRow("eno1", "to Bern", ETHERNET_CSMACD, 9000, 10**9, "6805ca324610", True, True, True),
+    )
+    store.write()
+
+
+# --- show ------------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_line_for_each_interface(run: Run, settings: Settings) -> None:
+    printed = run(lambda: show.show(settings, False))
+    assert printed.status == 0
+    assert printed.err == ""
+    heads = "ifIndex ifName VPP_name alias kind admin/oper speed MTU in out"
+    assert printed.table[0] == [head.replace("_", " ") for head in heads.split()]
+    assert len(printed.table) == 1 + ROWS
+    lines = {line[0]: line[1:] for line in printed.table}
+    assert lines["1001"] == [
+        *("eno1", "GigabitEthernet5/0/0", "Infra: access switch", "dpdk"),
+        *("up/up", "1 Gb/s", "9000", "0 b/s", "0 b/s"),
+    ]
+    assert lines["1029"] == [
+        *("bond0.105", "BondEthernet0.105", "Cust: office", "sub of bond0"),
+        *("up/up", "20 Gb/s", "1500", "0 b/s", "0 b/s"),
+    ]
+    assert lines["1013"][3:6] == ["Loopback", "up/up", "-"]
+    assert lines["1002"][4] == "down/down"
+
+
+def test_the_columns_are_aligned(run: Run, settings: Settings) -> None:
+    lines = run(lambda: show.show(settings, False)).out.splitlines()
+    for head in ("ifName", "VPP name", "alias", "kind", "admin/oper"):
+        at = lines[0].index(head)
+        assert {line[at - 2 : at] for line in lines} == {"  "}, head
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_json_tells_the_truth(run: Run, settings: Settings, vpp: Simulator) -> None:
+    printed = run(lambda: show.show(settings, True))
+    assert printed.status == 0
+    told = json.loads(printed.out)
+    truth = vpp.truth()
+    assert len(told) == ROWS
+    for each in told:
+        assert each["inOctets"] == truth[each["vppName"]].rx.bytes
+        assert each["outOctets"] == truth[each["vppName"]].tx.bytes
+        assert each["ifIndex"] == 1000 + truth[each["vppName"]].sw_if_index
+        assert each["inRate"] == each["outRate"] == 0
+    assert told[0] == {
+        "ifIndex": 1001,
+        "ifName": "eno1",
+        "vppName": "GigabitEthernet5/0/0",
+        "ifAlias": "Infra: access switch",
+        "kind": "dpdk",
+        "ifAdminStatus": "up",
+        "ifOperStatus": "up",
+        "speed": 10**9,
+        "ifMtu": 9000,
+        "ifPhysAddress": "68:05:ca:32:46:10",
+        "inOctets": truth["GigabitEthernet5/0/0"].rx.bytes,
+        "outOctets": truth["GigabitEthernet5/0/0"].tx.bytes,
+        "inRate": 0,
+        "outRate": 0,
+    }
+    assert {each["ifAlias"] for each in told} >= {"Cust: Zürich Nord", ""}
+
+
+def test_a_status_is_told_as_the_mibs_word(run: Run, settings: Settings, vpp: Simulator) -> None:
+    vpp.set_link("GigabitEthernet5/0/0", False)
+    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
+    assert told["eno1"]["ifOperStatus"] == "down"
+    assert told["eno1.205"]["ifOperStatus"] == "lowerLayerDown"
+    assert told["eno1.205"]["ifAdminStatus"] == "up"
+
+
+def test_rates_are_those_of_the_interval(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3,100 packets of 380 octets a second come in, 7,400 of 1,210 go out."""
+    monkeypatch.setattr(show, "INTERVAL", 0.3)
+    vpp.run()
+    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
+    assert 1 / 3 < told["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3
+    assert 1 / 3 < told["eno1.205"]["outRate"] / (7_400 * 1_210 * 8) < 3
+    assert told["loop0"]["inRate"] == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rate"),
+    [(1000, 2000, 4000), (1000, 1000, 0), (1000, 999, None), (None, 5, None), (5, None, None)],
+)
+def test_a_rate_is_bits_a_second_or_unknown(
+    before: int | None, after: int | None, rate: int | None
+) -> None:
+    assert show._rate(before, after, 2.0) == rate
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (None, "-"),
+        (0, "0 b/s"),
+        (999, "999 b/s"),
+        (1000, "1 kb/s"),
+        (12_345_678, "12.3 Mb/s"),
+        (999_499_999, "999 Mb/s"),
+        (999_999_999, "1 Gb/s"),
+        (10**11, "100 Gb/s"),
+        (16 * 10**11, "1.6 Tb/s"),
+    ],
+)
+def test_bits_are_told_with_three_digits(number: int | None, told: str) -> None:
+    assert show._bits(number) == told
+
+
+def test_what_vpp_says_has_no_power_over_the_terminal(
+    run: Run, settings: Settings, vpp: Simulator
+) -> None:
+    vpp.set_tag("BondEthernet0.130", b"\x1b[2Jgone\n")
+    printed = run(lambda: show.show(settings, False))
+    assert {line[0]: line for line in printed.table}["1031"][3] == "?[2Jgone?"
+    (told,) = [
+        each["ifAlias"]
+        for each in json.loads(run(lambda: show.show(settings, True)).out)
+        if each["ifIndex"] == 1031
+    ]
+    assert told == "\x1b[2Jgone\n"
+
+
+def test_taps_are_shown_where_their_names_are_served(run: Run, settings: Settings) -> None:
+    printed = run(lambda: show.show(replace(settings, names="tap"), False))
+    aliases = [line[3] for line in printed.table]
+    assert len(printed.table) == 1 + ROWS + 16
+    assert any(re.fullmatch(r"LCP GigabitEthernet5/0/0 \(tap\d+\)", alias) for alias in aliases)
+
+
+# --- what cannot be had ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("as_json", "out"), [(False, ""), (True, "[]\n")])
+def test_without_vpp_and_any_state_nothing_is_shown(
+    run: Run, gone: Settings, as_json: bool, out: str
+) -> None:
+    assert run(lambda: show.show(gone, as_json)) == (
+        1,
+        out,
+        f"vpp-snmp-agent: {gone.api_socket}: there is no such socket;"
+        " start VPP, with `socksvr { default }` in its startup.conf\n",
+    )
+
+
+@pytest.mark.usefixtures("known")
+def test_without_vpp_what_is_known_is_shown_down(run: Run, gone: Settings) -> None:
+    printed = run(lambda: show.show(gone, False))
+    assert printed.status == 1
+    (line,) = printed.table[1:]
+    assert line == [
+        *("1005", "eno1", "GigabitEthernet5/0/0", "to Bern", "-"),
+        *("up/down", "1 Gb/s", "9000", "-", "-"),
+    ]
+    assert printed.err.endswith("\nvpp-snmp-agent: these are the interfaces as last known\n")
+
+
+@pytest.mark.usefixtures("known")
+def test_a_vpp_that_hangs_is_told(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "PATIENCE", 0.7)
+    vpp.hang()
+    printed = run(lambda: show.show(settings, True))
+    assert printed.status == 1
+    (told,) = json.loads(printed.out)
+    assert (told["ifName"], told["ifOperStatus"]) == ("eno1", "unknown")
+    assert (told["kind"], told["inOctets"], told["inRate"]) == ("", None, None)
+    assert printed.err.startswith(
+        f"vpp-snmp-agent: {vpp.api_socket}: no answer from VPP within 0.7 s: it hangs"
+    )
+
+
+def test_a_vpp_that_was_killed_is_told(run: Run, settings: Settings, vpp: Simulator) -> None:
+    vpp.kill()
+    printed = run(lambda: show.show(settings, False))
+    assert printed.status == 1
+    assert printed.err == f"vpp-snmp-agent: {vpp.api_socket}: nobody listens; start VPP\n"
+
+
+def test_a_vpp_whose_api_is_not_known_is_told(run: Run, tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", release="23.06") as vpp:
+        settings = replace(settings_for(vpp, tmp_path), api_dir=str(tmp_path / "nowhere"))
+        printed = run(lambda: show.show(settings, False))
+    assert printed.status == 1
+    assert f"{vpp.api_socket}: this VPP is older than 24.06 and" in printed.err
+
+
+def test_without_counters_the_rest_is_shown(run: Run, settings: Settings, tmp_path: Path) -> None:
+    nowhere = tmp_path / "stats.sock"
+    settings = replace(settings, stats_socket=str(nowhere))
+    printed = run(lambda: show.show(settings, False))
+    assert printed.status == 1
+    assert printed.table[1][-3:] == ["9000", "-", "-"]
+    assert printed.err == (
+        f"vpp-snmp-agent: no counters: {nowhere}: there is no such socket;"
+        " start VPP, with `statseg { default }` in its startup.conf\n"
+    )
+    walked = run(lambda: show.walk(settings, "1.3.6.1.2.1.31"))
+    assert walked.status == 1
+    assert f".{IF_X_TABLE}.1.1001 = " in walked.out
+    assert f".{IF_X_TABLE}.6.1001 = " not in walked.out
+
+
+@pytest.mark.usefixtures("known")
+def test_a_damaged_state_file_is_told_and_stays(
+    run: Run, settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "state" / "interfaces.json"
+    path.write_text("{}")
+    printed = run(lambda: show.show(settings, False))
+    assert printed.status == 0
+    assert len(printed.table) == 1 + ROWS
+    assert printed.err == (
+        f"vpp-snmp-agent: {path} is damaged: expected version 1;"
+        " these ifIndexes are not those of before\n"
+    )
+
+
+@pytest.mark.usefixtures("known")
+def test_an_index_that_is_known_is_shown(run: Run, settings: Settings) -> None:
+    told = json.loads(run(lambda: show.show(settings, True)).out)
+    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["eno1"]
+    stateless = replace(settings, ifindex="stateless")
+    told = json.loads(run(lambda: show.show(stateless, True)).out)
+    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["enp1s0f2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (None, "vppcfg.yaml: there is no such file"),
+        ("interfaces: [1]\n", "vppcfg.yaml:1: expected interfaces as a mapping"),
+    ],
+)
+def test_descriptions_that_cannot_be_had_are_told(
+    run: Run, settings: Settings, text: str | None, wrong: str
+) -> None:
+    assert settings.vppcfg
+    Path(settings.vppcfg).unlink()
+    if text:
+        Path(settings.vppcfg).write_text(text)
+    printed = run(lambda: show.show(settings, True))
+    assert printed.status == 0
+    assert {each["ifAlias"] for each in json.loads(printed.out)} == {""}
+    assert wrong in printed.err
+    assert printed.err.endswith("; interfaces go without descriptions\n")
+
+
+# --- walk ------------------------------------------------------------------------------------
+
+
+def test_a_walk_goes_below_an_oid(run: Run, settings: Settings) -> None:
+    for given in ("1.3.6.1.2.1.2.2.1.7", ".1.3.6.1.2.1.2.2.1.7"):
+        printed = run(lambda given=given: show.walk(settings, given))  # type: ignore[misc]
+        lines = printed.out.splitlines()
+        assert (printed.status, printed.err, len(lines)) == (0, "", ROWS)
+        assert lines[0] == ".1.3.6.1.2.1.2.2.1.7.1001 = INTEGER: 1"
+        assert lines[1] == ".1.3.6.1.2.1.2.2.1.7.1002 = INTEGER: 2"
+
+
+def test_a_walk_of_an_instance_is_that_instance(run: Run, settings: Settings) -> None:
+    printed = run(lambda: show.walk(settings, "1.3.6.1.2.1.2.1.0"))
+    assert printed == (0, ".1.3.6.1.2.1.2.1.0 = INTEGER: 18\n", "")
+
+
+def test_a_walk_of_all_is_all_that_is_served(run: Run, settings: Settings) -> None:
+    lines = run(lambda: show.walk(settings, None)).out.splitlines()
+    names = [line.partition(" = ")[0] for line in lines if line.startswith(".")]
+    assert len(names) == 2 + ROWS * (22 + 19)
+    keys = [tuple(map(int, name[1:].split("."))) for name in names]
+    assert keys == sorted(set(keys))
+
+
+def test_a_walk_of_what_is_not_served_says_so(run: Run, settings: Settings) -> None:
+    assert run(lambda: show.walk(settings, "1.3.6.1.2.1.4")) == (
+        1,
+        "",
+        "vpp-snmp-agent: no such object: nothing is served at or below 1.3.6.1.2.1.4\n",
+    )
+
+
+@pytest.mark.parametrize("given", ["ifName", "", ".", "1..3", "1.3.-6", "1.4294967296"])
+def test_what_is_no_oid_is_refused(run: Run, gone: Settings, given: str) -> None:
+    assert run(lambda: show.walk(gone, given)) == (
+        1,
+        "",
+        f"vpp-snmp-agent: {given!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2\n",
+    )
+
+
+@pytest.mark.usefixtures("known")
+def test_without_vpp_a_walk_shows_what_is_known(run: Run, gone: Settings) -> None:
+    printed = run(lambda: show.walk(gone, IF_X_TABLE))
+    assert printed.status == 1
+    assert f'.{IF_X_TABLE}.18.1005 = STRING: "to Bern"\n' in printed.out
+    assert f"{IF_X_TABLE}.6.1005" not in printed.out
+
+
+# As net-snmp 5.9.3 printed each of these, of an agent that served them.
+@pytest.mark.parametrize(
+    ("type_", "value", "text"),
+    [
+        (pdu.OCTET_STRING, b"", '""'),
+        (pdu.OCTET_STRING, b"plain", 'STRING: "plain"'),
+        (pdu.OCTET_STRING, b'a"b\\c', r'STRING: "a\"b\\c"'),
+        (pdu.OCTET_STRING, b"tab\there", 'STRING: "tab\there"'),
+        (pdu.OCTET_STRING, b"nl\n.1.2", 'STRING: "nl\n.1.2"'),
+        (pdu.OCTET_STRING, b"end\0", "Hex-STRING: 65 6E 64 00 "),
+        (pdu.OCTET_STRING, b"a\x7f", "Hex-STRING: 61 7F "),
+        (
+            *(pdu.OCTET_STRING, bytes(range(16))),
+            "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F ",
+        ),
+        (
+            *(pdu.OCTET_STRING, bytes(range(17))),
+            "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F \n10 ",
+        ),
+        (pdu.TIMETICKS, 0, "Timeticks: (0) 0:00:00.00"),
+        (pdu.TIMETICKS, 123, "Timeticks: (123) 0:00:01.23"),
+        (pdu.TIMETICKS, 8639999, "Timeticks: (8639999) 23:59:59.99"),
+        (pdu.TIMETICKS, 8640000, "Timeticks: (8640000) 1 day, 0:00:00.00"),
+        (pdu.TIMETICKS, 34560005, "Timeticks: (34560005) 4 days, 0:00:00.05"),
+        (pdu.TIMETICKS, 2**32 - 1, "Timeticks: (4294967295) 497 days, 2:27:52.95"),
+        (pdu.OBJECT_IDENTIFIER, oid("0.0"), "OID: .0.0"),
+        (pdu.OBJECT_IDENTIFIER, oid("1.3.6"), "OID: .1.3.6"),
+        (pdu.INTEGER, -5, "INTEGER: -5"),
+        (pdu.GAUGE32, 2**32 - 1, "Gauge32: 4294967295"),
+        (pdu.COUNTER32, 7, "Counter32: 7"),
+        (pdu.COUNTER64, 2**64 - 1, "Counter64: 18446744073709551615"),
+        (pdu.IP_ADDRESS, bytes((192, 0, 2, 1)), "IpAddress: 192.0.2.1"),
+    ],
+)
+def test_a_value_is_printed_as_by_snmpwalk(type_: pdu.ValueType, value: Any, text: str) -> None:
+    varbind = VarBind(oid("1.3.6.1.2.1.99.1"), type_, value)
+    assert show.in_snmpwalks_form(varbind) == f".1.3.6.1.2.1.99.1 = {text}"
+
+
+@pytest.mark.system
+def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
+    run: Run, settings: Settings, vpp: Simulator, snmpd: Snmpd, tmp_path: Path
+) -> None:
+    """But for ifTableLastChange, which is when that agent saw its first row."""
+    vpp.set_tag("BondEthernet0.130", b'"quoted" \\ and\ttabbed')
+    vpp.set_tag("TenGigabitEthernet1/0/3.511", "Zürich, and on to the next line".encode())
+    last_change = re.compile(r"^(\.1\.3\.6\.1\.2\.1\.31\.1\.5\.0 = ).*$", re.MULTILINE)
+    assert settings.vppcfg
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
+        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
+        for below in ("1.3.6.1.2.1.2", "1.3.6.1.2.1.31"):
+            theirs = snmpd.run("snmpwalk", below).stdout
+            ours = run(lambda below=below: show.walk(settings, below))  # type: ignore[misc]
+            assert (ours.status, ours.err) == (0, "")
+            assert last_change.sub(r"\1", ours.out) == last_change.sub(r"\1", theirs)
+    assert (tmp_path / "state" / "interfaces.json").exists()

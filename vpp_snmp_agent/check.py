@@ -1,0 +1,282 @@
+"""`check`: one line for each thing that must be right before a manager sees every port.
+
+The rules this module keeps:
+
+- It reads only, by `look`; to snmpd's AgentX socket it connects, and says nothing.
+- A line is `ok`, `FAIL` with what to do, or a `note` of what is not wrong but worth knowing.
+- A cause is a FAIL once: what cannot be looked at for that is a note.
+"""
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from . import sockets
+from .config import BadSettings, Settings, TCPAddress
+from .interfaces.table import Row
+from .look import Asked, ask, in_order, load_descriptions, open_store, rows_of
+from .vpp.stats import SegmentUnavailable, peer_pid
+
+OK, FAIL, NOTE = "ok", "FAIL", "note"
+ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept
+
+SWITCH_OFF = "-I -smux,mteTrigger,mteTriggerConf,ifTable"
+
+# LibreNMS leaves a port out without a word whose ifDescr contains one of these, in any
+# case, or whose ifType's name contains mpls, ds1 or sonet (IANAifType-MIB).
+UNWANTED_NAMES = ("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0")
+UNWANTED_TYPES = frozenset({18, 39, 50, 51, 150, 166, 170, 185})
+
+
+class Line(NamedTuple):
+    """What is found of one thing."""
+
+    mark: str
+    thing: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.mark:<7}{self.thing:<18}{self.text}"
+
+
+def check(settings_path: str, load: Callable[[], Settings]) -> int:
+    """Print a line for each thing; 1 if one fails, else 0.  `load` raises BadSettings."""
+    status = 0
+    for line in _lines(settings_path, load):
+        print(line, flush=True)
+        if line.mark == FAIL:
+            status = 1
+    return status
+
+
+def _lines(settings_path: str, load: Callable[[], Settings]) -> Iterator[Line]:
+    try:
+        settings = load()
+    except BadSettings as error:
+        yield Line(FAIL, "settings", f"{error}; nothing else is looked at before this is right")
+        return
+    if os.path.exists(settings_path):
+        yield Line(OK, "settings", settings_path)
+    else:
+        yield Line(
+            NOTE, "settings", f"{settings_path}: there is no such file; flags and defaults hold"
+        )
+    yield _vppcfg(settings)
+    asked = ask(settings)
+    yield from _vpp(settings, asked)
+    yield from _agentx(settings)
+    yield _state_directory(settings)
+    yield from _librenms(settings, asked)
+
+
+def _vppcfg(settings: Settings) -> Line:
+    descriptions, wrong = load_descriptions(settings)
+    if settings.vppcfg is None:
+        return Line(NOTE, "vppcfg", "none is set: only VPP's own tags become ifAlias")
+    if wrong:
+        return Line(FAIL, "vppcfg", f"{wrong}; correct it, or interfaces go without descriptions")
+    return Line(OK, "vppcfg", f"{settings.vppcfg}: {len(descriptions.by_name)} descriptions")
+
+
+# --- VPP -----------------------------------------------------------------------------------
+
+
+def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
+    if asked.inventory is None:
+        yield Line(FAIL, "API socket", asked.no_inventory)
+        yield Line(NOTE, "LCP plugin", "not looked at, for VPP does not tell")
+    else:
+        told, identity = asked.inventory, asked.inventory.identity
+        count = f"pid {identity.vpe_pid}, {len(told.interfaces)} interfaces"
+        yield Line(OK, "API socket", f"{settings.api_socket}: VPP {identity.version}, {count}")
+        if told.pairs:
+            yield Line(OK, "LCP plugin", f"{len(told.pairs)} interfaces have a host interface")
+        else:
+            off = "VPP has no LCP pair (is linux_cp_plugin.so off?): names are VPP's own"
+            yield Line(NOTE, "LCP plugin", off)
+    if asked.segment is not None:
+        try:
+            of = f"laid out as in {asked.segment.generation.value}"
+            epoch = asked.segment.settled_epoch()
+        except SegmentUnavailable as error:
+            wrong = f"{settings.stats_socket}: {error}; without it there are no counters"
+            yield Line(FAIL, "segment", f"{wrong}: restart VPP if that stays so")
+        else:
+            yield Line(OK, "segment", f"{settings.stats_socket}: {of}, epoch {epoch}")
+    elif asked.no_segment:
+        yield Line(FAIL, "segment", f"{asked.no_segment}; without it there are no counters")
+    else:
+        yield Line(NOTE, "segment", "not looked at, for VPP does not tell")
+
+
+# --- snmpd -----------------------------------------------------------------------------------
+
+
+def _agentx(settings: Settings) -> Iterator[Line]:
+    address = settings.address
+    if isinstance(address, TCPAddress):
+        yield _agentx_over_tcp(address)
+        yield Line(
+            NOTE, "snmpd's ifTable", f"not to be seen over TCP; it must run with {SWITCH_OFF}"
+        )
+        return
+    try:
+        pid, may = _listener(address.path), _who_may(address.path)
+    except OSError as error:
+        yield Line(FAIL, "AgentX socket", _why_no_snmpd(address.path, error))
+        yield Line(NOTE, "snmpd's ifTable", "not looked at, for no snmpd is to be had")
+        return
+    yield Line(OK, "AgentX socket", f"{address.path}: somebody listens; {may}")
+    yield _snmpds_if_table(pid)
+
+
+def _listener(path: str) -> int:
+    """The process id of who listens; 0 in another pid namespace.  Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(ANSWERS)
+        probe.connect(path)
+        return peer_pid(probe)
+
+
+def _why_no_snmpd(path: str, error: OSError) -> str:
+    with contextlib.suppress(OSError):
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            return f"{path}: this is no socket; name that of snmpd's line agentXSocket"
+    if error.errno in (None, errno.EAGAIN):  # a time-out; a full backlog
+        return f"{path}: who listens accepts nobody; restart snmpd"
+    told = sockets.explain(path, error.errno or 0)
+    if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
+        return f"{told}; start snmpd with `master agentx` and `agentXSocket {path}`"
+    if error.errno == errno.EACCES:
+        return f"{told}; snmpd's line is `agentXPerms 0660 0755 <user> <group>`"
+    return f"{told}; restart snmpd"
+
+
+def _who_may(path: str) -> str:
+    """Who may use a socket, by its mode.  Raises OSError."""
+    status = os.stat(path)
+    user, group = sockets.user_name(status.st_uid), sockets.group_name(status.st_gid)
+    if status.st_mode & stat.S_IWOTH:
+        may = "every user"
+    elif status.st_mode & stat.S_IWGRP:
+        may = f"root, {user} and group {group}" if user != "root" else f"root and group {group}"
+    else:
+        may = "root alone" if user == "root" else f"root and {user}"
+    return (
+        f"{user}:{group} {stat.S_IMODE(status.st_mode):04o}: {may} may use it"
+        f" (looked at as {sockets.user_name(os.geteuid())})"
+    )
+
+
+def _agentx_over_tcp(address: TCPAddress) -> Line:
+    try:
+        socket.create_connection((address.host, address.port), ANSWERS).close()
+    except OSError as error:
+        advice = f"start snmpd with `agentXSocket tcp:{address}`, and run this in its netns"
+        return Line(FAIL, "AgentX socket", f"{address}: {error.strerror or error}; {advice}")
+    known = "somebody listens, who is not to be seen over TCP; every local user may use it"
+    return Line(NOTE, "AgentX socket", f"{address}: {known}")
+
+
+def _snmpds_if_table(pid: int) -> Line:
+    thing = "snmpd's ifTable"
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except OSError as error:
+        seen = f"the command line of pid {pid} cannot be read ({error.strerror})"
+        return Line(NOTE, thing, f"{seen}; snmpd must run with {SWITCH_OFF}")
+    if os.path.basename(words[0]) != "snmpd":
+        seen = f"pid {pid} is no snmpd but {words[0] or 'nameless'}"
+        return Line(NOTE, thing, f"{seen}; it must not serve an ifTable of its own")
+    if if_table_is_off(words[1:]):
+        return Line(OK, thing, f"snmpd (pid {pid}) has its own switched off")
+    served = f"snmpd (pid {pid}) serves the kernel's interfaces whenever the agent is not there"
+    return Line(FAIL, thing, f"{served}; start it with {SWITCH_OFF}")
+
+
+def if_table_is_off(words: list[str]) -> bool:
+    """Whether snmpd's flags leave its ifTable out.
+
+    `-I -a,b` leaves modules out, `-I a,b` all others.  snmpd cuts the list apart where it
+    stands: in /proc each module is a word of its own.
+    """
+    lists: list[list[str]] = []
+    current: list[str] | None = None
+    for word in words:
+        if word.startswith("-I"):
+            current = [word[2:]] if word[2:] else []
+            lists.append(current)
+        elif current is not None and not (current and word.startswith("-")):
+            current.append(word)
+        else:
+            current = None
+    excluded: set[str] = set()
+    included: set[str] = set()
+    for each in lists:
+        text = ",".join(each).replace(":", ",")
+        if text[:1] in ("-", "!"):
+            excluded.update(text[1:].split(","))
+        else:
+            included.update(text.split(","))
+    return "ifTable" not in included if included else "ifTable" in excluded
+
+
+# --- what is kept ----------------------------------------------------------------------------
+
+
+def _state_directory(settings: Settings) -> Line:
+    if settings.ifindex == "stateless":
+        return Line(NOTE, "state directory", "none is used: ifIndexes are stateless")
+    path = settings.state_dir
+    store, wrong = open_store(settings)
+    if wrong:
+        does = "the agent would number every interface anew: restore the file, or its permissions"
+        return Line(FAIL, "state directory", f"{wrong}; {does}")
+    user = sockets.user_name(os.geteuid())
+    exists = os.path.exists(path)
+    nearest = os.path.abspath(path)
+    while not os.path.exists(nearest):
+        nearest = os.path.dirname(nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+        wrong = f"{nearest}: no permission to write for user {user}"
+        advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
+        return Line(FAIL, "state directory", f"{wrong}; {advice}")
+    known = f"{len(store.rows())} interfaces are known" if exists else "it can be made"
+    return Line(OK, "state directory", f"{path}: {known} (looked at as {user})")
+
+
+# --- managers --------------------------------------------------------------------------------
+
+
+def _librenms(settings: Settings, asked: Asked) -> Iterator[Line]:
+    if asked.inventory is None:
+        yield Line(NOTE, "LibreNMS", "not looked at, for VPP does not tell")
+        return
+    descriptions, _ = load_descriptions(settings)
+    store, _ = open_store(settings)
+    rows = in_order(rows_of(asked, store, descriptions, settings))
+    dropped = [(row, why) for row in rows if (why := why_dropped(row))]
+    for row, why in dropped:
+        yield Line(FAIL, "LibreNMS", f"{row.name or row.key} is dropped silently: {why}")
+    if not dropped:
+        yield Line(
+            OK, "LibreNMS", f"none of {len(rows)} interfaces is dropped for its name or type"
+        )
+
+
+def why_dropped(row: Row) -> str:
+    """Why LibreNMS leaves a port out without a word, and what would help; nothing if not."""
+    if not row.name:
+        return "its ifDescr is empty; give it an LCP pair with a host name"
+    for part in UNWANTED_NAMES:
+        if part in row.name.lower():
+            advice = "give it an LCP pair with another host name, or set `names`"
+            return f"its ifDescr contains {part!r}; {advice}"
+    if row.type in UNWANTED_TYPES:
+        return f"its ifType is {row.type}; `hide` it if that is no loss"
+    return ""

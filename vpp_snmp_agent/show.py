@@ -1,0 +1,232 @@
+"""What the agent would serve, on standard output: `show` and `walk`.
+
+The rules this module keeps:
+
+- It reads only, by `look`.
+- What could not be had is told on standard error; the rest is shown.
+"""
+
+import json
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .agentx.mib import View
+from .agentx.pdu import (
+    END_OF_MIB_VIEW,
+    IP_ADDRESS,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    TIMETICKS,
+    VarBind,
+    decode_varbind,
+    dotted,
+    oid,
+)
+from .config import Settings
+from .interfaces.naming import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP
+from .interfaces.table import InterfaceTable, Row
+from .look import Asked, ask, in_order, load_descriptions, open_store, rows_of
+from .mibs import modules
+
+INTERVAL = 1.0  # seconds between the two readings of which a rate is made
+
+_STATUS = {UP: "up", DOWN: "down", UNKNOWN: "unknown", LOWER_LAYER_DOWN: "lowerLayerDown"}
+
+
+def _tell(text: str) -> None:
+    if text:
+        print(f"vpp-snmp-agent: {text}", file=sys.stderr)
+
+
+def _look(settings: Settings) -> tuple[Asked, InterfaceTable, int]:
+    """What VPP told, the rows that come of it, and the exit status."""
+    descriptions, no_descriptions = load_descriptions(settings)
+    store, no_store = open_store(settings)
+    _tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
+    _tell(no_store and f"{no_store}; these ifIndexes are not those of before")
+    asked = ask(settings)
+    table = rows_of(asked, store, descriptions, settings)
+    _tell(asked.no_inventory)
+    if asked.no_inventory and len(table.rows):
+        _tell("these are the interfaces as last known")
+    _tell(asked.no_segment and f"no counters: {asked.no_segment}")
+    return asked, table, 1 if asked.no_inventory or asked.no_segment else 0
+
+
+# --- show ------------------------------------------------------------------------------------
+
+
+def show(settings: Settings, as_json: bool) -> int:
+    """Print a table of the interfaces, or a JSON list; the exit status."""
+    asked, table, status = _look(settings)
+    rows = in_order(table)
+    before = [_reading(row) for row in rows]
+    if asked.segment:
+        time.sleep(INTERVAL)
+    names = {row.sw_if_index: row.name for row in rows}
+    shown = [_shown(row, first, names, asked) for row, first in zip(rows, before, strict=True)]
+    for line in [json.dumps(shown, indent=2)] if as_json else _aligned(shown):
+        print(line)
+    return status
+
+
+Reading = tuple[float, int | None, int | None]  # time.monotonic, octets in and out
+
+
+def _reading(row: Row) -> Reading:
+    return time.monotonic(), row.counters.in_octets, row.counters.out_octets
+
+
+def _shown(row: Row, before: Reading, names: dict[int | None, str], asked: Asked) -> dict[str, Any]:
+    """What is shown of a row; rates and speed in bit/s, None (speed: 0) if unknown."""
+    after = _reading(row)
+    told = asked.inventory.interfaces if asked.inventory else {}
+    interface = None if row.sw_if_index is None else told.get(row.sw_if_index)
+    kind = interface.interface_dev_type if interface else ""
+    if interface and interface.is_sub:
+        above = interface.sup_sw_if_index
+        hidden = told[above].interface_name if above in told else str(above)
+        kind = f"sub of {names.get(above, hidden)}"
+    return {
+        "ifIndex": row.index,
+        "ifName": row.name,
+        "vppName": interface.interface_name if interface else row.key,
+        "ifAlias": row.alias,
+        "kind": kind,
+        "ifAdminStatus": _STATUS[row.admin_status],
+        "ifOperStatus": _STATUS[row.oper_status],
+        "speed": row.speed,
+        "ifMtu": row.mtu,
+        "ifPhysAddress": row.phys_address.hex(":"),
+        "inOctets": after[1],
+        "outOctets": after[2],
+        "inRate": _rate(before[1], after[1], after[0] - before[0]),
+        "outRate": _rate(before[2], after[2], after[0] - before[0]),
+    }
+
+
+def _rate(before: int | None, after: int | None, seconds: float) -> int | None:
+    if before is None or after is None or after < before:
+        return None
+    return round((after - before) * 8 / seconds)
+
+
+def _bits(number: int | None) -> str:
+    """12345678 as `12.3 Mb/s`."""
+    if number is None:
+        return "-"
+    value = float(number)
+    for prefix in ("", "k", "M", "G"):
+        if value < 999.5:
+            return f"{value:.3g} {prefix}b/s"
+        value /= 1000
+    return f"{value:.3g} Tb/s"
+
+
+def _text(value: str) -> str:
+    """Whatever VPP or a file says, without power over the terminal."""
+    return "".join(each if each.isprintable() else "?" for each in value) or "-"
+
+
+_RIGHT = {"ifIndex", "speed", "MTU", "in", "out"}
+
+
+def _aligned(shown: list[dict[str, Any]]) -> Iterator[str]:
+    lines = [
+        {
+            "ifIndex": str(each["ifIndex"]),
+            "ifName": _text(each["ifName"]),
+            "VPP name": _text(each["vppName"]),
+            "alias": _text(each["ifAlias"]),
+            "kind": _text(each["kind"]),
+            "admin/oper": f"{each['ifAdminStatus']}/{each['ifOperStatus']}",
+            "speed": _bits(each["speed"] or None),
+            "MTU": str(each["ifMtu"]),
+            "in": _bits(each["inRate"]),
+            "out": _bits(each["outRate"]),
+        }
+        for each in shown
+    ]
+    if not lines:
+        return
+    widths = {head: max(len(head), *(len(line[head]) for line in lines)) for head in lines[0]}
+    for line in ({head: head for head in widths}, *lines):
+        yield "  ".join(
+            line[head].rjust(width) if head in _RIGHT else line[head].ljust(width)
+            for head, width in widths.items()
+        ).rstrip()
+
+
+# --- walk ------------------------------------------------------------------------------------
+
+
+def walk(settings: Settings, below: str | None) -> int:
+    """Print what is below an OID (all that is served: None) as snmpwalk -On does."""
+    try:
+        root = oid(below.removeprefix(".")) if below is not None else b""
+    except (ValueError, struct.error):
+        _tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
+        return 1
+    _, table, status = _look(settings)
+    found = False
+    view = View([each for module in modules(table) for each in module.objects])
+    for varbind in walked(view, root):
+        found = True
+        print(in_snmpwalks_form(varbind))
+    if not found:
+        _tell(f"no such object: nothing is served at or below {below}")
+        return 1
+    return status
+
+
+def walked(view: View, root: bytes) -> Iterator[VarBind]:
+    """All varbinds at and below an OID's key, in order."""
+    name, include = root, 1
+    while True:
+        varbind = decode_varbind(view.get_next(name, include, b""))
+        if varbind.type is END_OF_MIB_VIEW or not varbind.name.startswith(root):
+            return
+        yield varbind
+        name, include = varbind.name, 0
+
+
+# What net-snmp takes for text: isprint or isspace, in the C locale.
+_PRINTED = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\v\f\r")
+
+
+def in_snmpwalks_form(varbind: VarBind) -> str:
+    """As net-snmp 5.9 prints it with -On and no MIB loaded; octets can take several lines."""
+    value: Any = varbind.value
+    if varbind.type is OCTET_STRING:
+        text = _octets(value)
+    elif varbind.type is TIMETICKS:
+        text = _ticks(value)
+    elif varbind.type is OBJECT_IDENTIFIER:
+        text = f"OID: .{dotted(value)}"
+    elif varbind.type is IP_ADDRESS:
+        text = f"IpAddress: {'.'.join(map(str, value))}"
+    else:
+        text = f"{varbind.type.name}: {value}"
+    return f".{dotted(varbind.name)} = {text}"
+
+
+def _octets(value: bytes) -> str:
+    if not value:
+        return '""'
+    if _PRINTED.issuperset(value):
+        text = value.decode("ascii").replace("\\", r"\\").replace('"', r"\"")
+        return f'STRING: "{text}"'
+    lines = [value[at : at + 16].hex(" ").upper() for at in range(0, len(value), 16)]
+    return "Hex-STRING: " + "\n".join(f"{line} " for line in lines)
+
+
+def _ticks(value: int) -> str:
+    seconds, hundredths = divmod(value, 100)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    told = f"{days} day{'s' if days > 1 else ''}, " if days else ""
+    return f"Timeticks: ({value}) {told}{hours}:{minutes:02}:{seconds:02}.{hundredths:02}"
