@@ -1,0 +1,207 @@
+"""Every setting, seen through a real walk; read again on SIGHUP."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+
+pytestmark = pytest.mark.system
+
+IF_TABLE = "1.3.6.1.2.1.2.2.1"
+IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+NAME, ALIAS, HIGH_SPEED = (f"{IF_X_TABLE}.{number}" for number in (1, 18, 15))
+SPEED, DISCARDS = f"{IF_TABLE}.5", f"{IF_TABLE}.13"
+ROWS, TAPS = 18, 16
+
+Set = Callable[..., None]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "agent.yaml"
+
+
+@pytest.fixture
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[Agent]:
+    """The edge router, frozen, with an empty settings file."""
+    vpp.freeze()
+    file.write_text("")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
+        until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+        yield running
+
+
+@pytest.fixture
+def put(agent: Agent, file: Path) -> Set:
+    """Write settings and have them read."""
+
+    def put(**settings: Any) -> None:
+        file.write_text(yaml.safe_dump({key.replace("_", "-"): settings[key] for key in settings}))
+        agent.send(signal.SIGHUP)
+
+    return put
+
+
+def column_comes(snmpd: Snmpd, oid: str, index: int, value: str) -> None:
+    until(f"{oid}.{index} is {value}", lambda: snmpd.column(oid).get(index) == value)
+
+
+def test_names_may_be_vpps(snmpd: Snmpd, put: Set) -> None:
+    put(names="vpp")
+    column_comes(snmpd, NAME, 1001, "GigabitEthernet5/0/0")
+    assert len(snmpd.column(NAME)) == ROWS
+    assert snmpd.column(f"{IF_TABLE}.2") == snmpd.column(NAME)
+
+
+def test_names_may_be_borne_by_the_taps(snmpd: Snmpd, put: Set) -> None:
+    put(names="tap")
+    until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
+    names, aliases = snmpd.column(NAME), snmpd.column(ALIAS)
+    by_name = {name: index for index, name in names.items()}
+    assert names[1001] == "GigabitEthernet5/0/0"
+    assert aliases[by_name["eno1"]] == "LCP GigabitEthernet5/0/0 (tap4096)"
+    assert len(by_name) == ROWS + TAPS
+
+
+def test_taps_may_be_shown(snmpd: Snmpd, put: Set) -> None:
+    put(taps="show")
+    until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
+    assert "tap4096" in snmpd.column(NAME).values()
+    assert snmpd.column(NAME)[1001] == "eno1"
+    put()
+    until("the taps are hidden", lambda: len(snmpd.column(NAME)) == ROWS)
+
+
+def test_globs_hide_rows(snmpd: Snmpd, put: Set) -> None:
+    put(hide=["loop*", "bond0.1??", "Ten*/0"])
+    until("four bonds, a loop, a port are gone", lambda: len(snmpd.column(NAME)) == ROWS - 6 + 1)
+    names = set(snmpd.column(NAME).values())
+    assert "local0" in names  # the list is the operator's, whole
+    assert not names & {"loop0", "bond0.100", "bond0.130", "TenGigabitEthernet1/0/0"}
+
+
+def test_an_alias_may_fall_back_on_the_name(snmpd: Snmpd, put: Set) -> None:
+    assert snmpd.column(ALIAS)[1001] == ""
+    put(alias="name")
+    column_comes(snmpd, ALIAS, 1001, "eno1")
+
+
+def test_speeds_may_be_told(snmpd: Snmpd, put: Set) -> None:
+    put(speeds={"eno1": 2500, "Ten*": 100, "loop0": 5_000_000})
+    column_comes(snmpd, HIGH_SPEED, 1001, "2500")
+    speeds = snmpd.column(HIGH_SPEED)
+    assert speeds[1015] == "2500"  # eno1.205
+    assert speeds[1011] == "200"  # bond0 over two members
+    assert speeds[1013] == "5000000"
+    assert snmpd.column(SPEED)[1013] == "4294967295"  # saturated
+
+
+def test_drops_may_be_discards(snmpd: Snmpd, put: Set, vpp: Simulator) -> None:
+    vpp.step(1000)
+    counted = vpp.truth()["GigabitEthernet5/0/0"].simple
+    misses = counted["rx-miss"] + counted["rx-no-buf"]
+    assert counted["drops"] > 0
+    assert snmpd.column(DISCARDS)[1001] == str(misses)
+    put(discards="all")
+    column_comes(snmpd, DISCARDS, 1001, str(misses + counted["drops"]))
+
+
+def test_a_vppcfg_is_taken_up_without_a_row_vanishing(
+    snmpd: Snmpd, put: Set, tmp_path: Path
+) -> None:
+    before = snmpd.column(NAME)
+    (tmp_path / "vppcfg.yaml").write_text(VPPCFG)
+    put(vppcfg=str(tmp_path / "vppcfg.yaml"))
+    while snmpd.column(ALIAS)[1001] == "":
+        assert snmpd.column(NAME) == before
+    assert snmpd.column(ALIAS)[1001] == "Infra: access switch"
+    put()
+    column_comes(snmpd, ALIAS, 1001, "")
+
+
+def test_stateless_indexes_may_be_switched_to_and_back(
+    snmpd: Snmpd, put: Set, vpp: Simulator
+) -> None:
+    before = snmpd.column(NAME)
+    put(settle=0)
+    vpp.delete("BondEthernet0.130")
+    vpp.add_sub("BondEthernet0", 131, host="bond0.131")
+    until("the new one is there", lambda: "bond0.131" in snmpd.column(NAME).values())
+    until("the old one is gone", lambda: len(snmpd.column(NAME)) == ROWS)
+    kept = snmpd.column(NAME)
+    assert set(kept) - set(before)
+    put(ifindex="stateless")
+    index = 1000 + vpp.interfaces()["BondEthernet0.131"]["sw_if_index"]
+    column_comes(snmpd, NAME, index, "bond0.131")
+    put(settle=0)
+    until("the kept ones are back", lambda: snmpd.column(NAME) == kept)
+
+
+def test_another_agentx_address_is_another_session(
+    snmpd: Snmpd, put: Set, agent: Agent, tmp_path: Path
+) -> None:
+    flagless = [each for each in agent._command if each not in ("-a", snmpd.agentx)]
+    agent.stop()
+    agent._command = flagless
+    put_file = tmp_path / "agent.yaml"
+    put_file.write_text(f"address: {snmpd.agentx}\n")
+    agent.start()
+    until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+    with Snmpd(tmp_path / "other") as other:
+        put(address=other.agentx)
+        until("the other serves them", lambda: len(other.column(NAME)) == ROWS)
+        assert not snmpd.column(NAME)
+        put(address=snmpd.agentx)
+        until("the first serves them again", lambda: len(snmpd.column(NAME)) == ROWS)
+
+
+def test_other_sockets_are_another_vpp(
+    snmpd: Snmpd, agent: Agent, tmp_path: Path, file: Path
+) -> None:
+    agent.stop()
+    flags = agent._command
+    sockets = {flags[flags.index(name) + 1] for name in ("--api-socket", "--stats-socket")}
+    agent._command = [
+        each for each in flags if each not in {"--api-socket", "--stats-socket"} | sockets
+    ]
+    with Simulator(tmp_path / "second", interfaces=30) as second:
+        file.write_text(
+            f"api-socket: {second.api_socket}\nstats-socket: {second.stats_socket}\nsettle: 0\n"
+        )
+        agent.start()
+        until("the second VPP's rows are served", lambda: len(snmpd.column(NAME)) == 30)
+
+
+def test_a_bad_file_leaves_the_old_settings_in_force(
+    snmpd: Snmpd, put: Set, agent: Agent, file: Path
+) -> None:
+    put(alias="name")
+    column_comes(snmpd, ALIAS, 1001, "eno1")
+    put(alias="nmae")
+    until("the refusal is told", lambda: "the settings stay as they were" in agent.text())
+    assert f"{file}:1: alias: expected one of description, name" in agent.text()
+    assert snmpd.column(ALIAS)[1001] == "eno1"
+
+
+def test_more_or_less_can_be_logged(put: Set, agent: Agent, vpp: Simulator) -> None:
+    assert " DEBUG " not in agent.text()
+    put(debug=1)
+    vpp.set_link("GigabitEthernet5/0/0", False)
+    until("it is told", lambda: "DEBUG VPP tells of" in agent.text())
+    assert "Getnext" not in agent.text()
+
+
+def test_two_interfaces_of_one_host_name_are_told_apart(
+    snmpd: Snmpd, agent: Agent, vpp: Simulator
+) -> None:
+    vpp.add_loopback("loop5", host="eno1")
+    until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
+    assert list(snmpd.column(NAME).values()).count("eno1") == 1
+    until("it is told", lambda: "loop5 keeps its name" in agent.text())
