@@ -348,7 +348,12 @@ def test_what_is_no_text_is_told_with_its_line(text: bytes, line: int) -> None:
     ids=lambda text: f"{text[:4].decode()}",
 )
 def test_bottomless_nesting_is_refused(text: bytes) -> None:
-    assert complaint(text) == "vppcfg.yaml:1: this is no YAML: expected at most 100 levels"
+    # libyaml 0.2.6 (in PyYAML 6.0.4) has a limit of its own, and is there first.
+    limits = (
+        "expected at most 100 levels",
+        "while increasing flow level (line 1): exceeded maximum nesting depth",
+    )
+    assert complaint(text).removeprefix("vppcfg.yaml:1: this is no YAML: ") in limits
 
 
 def test_a_hundred_levels_are_read() -> None:
@@ -376,9 +381,11 @@ MANY = "expected at most 1000000 entries, repeated and merged ones too"
 
 @pytest.mark.usefixtures("either_loader")
 @pytest.mark.parametrize(("levels", "width"), [(12, 10), (3, 2000), (60, 2)])
-def test_merges_that_multiply_are_refused(levels: int, width: int) -> None:
+def test_merges_that_multiply_come_to_an_end(levels: int, width: int) -> None:
     told = complaint(bomb(levels, width) + f"interfaces: *m{levels}\n")
-    assert re.fullmatch(rf"vppcfg\.yaml:[0-9]+: this is no YAML: {MANY}", told)
+    # PyYAML 6.0.4 merges a key once: what is left is one interface, which is no mapping.
+    merged_once = r"expected a as a mapping \(`name: value` lines\)"
+    assert re.fullmatch(rf"vppcfg\.yaml:[0-9]+: (this is no YAML: {MANY}|{merged_once})", told)
 
 
 @pytest.mark.usefixtures("either_loader")
