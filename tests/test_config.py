@@ -936,7 +936,7 @@ def test_a_glob_that_yaml_takes_for_an_alias_is_told_so(text: str, where: str, w
         ("period:\n\t5\n", ":2", "this is no YAML: "),
         ("period: 5\n---\nperiod: 6\n", ":2", "expected a single document"),
         (b"period: 5\n\nstate-dir: /\xff\n", ":3", "expected text in UTF-8: "),
-        ("[" * 10_000, ":1", "this is no YAML: expected at most 100 levels"),
+        ("- " * 10_000, ":1", "this is no YAML: expected at most 100 levels"),
     ],
 )
 def test_the_settings_are_read_by_the_same_loader(text: str | bytes, where: str, what: str) -> None:
