@@ -241,6 +241,94 @@ def test_a_lock_that_is_kept_is_waited_for_once(
     assert drops.read(0) == 0
 
 
+def test_a_lock_that_is_kept_for_long_is_read_through(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    assert drops.read(4) == 0
+    writer.hold(True)
+    with pytest.raises(SegmentUnavailable, match="locked"):
+        drops.read(4)
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    for value in (5, 6):
+        put(writer, "/if/drops", 1, 4, value)
+        assert drops.read(4) == value
+    writer.hold(False)
+    assert drops.read(4) == 6
+
+
+def test_a_kept_lock_is_noticed_without_a_reading(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    assert drops.read(4) == 0
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(stats, "LOCK_WAIT", 3600.0)  # the reading must not wait
+    segment.look_at_lock()
+    writer.hold(True)
+    segment.look_at_lock()
+    put(writer, "/if/drops", 1, 4, 5)
+    assert drops.read(4) == 5
+
+
+def test_a_lock_that_was_taken_anew_is_another_one(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    writer.hold(True)
+    segment.look_at_lock()
+    writer.add_scalar("/another", 1)  # lets go, and takes it again
+    with pytest.raises(SegmentUnavailable, match="locked"):
+        Counter(segment, "/if/drops", Kind.SIMPLE).read(0)
+
+
+def test_under_a_kept_lock_nothing_is_read_where_the_way_to_it_is_another(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    assert drops.read(0) == 0
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    writer.hold(True)
+    segment.look_at_lock()
+    where = writer.where("/if/drops")["pointers"]
+    assert isinstance(where, int)
+    rows = writer.where("/if/drops")["rows"]
+    assert isinstance(rows, list)
+    writer.overwrite(where, struct.pack("=Q", BASE + rows[1]))  # moved, but for the rest
+    with pytest.raises(SegmentUnavailable, match="being changed"):
+        drops.read(0)
+    with pytest.raises(SegmentUnavailable, match="being changed"):  # nor what was never read
+        Counter(segment, "/if/rx", Kind.COMBINED).read(0)
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+
+def test_names_are_told_with_their_epoch(writer: Writer) -> None:
+    segment = Segment(writer.fd)
+    assert segment.name_at(3) == (writer.epoch, b"")
+    writer.set_name(3, "eno1")
+    writer.set_name(4, "eno1.100")
+    assert segment.name_at(3) == (writer.epoch, b"eno1")
+    assert segment.name_at(4) == (writer.epoch, b"eno1.100")
+    writer.set_name(3, None)
+    assert segment.name_at(3) == (writer.epoch, b"")
+    assert segment.name_at(10_000) == (writer.epoch, b"")
+
+
+@pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE, 2**64 - 8])
+def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None:
+    writer.set_name(3, "eno1")
+    names = writer._name_pointers.offset
+    writer.overwrite(names + 3 * 8, struct.pack("=Q", value))
+    with pytest.raises(SegmentUnavailable):
+        Segment(writer.fd).name_at(3)
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 

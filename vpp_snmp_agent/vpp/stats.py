@@ -8,6 +8,8 @@ The rules this module keeps:
 - A reading counts only if VPP changed no structure meanwhile (vlib/stats/stats.c:
   in_progress is 0 and the epoch unchanged).  A writer that keeps the lock is waited for
   briefly, and not again until it has let go: it may have died or hung with it.
+- A lock that is kept for `KEPT` is a main thread that hangs in it.  It changes nothing any
+  more, and its workers count on: what leads to a cell just as it did before is read.
 - Where a counter lies is remembered for an epoch.  A vector may grow within its
   capacity without a new epoch, so lengths are read each time.
 """
@@ -37,6 +39,7 @@ from .layout import (
 )
 
 LOCK_WAIT = 0.001  # seconds; VPP holds its lock for microseconds
+KEPT = 1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
 ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
 
@@ -88,9 +91,10 @@ def peer_pid(connected: socket.socket) -> int:
 
 @dataclass(frozen=True)
 class _Vector:
-    """A checked vector: its first u64 word, and the u32 word that holds its length."""
+    """A checked vector: where it starts (bytes), its length, and the u32 word that holds it."""
 
-    start: int
+    at: int
+    length: int
     length_at: int
 
 
@@ -117,46 +121,66 @@ class Segment:
                 f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
             )
         self._entries: dict[bytes, int] = {}  # where an entry was seen last; checked again
-        self._gave_up = False  # waiting for the lock, until it is seen free
+        self._locked_in: int | None = None  # the epoch in which the lock was seen held
+        self._locked_since = 0.0  # by time.monotonic
+        self.kept_in: int | None = None  # the epoch whose lock is kept, and read through
 
     # --- the lock -----------------------------------------------------------------------
 
     def settled_epoch(self) -> int:
-        """The epoch, once no change is in progress.  Raises SegmentUnavailable."""
+        """The epoch, once no change is in progress, or none can be any more (`kept_in`).
+
+        Raises SegmentUnavailable.
+        """
         words = self.words
-        if words[IN_PROGRESS_WORD]:
-            if self._gave_up:
-                raise SegmentUnavailable("VPP keeps the segment locked")
+        if not words[IN_PROGRESS_WORD]:
+            return words[EPOCH_WORD]
+        if not self._is_locked():
             until = time.monotonic() + LOCK_WAIT
             while words[IN_PROGRESS_WORD]:
                 if time.monotonic() > until:
-                    self._gave_up = True
+                    self.look_at_lock()
                     raise SegmentUnavailable("VPP keeps the segment locked")
-        self._gave_up = False
-        return words[EPOCH_WORD]
+            return words[EPOCH_WORD]
+        if time.monotonic() < self._locked_since + KEPT:
+            raise SegmentUnavailable("VPP keeps the segment locked")
+        # Letting go makes a new epoch, so the lock of this one was held all the time.
+        self.kept_in = self._locked_in
+        assert self.kept_in is not None
+        return self.kept_in
+
+    def _is_locked(self) -> bool:
+        """Whether the lock that is held now was seen held before."""
+        return self._locked_in == self.words[EPOCH_WORD]
+
+    def look_at_lock(self) -> None:
+        """Note since when the lock is held.  A poller may come too rarely to tell."""
+        if self.words[IN_PROGRESS_WORD] and not self._is_locked():
+            self._locked_in = self.words[EPOCH_WORD]
+            self._locked_since = time.monotonic()
 
     def unchanged(self, epoch: int) -> bool:
         """Whether what was read since `settled_epoch` is of one piece."""
-        return self.words[EPOCH_WORD] == epoch and not self.words[IN_PROGRESS_WORD]
+        words = self.words
+        return words[EPOCH_WORD] == epoch and (not words[IN_PROGRESS_WORD] or self.kept_in == epoch)
 
     # --- what is where ----------------------------------------------------------------------
 
-    def _vector(self, pointer: int, words_each: int) -> _Vector:
-        """Check the vector at `pointer`, of items of so many u64 words."""
+    def _vector(self, pointer: int, item: int) -> _Vector:
+        """Check the vector at `pointer`, of items of so many bytes."""
         at = pointer - self.words[BASE_WORD]
         if at % _WORD or not HEAP + LENGTH_BEFORE <= at < self.size:
             raise SegmentUnavailable(f"a pointer leads out of the segment ({pointer:#x})")
         length_at = at // LENGTH.size - _LENGTH_WORDS
         length = self.lengths[length_at]
-        if length * words_each * _WORD > self.size - at:
+        if length * item > self.size - at:
             raise SegmentUnavailable(f"a vector of {length} items does not fit the segment")
-        return _Vector(at // _WORD, length_at)
+        return _Vector(at, length, length_at)
 
     def _entry(self, name: bytes) -> tuple[int, int]:
         """(type number, value) of the directory entry.  Raises KeyError if there is none."""
-        words_each = ENTRY.size // _WORD
-        directory = self._vector(self.words[DIRECTORY_WORD], words_each)
-        start, count = directory.start * _WORD, self.lengths[directory.length_at]
+        directory = self._vector(self.words[DIRECTORY_WORD], ENTRY.size)
+        start, count = directory.at, directory.length
         wanted = name + b"\0"
 
         def is_at(number: int) -> bool:
@@ -230,22 +254,54 @@ class Segment:
             raise SegmentUnavailable(f"{name.decode()} is not {kind.value} but of type {type_}")
         if not pointer:
             return []
-        threads = self._vector(pointer, 1)
-        count = self.lengths[threads.length_at]
-        if count > MAX_THREADS:
-            raise SegmentUnavailable(f"{name.decode()} has {count} threads")
+        threads = self._vector(pointer, _WORD)
+        if threads.length > MAX_THREADS:
+            raise SegmentUnavailable(f"{name.decode()} has {threads.length} threads")
         found = []
-        for thread in self.words[threads.start : threads.start + count]:
+        first = threads.at // _WORD
+        for thread in self.words[first : first + threads.length]:
             if thread:
-                cells = self._vector(thread, _STRIDES[kind])
-                found.append((cells.start, cells.length_at))
+                cells = self._vector(thread, _STRIDES[kind] * _WORD)
+                found.append((cells.at // _WORD, cells.length_at))
         return found
+
+    def name_at(self, sw_if_index: int) -> tuple[int, bytes]:
+        """(epoch, what /if/names has at an index in it); the name is empty where it is NULL.
+
+        A rename does not reach it, and a deleted interface's place may keep its name; but
+        another interface at that index has its own.  Raises SegmentUnavailable.
+        """
+        for _ in range(ATTEMPTS):
+            epoch = self.settled_epoch()
+            try:
+                name = self._name(sw_if_index)
+            except SegmentUnavailable:
+                if self.unchanged(epoch):
+                    raise
+                continue
+            if self.unchanged(epoch):
+                return epoch, name
+        raise SegmentUnavailable("/if/names is not to be read")
+
+    def _name(self, sw_if_index: int) -> bytes:
+        try:
+            _, pointer = self._entry(IF_NAMES)
+        except KeyError:
+            raise SegmentUnavailable("the segment has no /if/names") from None
+        names = self._vector(pointer, _WORD)
+        address = 0
+        if sw_if_index < names.length:
+            address = self.words[names.at // _WORD + sw_if_index]
+        if not address:
+            return b""
+        text = self._vector(address, 1)
+        return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
 
 
 class Counter:
     """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
 
-    __slots__ = ("_epoch", "_kind", "_name", "_offset", "_segment", "_stride", "_threads")
+    __slots__ = ("_kind", "_name", "_offset", "_segment", "_stride", "_threads", "epoch")
 
     def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
         """`offset`: of a combined counter 0 for packets, 1 for bytes."""
@@ -254,7 +310,7 @@ class Counter:
         self._kind = kind
         self._offset = offset
         self._stride = _STRIDES[kind]
-        self._epoch = -1
+        self.epoch = -1  # of the last reading
         self._threads: list[tuple[int, int]] = []
 
     def read(self, sw_if_index: int) -> int:
@@ -270,9 +326,8 @@ class Counter:
             epoch = segment.settled_epoch()
             total = seen = 0
             try:
-                if epoch != self._epoch:
-                    self._threads = segment.locate(self._name, self._kind)
-                    self._epoch = epoch
+                if epoch != self.epoch or epoch == segment.kept_in:
+                    self._locate(epoch)
                 for start, length_at in self._threads:
                     if sw_if_index < lengths[length_at]:
                         total += words[start + at]
@@ -288,3 +343,10 @@ class Counter:
                     break
                 return total & _U64
         raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
+
+    def _locate(self, epoch: int) -> None:
+        threads = self._segment.locate(self._name, self._kind)
+        if epoch == self._segment.kept_in and threads != self._threads:
+            raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
+        self._threads = threads
+        self.epoch = epoch
