@@ -12,13 +12,14 @@ from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
 
 Set = Callable[..., None]
-INDEX = 4
+INDEX, NAME = 4, "eno1"
 
 
 @pytest.fixture
 def writer() -> Iterator[Writer]:
     made = Writer(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
+    made.set_name(INDEX, NAME)
     for name, kind, _ in dict.fromkeys((name, kind, 0) for name, kind, _ in room._SOURCES):
         made.add_counter(name, kind, 2, INDEX + 1)
     yield made
@@ -38,7 +39,7 @@ def put(writer: Writer) -> Set:
 
 @pytest.fixture
 def counters(writer: Writer) -> InterfaceCounters:
-    return InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX)
+    return InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
 
 
 def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> None:
@@ -136,7 +137,7 @@ def _told(order: list[str]) -> Callable[[object, int], int]:
 
 
 def test_without_a_segment_there_are_no_cells() -> None:
-    counters = InterfaceCounters(None, INDEX, 12.5)
+    counters = InterfaceCounters(None, INDEX, NAME, 12.5)
     assert counters.in_octets is None
     assert counters.in_discards is None
     assert counters.discontinuity == 12.5
@@ -151,3 +152,72 @@ def test_all_sources_are_counters_that_every_release_has() -> None:
     assert {name for name, kind, _ in room._SOURCES if kind is Kind.COMBINED} == {
         f"/if/{name}" for name in combined
     }
+
+
+def test_an_index_that_another_interface_has_by_now_is_not_read(
+    writer: Writer, counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 50, 5000)
+    assert counters.in_octets == 5000
+    writer.set_name(INDEX, "deleted")  # as from v23.10 on
+    put("rx", 0, 0)
+    writer.set_name(INDEX, "eno2")
+    put("rx", 70, 7000)
+    assert counters.in_octets == 5000
+    assert counters.in_errors is None  # never read while it was the interface's
+    assert counters.discontinuity is None
+    writer.set_name(INDEX, NAME)  # deleted in its turn, and the first is made again
+    put("rx", 1, 100)
+    assert counters.in_octets == 100
+    assert counters.discontinuity is not None
+
+
+def test_an_index_without_a_name_is_not_the_interfaces_any_more(
+    writer: Writer, counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 50, 5000)
+    assert counters.in_octets == 5000
+    writer.set_name(INDEX, None)  # as v22.02 deletes
+    put("rx", 60, 6000)
+    assert counters.in_octets == 5000
+
+
+def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
+    writer: Writer, put: Set
+) -> None:
+    put("rx", 50, 5000)
+    renamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, "uplink")
+    assert renamed.in_octets == 5000
+    writer.set_name(0, "another")  # a new epoch
+    put("rx", 60, 6000)
+    assert renamed.in_octets == 6000
+    writer.set_name(INDEX, "eno2")
+    put("rx", 70, 7000)
+    assert renamed.in_octets == 6000
+
+
+def test_a_segment_that_names_nothing_is_read_all_the_same(writer: Writer, put: Set) -> None:
+    writer.set_name(INDEX, None)
+    put("rx", 50, 5000)
+    unnamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    assert unnamed.in_octets == 5000
+
+
+def test_unicast_after_a_clear_in_the_middle_of_it_is_not_of_before(
+    counters: InterfaceCounters, put: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("rx", 1000, 1)
+    put("rx-multicast", 100, 1)
+    assert counters.in_unicast == 900
+    cell = counters._cell
+    reads = iter(range(99))
+
+    def clear_after_the_first(which: int) -> int:
+        value = cell(which)
+        if next(reads) == 0:
+            put("rx", 7, 1)
+            put("rx-multicast", 2, 1)
+        return value
+
+    monkeypatch.setattr(InterfaceCounters, "_cell", lambda _, which: clear_after_the_first(which))
+    assert counters.in_unicast == 5

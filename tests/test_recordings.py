@@ -126,14 +126,58 @@ def test_vpp_papis_own_reader_agrees_about_every_interface_counter(
     assert compared >= 25 * 41
 
 
-def test_an_index_that_changed_hands_and_a_clear_are_discontinuities(recordings: Path) -> None:
-    before = segment_of(recordings, "4-events")
-    counters = InterfaceCounters(CounterSet(before), 6)
-    octets = counters.in_octets
-    assert octets
+class Memory:
+    """A segment in which one recording is written over another, as time passes."""
+
+    def __init__(self, recordings: Path, name: str) -> None:
+        self._recordings = recordings
+        self._descriptor = os.memfd_create(name)
+        self.becomes(name)
+        self.segment = Segment(self._descriptor)
+
+    def becomes(self, name: str) -> None:
+        """What the memory holds from now on."""
+        whole = gzip.decompress((self._recordings / f"{name}.statseg.gz").read_bytes())
+        os.pwrite(self._descriptor, whole, 0)
+
+    def receives(self, sw_if_index: int, octets: int) -> None:
+        """Traffic for an interface that had none when it was recorded."""
+        first, _ = self.segment.locate(b"/if/rx", Kind.COMBINED)[0]
+        at = 8 * (first + 2 * sw_if_index + 1)
+        os.pwrite(self._descriptor, octets.to_bytes(8, sys.byteorder), at)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+@pytest.fixture
+def memory(recordings: Path) -> Iterator[Memory]:
+    made = Memory(recordings, "4-events")
+    yield made
+    made.close()
+
+
+def test_an_index_that_a_real_vpp_gave_away_is_not_read_under_the_old_name(memory: Memory) -> None:
+    sources = CounterSet(memory.segment)
+    bond = InterfaceCounters(sources, 7, NAMES[7])
+    deleted = InterfaceCounters(sources, 18, "BondEthernet0.2502")
+    memory.receives(18, 5000)
+    assert deleted.in_octets == 5000
+    for snapshot, name in (("5-deleted", b"deleted"), ("6-reused", b"loop18")):
+        memory.becomes(snapshot)
+        memory.receives(18, 7000)
+        assert memory.segment.name_at(18)[1] == name
+        assert deleted.in_octets == 5000
+        assert deleted.discontinuity is None
+    assert InterfaceCounters(sources, 18, "loop18").in_octets == 7000
+    assert bond.in_octets  # what happens at another index is nothing to it
+
+
+def test_a_real_clear_is_a_discontinuity(memory: Memory) -> None:
+    counters = InterfaceCounters(CounterSet(memory.segment), 6, NAMES[6])
+    assert counters.in_octets
     assert counters.discontinuity is None
-    # The same row over memory that was cleared.
-    counters._sources = CounterSet(segment_of(recordings, "7-cleared")).counters
+    memory.becomes("7-cleared")
     assert counters.in_octets == 0
     assert counters.discontinuity is not None
 

@@ -7,13 +7,17 @@ The rules this module keeps:
 - A derived counter is never above the truth and never goes backwards: the total is read
   first, what is taken off it afterwards, and the highest result stands.
 - Any decrease of what VPP counts is a discontinuity, and said to be one.
+- A cell counts for an interface only while /if/names has its name there: VPP gives the
+  index of a deleted interface to the next one at once, before its API tells.  A rename
+  does not reach /if/names, so the name that stood there at first is its name as well.
 """
 
 import time
 from array import array
+from contextlib import suppress
 
 from ..vpp.layout import Kind
-from ..vpp.stats import Counter, Segment, SegmentUnavailable
+from ..vpp.stats import ATTEMPTS, Counter, Segment, SegmentUnavailable
 
 # (name in the segment, kind, which number of the pair)
 _SOURCES = (
@@ -42,20 +46,28 @@ _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
 class CounterSet:
     """Where all these counters lie in one segment."""
 
-    __slots__ = ("counters", "inode")
+    __slots__ = ("counters", "inode", "name_at")
 
     def __init__(self, segment: Segment) -> None:
         self.inode = segment.inode
+        self.name_at = segment.name_at
         self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
 
 
 class InterfaceCounters:
     """The counters of one interface; each property is a reading, None if there is none."""
 
-    __slots__ = ("_last", "_read_once", "_set", "_sources", "_sw_if_index", "restarted_at")
+    __slots__ = (
+        *("_epoch", "_first_name", "_last", "_name", "_read_once", "_set", "_sources"),
+        *("_sw_if_index", "restarted_at"),
+    )
 
     def __init__(
-        self, sources: CounterSet | None, sw_if_index: int, restarted_at: float | None = None
+        self,
+        sources: CounterSet | None,
+        sw_if_index: int,
+        interface_name: str,
+        restarted_at: float | None = None,
     ) -> None:
         """`restarted_at`: of the last discontinuity so far, by time.monotonic."""
         self._set = sources
@@ -64,15 +76,42 @@ class InterfaceCounters:
         self._last = _NOTHING_READ[:]
         self._read_once = 0  # a bit for each source
         self.restarted_at = restarted_at
+        self._name = interface_name.encode(errors="replace")
+        self._first_name: bytes | None = None
+        self._epoch = -1  # in which the segment had one of them there
+        with suppress(SegmentUnavailable):
+            self._check_name()
 
     def are_of(self, sources: CounterSet | None, sw_if_index: int) -> bool:
         """Whether these are the counters of that interface in that segment."""
         return self._set is sources and self._sw_if_index == sw_if_index
 
+    def _check_name(self) -> None:
+        """Raises SegmentUnavailable where another interface has the index by now."""
+        if self._set is None:
+            return
+        epoch, name = self._set.name_at(self._sw_if_index)
+        if self._first_name is None:
+            self._first_name = name or None
+        elif name not in (self._name, self._first_name):
+            raise SegmentUnavailable(f"sw_if_index {self._sw_if_index} is another interface's")
+        self._epoch = epoch
+
+    def _cell(self, which: int) -> int:
+        """The reading of an epoch in which the cell is this interface's."""
+        counter, sw_if_index = self._sources[which], self._sw_if_index
+        value = counter.read(sw_if_index)
+        for _ in range(ATTEMPTS):
+            if counter.epoch == self._epoch:
+                return value
+            self._check_name()
+            value = counter.read(sw_if_index)
+        raise SegmentUnavailable("VPP changes its interfaces too fast")
+
     def _read(self, which: int) -> int | None:
         last = self._last
         try:
-            value = self._sources[which].read(self._sw_if_index)
+            value = self._cell(which)
         except (SegmentUnavailable, IndexError):
             return last[which] if self._read_once >> which & 1 else None
         if value < last[which]:
@@ -89,7 +128,10 @@ class InterfaceCounters:
 
     def _unicast(self, packets: int, multicast: int, broadcast: int, which: int) -> int | None:
         total = self._read(packets)
+        last = self._last
         off_multicast, off_broadcast = self._read(multicast), self._read(broadcast)
+        if self._last is not last:  # cleared in between: the total is of before
+            total = self._read(packets)
         if total is None or off_multicast is None or off_broadcast is None:
             return None
         last = self._last

@@ -138,7 +138,7 @@ class InterfaceTable:
                 admin_up=last.admin_up,
                 oper_status=oper_status,
                 changed_at=None,
-                counters=InterfaceCounters(None, 0),
+                counters=InterfaceCounters(None, 0, key),
                 counts_drops=False,
                 uptime=self.uptime,
             )
@@ -206,7 +206,9 @@ class InterfaceTable:
             if before and before.counters.are_of(sources, sw_if_index):
                 counters = before.counters
             else:
-                counters = InterfaceCounters(sources, sw_if_index, None if first else now)
+                counters = InterfaceCounters(
+                    sources, sw_if_index, interface.interface_name, None if first else now
+                )
             row = rows[oid(str(index))] = Row(
                 index=index,
                 key=key,

@@ -110,11 +110,11 @@ class Counters:
         with segment.lock():
             if segment.grow(COUNTERS, index + 1):
                 self._find_places()
+            self.zero(index)  # before the name, as VPP's hooks run
             segment.set_name(index, interface.name)
             for name in COUNTERS:
                 link = f"/interfaces/{interface.name}/{name.removeprefix('/if/')}"
                 segment.add_symlink(link, name, index)
-        self.zero(index)
 
     def delete(self, interface: Interface) -> None:
         """The name goes as the release has it, the cells stay as they are."""
