@@ -245,7 +245,7 @@ def test_while_vpp_is_away_its_rows_stay_and_are_down(
 def test_while_vpp_hangs_counters_go_on(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.run()
     vpp.hang()
-    until("the hang is told", lambda: "hangs: its API does not answer since" in agent.text())
+    until("the hang is told", lambda: "VPP's API does not answer since" in agent.text())
     before = snmpd.column(HC_IN)
     until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
     assert snmpd.column(f"{IF_TABLE}.8")[1001] == "1"

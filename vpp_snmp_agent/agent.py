@@ -60,7 +60,7 @@ class Agent:
         self._write_at = 0.0  # not sooner, if it is no new index
         self._restore_at: float | None = None
         self._vpp_started = 0.0  # by time.monotonic, as far as VPP tells
-        self._vpp_state = "not seen yet"
+        self._vpp_state = "VPP not seen yet"
         self._status_told = ""
         self._alive_at = 0.0
         self._stopping = False
@@ -145,7 +145,7 @@ class Agent:
     def _status(self) -> str:
         rows = len(self._table.rows)
         snmpd = "serving snmpd" if self._master.serving else "no snmpd"
-        return f"{rows} interfaces; VPP {self._vpp_state}; {snmpd}"
+        return f"{rows} interfaces; {self._vpp_state}; {snmpd}"
 
     # --- signals and settings -----------------------------------------------------------
 
@@ -240,7 +240,9 @@ class Agent:
             case feed.Present(identity):
                 self._segment = self._inventory = None
                 self._vpp_started = time.monotonic()
-                self._vpp_is(logging.INFO, f"{identity.version} answers", f"pid {identity.vpe_pid}")
+                self._vpp_is(
+                    logging.INFO, f"VPP {identity.version} answers", f"pid {identity.vpe_pid}"
+                )
             case feed.Segment(descriptor):
                 self._map(descriptor)
                 self._rebuild()
@@ -259,25 +261,25 @@ class Agent:
                 self._table.away()
                 why = sockets.explain(self._settings.api_socket, number) if number else ""
                 if number == errno.EACCES:
-                    self._vpp_is(logging.ERROR, "cannot be reached", why)
+                    self._vpp_is(logging.ERROR, "VPP cannot be reached", why)
                 else:
-                    self._vpp_is(logging.WARNING, "is away", why)
+                    self._vpp_is(logging.WARNING, "VPP is away", why)
             case feed.Hung(since):
                 ago = time.monotonic() - since
                 when = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
                 self._vpp_is(
                     logging.WARNING,
-                    f"hangs: its API does not answer since {when}",
-                    "interfaces stay as last told, counters are live",
+                    f"VPP's API does not answer since {when}",
+                    "interfaces stay as last told, counters are read on",
                 )
             case feed.Answering():
-                self._vpp_is(logging.INFO, "answers again", "")
+                self._vpp_is(logging.INFO, "VPP answers again", "")
             case feed.Failed(reason):
-                self._vpp_is(logging.ERROR, "cannot be asked", reason)
+                self._vpp_is(logging.ERROR, "VPP cannot be asked", reason)
 
     def _vpp_is(self, level: int, state: str, detail: str) -> None:
         self._vpp_state = state
-        self._told.tell(level, "VPP", f"VPP {state}" + (f" ({detail})" if detail else ""))
+        self._told.tell(level, "VPP", state + (f" ({detail})" if detail else ""))
 
     def _map(self, descriptor: int) -> None:
         try:

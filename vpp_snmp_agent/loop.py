@@ -42,16 +42,25 @@ class Loop:
 
 
 class Told:
-    """Log lines by subject: the same again is not told again."""
+    """Log lines by subject: the same again is not told again; a failure is counted."""
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
+        self._failures: dict[str, int] = {}
 
     def tell(self, level: int, subject: str, text: str) -> None:
         """Log `text` unless it is the last that was said of `subject`."""
-        if self._last.get(subject) != text:
-            self._last[subject] = text
-            log.log(level, "%s", text)
+        if self._last.get(subject) == text:
+            if subject in self._failures:
+                self._failures[subject] += 1
+            return
+        again = self._failures.pop(subject, 0)
+        if again:
+            log.info("%s (%d times more)", self._last[subject], again)
+        if level > logging.INFO:
+            self._failures[subject] = 0
+        self._last[subject] = text
+        log.log(level, "%s", text)
 
     def last(self, subject: str) -> str:
         """What was said last."""

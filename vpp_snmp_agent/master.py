@@ -40,6 +40,7 @@ class Master:
         self._socket: socket.socket | None = None
         self._session: Session | None = None
         self._unsent = b""
+        self._busy = False  # with what came, and deaf to more of it
         self._try_at = 0.0
         self._heard = self._pinged = 0.0
         self.serving = False
@@ -112,10 +113,15 @@ class Master:
     def _ready(self, events: int) -> None:
         assert self._socket is not None
         assert self._session is not None
-        if events & select.EPOLLOUT:
+        if self._unsent:
             self._send(b"")
-        if self._socket is None or not events & ~select.EPOLLOUT:
-            return
+        elif self._session.more:
+            self._take(b"")
+        elif events & ~select.EPOLLOUT:
+            self._read()
+
+    def _read(self) -> None:
+        assert self._socket is not None
         try:
             data = self._socket.recv(READ_SIZE)
         except BlockingIOError:
@@ -127,18 +133,25 @@ class Master:
             self._lost(f"snmpd at {self._address} closed the connection")
             return
         self._heard = time.monotonic()
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        session = self._session
+        assert session is not None
         try:
-            answer = self._session.receive(data)
+            answer = session.receive(data)
         except MalformedPDU as error:
             self._lost(f"{self._address} does not speak AgentX: {error}")
             return
-        if answer:
+        if answer or session.more or self._busy:
             self._send(answer)
-        for event in self._session.events():
-            self._happened(event)
+        for event in session.events():
+            if self._session is session:  # else it was lost over the answer, or an event
+                self._happened(event)
 
     def _send(self, data: bytes) -> None:
         assert self._socket is not None
+        assert self._session is not None
         data = self._unsent + data if self._unsent else data
         try:
             sent = self._socket.send(data)
@@ -147,11 +160,13 @@ class Master:
         except OSError as error:
             self._lost(f"lost snmpd at {self._address}: {error.strerror}")
             return
-        if sent < len(data) or self._unsent:
-            # Nothing more is read before this is gone: a master that takes no answers
-            # gets no further ones to be kept for it.
-            self._unsent = data[sent:]
-            mask = select.EPOLLOUT if self._unsent else select.EPOLLIN
+        self._unsent = data[sent:]
+        # Nothing more is read before all is answered and sent: a master that takes no
+        # answers gets no further ones to be kept for it.
+        busy = bool(self._unsent) or self._session.more
+        if busy != self._busy:
+            self._busy = busy
+            mask = select.EPOLLOUT if busy else select.EPOLLIN
             self._loop.watch(self._socket.fileno(), self._ready, mask)
 
     def _happened(self, event: agentx.Event) -> None:
@@ -194,4 +209,5 @@ class Master:
             self._socket.close()
         self._socket = self._session = None
         self._unsent = b""
+        self._busy = False
         self.serving = False

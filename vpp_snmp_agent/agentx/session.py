@@ -3,6 +3,7 @@
     session = Session(view, modules, "who we are")
     to_send = session.open()
     to_send = session.receive(data)     # data as it came, in pieces or joined
+    while session.more: to_send = session.receive(b"")    # once that is sent
     for event in session.events(): ...
     to_send = session.close()
 
@@ -12,6 +13,8 @@ The rules this module keeps:
   opens, and never withdrawn: net-snmp 5.9.3 does not survive an Unregister while a
   GetBulk is under way.
 - Requests are answered in the order in which they came, each from the view alone.
+- Answers are made as they can be sent: of a master that asks faster than it listens,
+  the questions wait and not the answers.
 - Every Response is matched with what it answers, and its error told as an event.
 - After `MalformedPDU` out of `receive`, or the event Closed, the connection is of no
   use any more.
@@ -32,6 +35,7 @@ PRIORITY = 100
 
 # A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.
 MAX_BULK_OCTETS = 1 << 16
+MAX_ANSWERS = 1 << 16  # octets after which the next question waits
 
 NOT_WRITABLE: int = ax.ERROR_NOTWRITABLE
 COMMIT_FAILED: int = ax.ERROR_COMMITFAILED
@@ -95,7 +99,9 @@ class Session:
         self._description = description
         self._trace = trace
         self._id: int | None = None
-        self._partial = b""
+        self._pieces: list[bytes] = []  # what came and is not answered yet
+        self._came = 0  # octets in them
+        self._needed = HEADER_SIZE  # octets before anything of it can be answered
         self._events: list[Event] = []
         self._packets = 0
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
@@ -137,22 +143,37 @@ class Session:
         Raises MalformedPDU where the stream cannot be followed any further, or where an
         answer to us cannot be read: what it answered would be waited for in vain.
         """
-        if self._partial:
-            data = self._partial + data
+        if self._pieces:
+            self._pieces.append(data)
+            self._came += len(data)
+            if not self.more:
+                return b""
+            data = b"".join(self._pieces)
+            self._pieces = []
         answers = []
-        at = 0
-        while len(data) - at >= HEADER_SIZE:
+        at = size = 0
+        needed = HEADER_SIZE
+        while len(data) - at >= HEADER_SIZE and size < MAX_ANSWERS:
             header = pdu.decode_header(data, at)
             end = at + HEADER_SIZE + header.length
             if end > len(data):
+                needed = end - at
                 break
             answer = self._handle(header, data[at + HEADER_SIZE : end])
             if self._trace:
                 self._trace_both(data[at:end], answer)
             answers.append(answer)
+            size += len(answer)
             at = end
-        self._partial = data[at:]
+        self._came, self._needed = len(data) - at, needed
+        if self._came:
+            self._pieces = [data[at:]]
         return b"".join(answers)
+
+    @property
+    def more(self) -> bool:
+        """Whether a call of `receive` would go on, though nothing new came."""
+        return self._came >= self._needed
 
     def _trace_both(self, came: bytes, goes: bytes) -> None:
         assert self._trace is not None

@@ -1,0 +1,67 @@
+"""What the loop calls, and what is told once."""
+
+import logging
+import os
+import select
+
+import pytest
+
+from vpp_snmp_agent.loop import Loop, Told
+
+
+def test_who_is_ready_is_called_until_forgotten() -> None:
+    loop, called = Loop(), list[int]()
+    reader, writer = os.pipe()
+    loop.watch(reader, called.append)
+    loop.turn(0)
+    assert not called
+    os.write(writer, b"!")
+    loop.turn(0)
+    assert called == [select.EPOLLIN]
+    loop.forget(reader)
+    loop.forget(reader)
+    loop.turn(0)
+    assert len(called) == 1
+    for end in (reader, writer):
+        os.close(end)
+    loop.close()
+
+
+def test_one_who_was_forgotten_by_another_in_the_same_turn_is_not_called() -> None:
+    loop = Loop()
+    pipes = [os.pipe() for _ in range(2)]
+    called = []
+
+    def forget_the_other(own: int) -> None:
+        called.append(own)
+        for reader, _ in pipes:
+            if reader != own:
+                loop.forget(reader)
+
+    for reader, writer in pipes:
+        loop.watch(reader, lambda events, own=reader: forget_the_other(own))  # type: ignore[misc]
+        os.write(writer, b"!")
+    loop.turn(0)
+    assert len(called) == 1
+    for ends in pipes:
+        for end in ends:
+            os.close(end)
+    loop.close()
+
+
+def test_the_same_is_told_once_and_a_failure_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    told = Told()
+    for _ in range(4):
+        told.tell(logging.WARNING, "disk", "the disk is full")
+        told.tell(logging.INFO, "rows", "18 rows")
+    assert caplog.messages == ["the disk is full", "18 rows"]
+    told.tell(logging.INFO, "disk", "the disk takes it")
+    told.tell(logging.INFO, "rows", "19 rows")
+    assert caplog.messages[2:] == [
+        "the disk is full (3 times more)",
+        "the disk takes it",
+        "19 rows",
+    ]
+    assert told.last("disk") == "the disk takes it"
+    assert told.last("nothing") == ""
