@@ -432,3 +432,8 @@ def test_a_tap_is_known_by_its_phy() -> None:
     told = inventory(port(1, "eth0"), tap, pairs=(pair(1, "eno1"),))
     listed = naming.listed(told, naming.taps(told), Settings(taps="show"))
     assert list(listed) == ["eth0", "tap of eth0"]
+
+
+def test_an_mtu_that_no_integer32_holds_is_the_largest_that_one_does() -> None:
+    jumbo = port(1, mtu=2**32 - 1)
+    assert naming.mtu(jumbo, inventory(jumbo)) == 2**31 - 1

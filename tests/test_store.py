@@ -272,3 +272,29 @@ def test_a_full_disk_is_told_and_the_old_file_stays(
     with pytest.raises(StoreError, match="No space left"):
         store.write()
     assert set(json.loads(store.path.read_text())["interfaces"]) == {"a"}
+
+
+# --- found by fuzzing, or meant to be ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "\ud800"),  # half a surrogate pair: no octets to serve
+        ("alias", "x\udfff"),
+        ("mtu", 2**31),  # beyond an Integer32
+        ("type", 2**40),
+    ],
+)
+def test_a_row_that_could_not_be_served_is_damage(
+    tmp_path: Path, field: str, value: object
+) -> None:
+    store = loaded(tmp_path)
+    store.index_of("eth0", 1)
+    store.remember("eth0", ROW)
+    store.write()
+    whole = json.loads(store.path.read_text())
+    whole["interfaces"]["eth0"]["row"][field] = value
+    store.path.write_text(json.dumps(whole))
+    with pytest.raises(Damaged):
+        loaded(tmp_path)

@@ -42,6 +42,7 @@ _TYPES = {
 UP, DOWN, UNKNOWN, LOWER_LAYER_DOWN = 1, 2, 4, 7
 
 NO_ADDRESS = bytes(6)
+LARGEST_MTU = 2**31 - 1  # ifMtu is an Integer32
 
 K = TypeVar("K", bound=Hashable)
 
@@ -201,11 +202,11 @@ def _told_speed(interface: Interface, inventory: Inventory, settings: Settings) 
 
 
 def mtu(interface: Interface, inventory: Inventory) -> int:
-    """The L3 MTU; a sub-interface without one has its parent's."""
+    """The L3 MTU; a sub-interface without one has its parent's.  VPP has it as a u32."""
     above = parent(interface, inventory)
     if above is not None:
-        return interface.mtu or mtu(above, inventory)
-    return interface.mtu or interface.link_mtu
+        return min(interface.mtu, LARGEST_MTU) or mtu(above, inventory)
+    return min(interface.mtu or interface.link_mtu, LARGEST_MTU)
 
 
 def phys_address(interface: Interface, inventory: Inventory) -> bytes:

@@ -53,6 +53,7 @@ class LastRow:
 
 
 _FIELDS: dict[str, type] = dict(LastRow.__annotations__)
+_LARGEST = {"speed": 2**63 - 1}  # the other numbers are served as an Integer32
 
 
 class Store:
@@ -198,8 +199,12 @@ def _row(name: str, fields: object) -> LastRow:
     if not isinstance(fields, dict) or fields.keys() != _FIELDS.keys():
         raise ValueError(f"expected {', '.join(_FIELDS)} of {name}")
     for field, kind in _FIELDS.items():
-        if type(fields[field]) is not kind or (kind is int and not 0 <= fields[field] < 2**63):
+        if type(fields[field]) is not kind or (
+            kind is int and not 0 <= fields[field] <= _LARGEST.get(field, LARGEST)
+        ):
             raise ValueError(f"expected another {field} of {name}")
+    for text in (name, fields["name"], fields["alias"]):
+        text.encode()  # raises ValueError: half a surrogate pair is no text
     bytes.fromhex(fields["phys_address"])
     return LastRow(**fields)
 
