@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed
-from vpp_snmp_agent.vpp.inventory import Inventory
+from vpp_snmp_agent.vpp.inventory import Inventory, Mapped
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .conftest import Listener
@@ -184,3 +185,25 @@ def test_nothing_is_left_behind(vpp: Simulator) -> None:
         assert len(children()) == 1
     assert not children()
     assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_where_no_process_can_be_had_it_is_told_and_tried_again(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with Listener(vpp) as listener:
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", refuse)
+            reason = listener.wait(feed.Failed).reason
+            assert reason == "no process to ask VPP with: Resource temporarily unavailable"
+            assert len(os.listdir("/proc/self/fd")) == descriptors
+        listener.wait(Inventory)
+
+
+def test_a_segment_for_which_no_descriptor_is_free_is_none(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        told = list(listener.feed._understand(Mapped(), [], 0.0))
+        assert told == [feed.NoSegment("", errno.EMFILE)]

@@ -2,11 +2,15 @@
 
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -249,3 +253,38 @@ def test_it_ends_with_its_parent(vpp: Simulator) -> None:
     until("the child ended", lambda: not child.exists() or not child.read_bytes())
     parent.stdin.close()
     parent.stdout.close()
+
+
+# --- a VPP that is none -------------------------------------------------------------------------
+
+
+def test_a_message_longer_than_any_is_refused_before_there_is_room_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen(4)
+        server.settimeout(10)
+        settings = feed.Settings(str(path), str(tmp_path / "stats.sock"), str(tmp_path), 30)
+        source = feed.Feed(settings)
+        assert not list(source.check(1e9))
+        server.accept()[0].close()  # it only looks who is there
+        vpp, _ = server.accept()
+        vpp.sendall(struct.pack(">QII", 0, 2**32 - 1, 0))
+        told: list[feed.News] = []
+
+        def failed() -> bool:
+            told.extend(source.receive(1e9))
+            return any(isinstance(each, feed.Failed) for each in told)
+
+        until("it is refused", failed)
+        assert told[-1] == feed.Failed("VPP announces a message of 4294967295 octets")
+        vpp.close()
+        source.close()
+
+
+def test_a_sw_if_index_that_no_vpp_gives_is_refused() -> None:
+    details = SimpleNamespace(sw_if_index=2**31)
+    api = SimpleNamespace(sw_interface_dump=lambda **_: [details])
+    client = cast(reporter.Client, SimpleNamespace(api=api))
+    with pytest.raises(reporter.VPPUnavailable, match="sw_if_index 2147483648"):
+        reporter.Vpp(client).interfaces()

@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import EAGAIN, EMFILE
 
 from .inventory import (
     Alive,
@@ -38,7 +39,7 @@ SILENCE = 4.0  # seconds without a word from a VPP that is asked every second
 PATIENCE = 60.0  # seconds of silence after which a new connection is tried
 FIRST_RESTART, LAST_RESTART = 0.5, 30.0  # seconds before a reporter that failed starts anew
 DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message
-ACCEPTS_NOBODY = (0, 11)  # no errno at all (a time-out), EAGAIN: a full backlog
+ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,10 @@ class Feed:
         """To be called a few times a second: starts, and ends, what is due."""
         if self._child is None:
             if now >= self._start_at:
-                self._start(now)
+                try:
+                    self._start(now)
+                except OSError as error:  # no process, no memory, no descriptor left
+                    yield self._fail(now, f"no process to ask VPP with: {error.strerror}")
             return
         silent = now - self._heard
         if not self._asked or silent < SILENCE:
@@ -156,8 +160,8 @@ class Feed:
             return
         except OSError:
             data, descriptors = b"", []
-        if not data:
-            yield from self._ended(now)
+        if not data:  # killed, or never come to speak
+            yield self._fail(now, "the process that asks VPP ended unexpectedly")
             return
         message = unpack(data)
         self._heard = now
@@ -180,8 +184,10 @@ class Feed:
             case Connected(identity):
                 self._assembly = Assembly(identity)
                 yield Present(identity)
-            case Mapped():
+            case Mapped() if descriptors:
                 yield Segment(descriptors[0])
+            case Mapped():  # the kernel had no number left for it
+                yield NoSegment("", EMFILE)
             case Unmapped(reason, errno):
                 yield NoSegment(reason, errno)
             case Changes():
@@ -194,21 +200,21 @@ class Feed:
                 self._end(now)
                 yield Away()
             case Broken(reason):
-                self._end(now, self._pause)
-                self._pause = min(2 * self._pause, LAST_RESTART)
-                yield Failed(reason)
+                yield self._fail(now, reason)
             case Alive():
                 pass
 
-    def _ended(self, now: float) -> Iterator[News]:
-        """The reporter ended without a word: killed, or never come to speak."""
+    def _fail(self, now: float, reason: str) -> Failed:
+        """End the reporter; the next one waits longer."""
         self._end(now, self._pause)
         self._pause = min(2 * self._pause, LAST_RESTART)
-        yield Failed("the process that asks VPP ended unexpectedly")
+        return Failed(reason)
 
     def _start(self, now: float) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
+        self._pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._pipe.setblocking(False)
+        self._opened(self._pipe.fileno())
+        self._heard = now
         settings = self._settings
         with theirs:
             self._child = subprocess.Popen(
@@ -221,9 +227,6 @@ class Feed:
                 pass_fds=(theirs.fileno(),),
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        self._pipe = ours
-        self._heard = now
-        self._opened(ours.fileno())
 
     def _end(self, now: float, pause: float = 0.0) -> None:
         if self._pipe is not None:

@@ -19,6 +19,7 @@ The rules this module keeps:
 import contextlib
 import ctypes
 import os
+import resource
 import select
 import signal
 import socket
@@ -57,6 +58,11 @@ HEARTBEAT = 1.0  # seconds between two questions to a VPP that has nothing to te
 PACE = 0.25  # seconds between two dumps, however many events come
 RARELY = 1.0  # seconds between two dumps that stop the workers
 HANDOVER = 0.5  # seconds that VPP may take to hand over its segment
+
+# No VPP sends as much; what does is no VPP, and must not take the machine's memory.
+LONGEST_MESSAGE = 1 << 24  # octets; 26.06 tells its own definitions in 1.6 MB
+MOST_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a tenth of it
+LAST_INDEX = 1 << 24  # a sw_if_index is a place in a vector, with counters for each thread
 
 AGAIN = -165  # VNET_API_ERROR_EAGAIN: a paged dump goes on from its cursor
 MAX_PAGES = 100_000
@@ -122,6 +128,17 @@ class Client(VPPApiClient):  # type: ignore[misc]
         (number,) = struct.unpack_from(">H", msg)
         definition = self.id_msgdef[number]
         return definition is not None and "context" in definition.field_by_name
+
+    def limit_messages(self) -> None:
+        """Refuse what announces more octets than any message has; once there is a transport."""
+        read_fixed = self.transport._read_fixed
+
+        def read(size: int) -> Any:
+            if size > LONGEST_MESSAGE:
+                raise VPPUnavailable(f"VPP announces a message of {size} octets")
+            return read_fixed(size)
+
+        self.transport._read_fixed = read
 
     def hung_up(self) -> bool:
         """Whether VPP closed the connection."""
@@ -202,6 +219,9 @@ class Vpp:
         details = self._api.sw_interface_dump(
             sw_if_index=NO_INDEX, name_filter_valid=False, _no_type_conversion=True
         )
+        for each in details:
+            if each.sw_if_index > LAST_INDEX:
+                raise VPPUnavailable(f"VPP tells of a sw_if_index {each.sw_if_index}")
         return {
             each.sw_if_index: Interface(
                 sw_if_index=each.sw_if_index,
@@ -429,7 +449,9 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the parent
     os.dup2(2, 1)  # vpp_papi prints
     vpp_serializer.String.unpack = _decode_text
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     client = Client(api_socket, api_dir)
+    client.limit_messages()
 
     def end(error: BaseException | None) -> None:
         if error is None or client.hung_up():
