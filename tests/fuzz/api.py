@@ -1,0 +1,269 @@
+"""Conversations with a VPP that says what none says: the reporter, and what is made of its news.
+
+The VPP is the simulator, whose octets are changed on their way.  Most conversations are
+with a reporter forked from here, and short; some are with the agent's own feed, which starts
+its reporter as always.  However it goes, the reporter ends with its VPP, by its own word;
+its news can be put together, made rows of, and walked.
+"""
+
+import multiprocessing
+import os
+import selectors
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vpp_snmp_agent import mibs
+from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.mib import View
+from vpp_snmp_agent.config import Descriptions, Settings
+from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.simulator.__main__ import arguments
+from vpp_snmp_agent.simulator.api import Client
+from vpp_snmp_agent.simulator.process import Process
+from vpp_snmp_agent.vpp import feed, reporter
+from vpp_snmp_agent.vpp.inventory import (
+    Alive,
+    Assembly,
+    Changes,
+    Connected,
+    Gone,
+    Inventory,
+    Message,
+    unpack,
+)
+from vpp_snmp_agent.vpp.inventory import Broken as Failed
+
+from . import Broken, Tally, dice, mutate
+
+KIND, CASES = "api", 20_000
+WHOLE, WHOLE_CASES = "feed", 500
+SHORT, LONG = 0.15, 1.0  # seconds that a conversation may last, forked or whole
+SILENCE = 0.03  # seconds without an octet, after which VPP is gone
+LAST_WORD = 10.0  # seconds that a reporter has to end when its VPP is gone
+RELEASES = ("22.02", "24.06", "26.06")
+
+
+class Vpp:
+    """The simulator in this process, saying other things than it means to."""
+
+    def __init__(self, run_dir: Path, release: str) -> None:
+        options = arguments(["--run-dir", str(run_dir), "--release", release])
+        self.process = Process(options)
+        self.process.script.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+        self.run_dir = run_dir
+        self.sent = 0
+        self._flush = self.process.api._flush
+        self.process.api._flush = self._change  # type: ignore[method-assign]
+        self.process.loop.modify(self.process.api._listener, selectors.EVENT_READ, self._accept)
+        self.begin(0, 0)
+
+    def begin(self, seed: int, case: int) -> None:
+        """A conversation of its own."""
+        self.hang_up()
+        self.chance = dice(seed, KIND, case)
+        # Most of the early octets are the definitions: damage them rarely, or little else is met.
+        self._share = self.chance.choice((0.0, 0.02, 0.2, 1.0))
+        self.over = False
+
+    def _accept(self, ready: int) -> None:
+        self.process.api._accept(ready)
+        if self.over:
+            self.hang_up()
+
+    def _change(self, client: Client) -> None:
+        if client.outbox and self.chance.random() < self._share:
+            changed = mutate(bytes(client.outbox), self.chance)
+            client.outbox[:] = changed
+        self.sent += len(client.outbox)
+        self._flush(client)
+
+    def turn(self, timeout: float) -> None:
+        """Serve for a moment; now and then tell of an event, and what hides in one."""
+        if self.chance.randrange(20) == 0:
+            interfaces = self.process.router.interfaces
+            index = self.chance.choice(list(interfaces))
+            self.process.router._tell(index, self.chance.randrange(4))
+        for key, ready in self.process.loop.select(timeout):
+            key.data(ready)
+        self.process.api.tell()
+
+    def hang_up(self) -> None:
+        """As a VPP that ends: from now on nobody is listened to."""
+        self.over = True
+        for client in list(self.process.api._clients.values()):
+            self.process.api._drop(client)
+
+    def close(self) -> None:
+        self.process.close()
+        for sock in (self.process.stats, self.process.api._listener):
+            sock.close()
+        os.close(self.process.router.segment.fd)
+
+
+class Rows:
+    """What is made of an inventory, walked to its end."""
+
+    def __init__(self) -> None:
+        self.walked = 0
+
+    def show(self, inventory: Inventory) -> None:
+        table = InterfaceTable(settings=Settings(hide=(), taps="show"))
+        for _ in table.update(inventory, None, Descriptions()):
+            pass
+        table.commit()
+        view = View([each for module in mibs.modules(table) for each in module.objects])
+        name = pdu.oid("1.3.6.1.2.1")
+        while True:
+            found = pdu.decode_varbind(view.get_next(name, False, b""))
+            if found.type is pdu.END_OF_MIB_VIEW:
+                return
+            if found.name <= name:
+                raise Broken(f"a walk goes back from {pdu.dotted(name)}")
+            name = found.name
+            self.walked += 1
+
+
+@contextmanager
+def _forked(vpp: Vpp) -> Iterator[tuple[socket.socket, int]]:
+    """A reporter, and where it is heard."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    run_dir = vpp.run_dir
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        ours.close()
+        multiprocessing.set_start_method("fork", force=True)  # as in a process begun anew
+        paths = (str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"))
+        try:
+            reporter.main([str(theirs.detach()), *paths, "3600"])
+        finally:
+            os._exit(99)  # it ends by itself, and otherwise
+    theirs.close()
+    ours.setblocking(False)
+    try:
+        yield ours, pid
+    finally:
+        ours.close()
+
+
+def _heard(pipe: socket.socket) -> list[Message]:
+    """What it has said by now."""
+    said = []
+    with suppress(BlockingIOError):
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(pipe, feed.DATAGRAM, 4)
+            for each in descriptors:
+                os.close(each)
+            if not data:
+                break
+            said.append(unpack(data))
+    return said
+
+
+def _converse(vpp: Vpp, rows: Rows) -> str:
+    """One conversation with a forked reporter; how it ended."""
+    said: list[Message] = []
+    with _forked(vpp) as (pipe, pid):
+        began = quiet = time.monotonic()
+        before, told = vpp.sent, 0
+        ended = (0, 0)
+        while ended[0] == 0:
+            vpp.turn(0.002)
+            said += _heard(pipe)
+            now = time.monotonic()
+            if vpp.sent != before:
+                before, quiet, told = vpp.sent, now, told + 1
+            # Half of those that have told all are heard no further.
+            all_told = said and isinstance(said[-1], Alive) and vpp.chance.randrange(2)
+            if now - began > SHORT or (told and now - quiet > SILENCE) or all_told:
+                vpp.hang_up()
+            if now - began > SHORT + LAST_WORD:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                raise Broken("the reporter does not end with its VPP")
+            ended = os.waitpid(pid, os.WNOHANG)
+        said += _heard(pipe)
+    if ended[1]:
+        raise Broken(f"the reporter ended with the status {ended[1]:#x}")
+    return _assembled(said, rows)
+
+
+def _assembled(said: list[Message], rows: Rows) -> str:
+    """Put it together as the feed does; how it ended."""
+    assembly: Assembly | None = None
+    for message in said:
+        match message:
+            case Connected(identity):
+                assembly = Assembly(identity)
+            case Changes():
+                if assembly is None:
+                    raise Broken("news before a VPP was there")
+                inventory = assembly.add(message)
+                if inventory is not None:
+                    rows.show(inventory)
+    if not said or not isinstance(said[-1], Gone | Failed):
+        raise Broken(f"the reporter ended without a word: {said[-1:]}")
+    return type(said[-1]).__name__
+
+
+def _feed(vpp: Vpp, rows: Rows) -> str:
+    """One whole conversation, as the agent leads it; how it ended."""
+    run_dir = vpp.run_dir
+    settings = feed.Settings(
+        str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"), 3600
+    )
+    source = feed.Feed(settings)
+    began = time.monotonic()
+    try:
+        for _ in source.check(began):
+            raise Broken("news before anybody was asked")
+        while True:
+            vpp.turn(0.005)
+            for news in source.receive(time.monotonic()):
+                match news:
+                    case feed.Segment(descriptor):
+                        os.close(descriptor)
+                    case Inventory():
+                        rows.show(news)
+                    case feed.Failed(reason):
+                        if "unexpectedly" in reason:
+                            raise Broken(reason)
+                        return "Broken"
+                    case feed.Away():
+                        return "Gone"
+            now = time.monotonic()
+            if now - began > LONG:
+                vpp.hang_up()
+            if now - began > LONG + LAST_WORD:
+                raise Broken("the reporter does not end with its VPP")
+    finally:
+        source.close()
+
+
+def run(seed: int, cases: range, kind: str = KIND) -> Tally:
+    """The cases; how they ended, and how many objects were walked."""
+    tally, rows = Tally(), Rows()
+    converse = _converse if kind == KIND else _feed
+    with tempfile.TemporaryDirectory(prefix="fuzz.") as name:
+        vpps = [Vpp(Path(name) / release, release) for release in RELEASES]
+        for case in cases:
+            vpp = vpps[case % len(vpps)]
+            vpp.begin(seed, case)
+            try:
+                tally[converse(vpp, rows)] += 1
+            except Exception as error:
+                raise Broken(f"{kind} case {case}: {error!r}") from error
+        for vpp in vpps:
+            vpp.close()
+    tally["objects walked"] = rows.walked
+    return tally
+
+
+def run_whole(seed: int, cases: range) -> Tally:
+    """The same with the agent's own feed."""
+    return run(seed, cases, WHOLE)
