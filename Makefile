@@ -6,12 +6,13 @@ VENV := .venv
 PACKAGES := snmpd snmp iproute2 util-linux python3-venv
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint fuzz packages clean
+.PHONY: help demo test lint fuzz soak packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
 	@echo "make test         linter, type checker, all tests"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
+	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
 	@echo "make clean        remove what the others made"
 
 demo: packages $(VENV)/ready
@@ -27,6 +28,9 @@ lint: packages $(VENV)/ready
 
 fuzz: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.fuzz $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
+
+soak: packages $(VENV)/ready
+	@$(VENV)/bin/python -m tests.soak $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
 
 packages:
 	@if command -v snmpd snmpbulkwalk ip unshare nsenter >/dev/null \

@@ -1,159 +1,25 @@
 """The connection to snmpd, against a peer that is slow, deaf, confused or gone."""
 
 import logging
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from vpp_snmp_agent import master as room
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import Column, Module, Rows, Table, UpTime, View
-from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, INTEGER, PDU, Response, SearchRange, oid
+from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.config import Settings, UnixAddress
 from vpp_snmp_agent.loop import Loop
 from vpp_snmp_agent.master import Master
-from vpp_snmp_agent.simulator.stage import PATIENCE
 
-BASE = "1.3.6.1.4.1.99999"
-COLUMN = f"{BASE}.1.1"
-PORTS = 3
-SESSION = 7
-UP_TIME = 4711
-
-
-class Peer:
-    """Where the agent connects, and what it says there."""
-
-    def __init__(self, path: Path) -> None:
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(8)
-        self.socket: socket.socket | None = None
-        self._inbox = b""
-
-    def accept(self) -> None:
-        """Take the connection that waits, in place of the one there was."""
-        if self.socket is not None:
-            self.socket.close()
-        self._listener.settimeout(10)
-        self.socket, _ = self._listener.accept()
-        self.socket.setblocking(False)
-        self._inbox = b""
-
-    def send(self, data: bytes) -> None:
-        assert self.socket is not None
-        self.socket.sendall(data)
-
-    def heard(self) -> list[PDU]:
-        """The whole PDUs that have come."""
-        assert self.socket is not None
-        try:
-            while data := self.socket.recv(1 << 16):
-                self._inbox += data
-        except BlockingIOError:
-            pass
-        found = []
-        while len(self._inbox) >= HEADER_SIZE:
-            header = pdu.decode_header(self._inbox)
-            end = HEADER_SIZE + header.length
-            if len(self._inbox) < end:
-                break
-            found.append(pdu.decode(header, self._inbox[HEADER_SIZE:end]))
-            self._inbox = self._inbox[end:]
-        return found
-
-    def close(self) -> None:
-        for each in (self.socket, self._listener):
-            if each is not None:
-                each.close()
-
-
-def get_next(*starts: str, packet: int = 1) -> bytes:
-    """A GetNext without an end for each."""
-    payload = pdu.ranges_payload(SearchRange(oid(start), False, b"") for start in starts)
-    return pdu.encode(pdu.GETNEXT, payload, session_id=SESSION, packet_id=packet)
-
-
-def get_bulk(repetitions: int, packet: int) -> bytes:
-    ranges = pdu.ranges_payload([SearchRange(oid(BASE), False, b"")])
-    payload = bytes((0, 0)) + repetitions.to_bytes(2, "big") + ranges
-    return pdu.encode(pdu.GETBULK, payload, session_id=SESSION, packet_id=packet)
-
-
-def answered(pdus: list[PDU]) -> dict[int, list[object]]:
-    """The values in the answers, by packet."""
-    return {
-        each.header.packet_id: [varbind.value for varbind in each.body.varbinds]
-        for each in pdus
-        if isinstance(each.body, Response)
-    }
-
-
-class Stage:
-    """A master that turns, and its peer."""
-
-    def __init__(self, path: Path, ports: int = PORTS) -> None:
-        rows = Rows()
-        rows.replace({oid(str(index)): index for index in range(1, ports + 1)})
-        table = Table(f"{BASE}.1", [Column(1, "portIndex", INTEGER, lambda row: row)])
-        objects = [table.over(rows)]
-        self.peer = Peer(path)
-        self.loop = Loop()
-        self.uptime = UpTime()
-        modules = [Module(BASE, "ports", [f"{BASE}.1"], objects)]
-        settings = Settings(address=UnixAddress(str(path)))
-        self.master = Master(settings, View(objects), modules, self.uptime, self.loop)
-
-    def turn(self) -> None:
-        self.master.check(time.monotonic())
-        self.loop.turn(0.001)
-
-    def until(self, what: str, condition: Callable[[], object]) -> None:
-        """Turn until something is so, for so long at most."""
-        limit = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < limit, what
-            self.turn()
-
-    def serve(self) -> None:
-        """From connecting to the last registration, the peer answering as snmpd does."""
-        self.until("it connects", lambda: self.master._socket is not None)
-        self.peer.accept()
-
-        def answer() -> bool:
-            for each in self.peer.heard():
-                payload = UP_TIME.to_bytes(4, "big") + bytes(4)
-                packet = each.header.packet_id
-                self.peer.send(
-                    pdu.encode(pdu.RESPONSE, payload, session_id=SESSION, packet_id=packet)
-                )
-            return self.master.serving
-
-        self.until("it is registered", answer)
-
-    def hear(self, count: int) -> list[PDU]:
-        """So many PDUs of the agent."""
-        heard: list[PDU] = []
-
-        def came() -> bool:
-            heard.extend(self.peer.heard())
-            return len(heard) >= count
-
-        self.until(f"{count} PDUs", came)
-        return heard
-
-    def close(self) -> None:
-        self.master.close()
-        self.peer.close()
-        self.loop.close()
+from .peer import COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    made = Stage(tmp_path / "agentx")
+    made = Stage(tmp_path / "agentx", ports())
     made.serve()
     yield made
     made.close()
@@ -201,7 +67,7 @@ def test_an_answer_that_nobody_waits_for_changes_nothing(stage: Stage) -> None:
 
 
 def test_a_master_that_asks_and_does_not_listen_is_kept_no_answers_for(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "agentx", ports=500)
+    stage = Stage(tmp_path / "agentx", ports(500))
     stage.serve()
     assert stage.peer.socket is not None
     asked, left = 0, b""
@@ -228,10 +94,8 @@ def test_a_master_that_asks_and_does_not_listen_is_kept_no_answers_for(tmp_path:
 
 
 def test_a_master_that_goes_away_before_its_answer_is_connected_again(stage: Stage) -> None:
-    assert stage.peer.socket is not None
     stage.peer.send(get_next(COLUMN))
-    stage.peer.socket.close()
-    stage.peer.socket = None
+    stage.peer.hang_up()
     stage.until("it is lost", lambda: not stage.master.serving)
     stage.serve()
     stage.peer.send(get_next(COLUMN))
@@ -239,13 +103,11 @@ def test_a_master_that_goes_away_before_its_answer_is_connected_again(stage: Sta
 
 
 def test_a_master_that_closes_behind_an_unsent_backlog_is_connected_again(tmp_path: Path) -> None:
-    stage = Stage(tmp_path / "agentx", ports=2000)
+    stage = Stage(tmp_path / "agentx", ports(2000))
     stage.serve()
-    assert stage.peer.socket is not None
     stage.peer.send(get_bulk(2000, 1) * 64)
     stage.until("it waits to send", lambda: stage.master._busy)
-    stage.peer.socket.close()
-    stage.peer.socket = None
+    stage.peer.hang_up()
     stage.until("it is lost", lambda: not stage.master.serving)
     assert not stage.master._unsent
     stage.serve()

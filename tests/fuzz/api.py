@@ -67,7 +67,7 @@ class Vpp:
         self.hang_up()
         self.chance = dice(seed, KIND, case)
         # Most of the early octets are the definitions: damage them rarely, or little else is met.
-        self._share = self.chance.choice((0.0, 0.02, 0.2, 1.0))
+        self.damages = self.chance.choice((0.0, 0.02, 0.2, 1.0))
         self.over = False
 
     def _accept(self, ready: int) -> None:
@@ -76,7 +76,7 @@ class Vpp:
             self.hang_up()
 
     def _change(self, client: Client) -> None:
-        if client.outbox and self.chance.random() < self._share:
+        if client.outbox and self.chance.random() < self.damages:
             changed = mutate(bytes(client.outbox), self.chance)
             client.outbox[:] = changed
         self.sent += len(client.outbox)

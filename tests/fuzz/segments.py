@@ -44,7 +44,6 @@ class Victim:
         self._fill()
         self.places = self._places()
         self.whole = os.pread(writer.fd, SIZE, 0)
-        self._epoch = writer.epoch
         self.segment = Segment(writer.fd)
         self.counters = [Counter(self.segment, name, kind) for name, kind in sources]
         self.readings = self.read()
@@ -96,11 +95,10 @@ class Victim:
                     number = chance.getrandbits(8 * size)
             os.pwrite(self.writer.fd, (number % 256**size).to_bytes(size, "little"), at)
 
-    def repair(self) -> None:
-        """All as it was, but in a new epoch, as VPP leaves it after every change."""
-        self._epoch += 1
+    def repair(self, epoch: int) -> None:
+        """All as it was, but in an epoch that nothing was ever read in."""
         os.pwrite(self.writer.fd, self.whole, 0)
-        self.writer.words[EPOCH_WORD] = self._epoch
+        self.writer.words[EPOCH_WORD] = epoch
 
     def read(self) -> list[int | None]:
         """Every counter of every interface, and of one that is not there."""
@@ -149,7 +147,7 @@ def run(seed: int, cases: range) -> Tally:
                 _read_anew(victim)
             if time.monotonic() - began > LONGEST:
                 raise Broken(f"the readings took {time.monotonic() - began:.1f} s")
-            victim.repair()
+            victim.repair(chance.getrandbits(60))
             if victim.read() != victim.readings:
                 raise Broken("other readings after the repair")
         except Exception as error:

@@ -1,0 +1,134 @@
+"""A million requests, ten thousand connections to snmpd, a thousand to VPP: nothing grows.
+
+The agent's own parts, in processes of this: what is measured is what they keep.
+"""
+
+import logging
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.fuzz.api import Rows, Vpp
+from tests.fuzz.portion import resident
+from tests.peer import Stage, get_next
+from vpp_snmp_agent import look, mibs
+from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.config import Descriptions, Settings
+from vpp_snmp_agent.interfaces.store import Store
+from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp.inventory import Inventory
+
+from .faults import children
+
+GROWTH = 2 << 20  # octets
+WARM = 0.1  # of all, after which memory has settled
+AT_ONCE = 50  # requests under way
+
+
+def requests(count: int) -> Iterator[None]:
+    """Walks over the edge router's live counters, many requests under way at once."""
+    with tempfile.TemporaryDirectory(prefix="leaks.") as name, Simulator(Path(name)) as vpp:
+        settings = Settings(
+            api_socket=str(vpp.api_socket),
+            stats_socket=str(vpp.stats_socket),
+            api_dir=str(vpp.api_dir),
+        )
+        table = look.rows_of(look.ask(settings), Store(), Descriptions(), settings)
+        stage = Stage(Path(name) / "agentx", mibs.modules(table))
+        stage.serve()
+        position = "1.3.6.1.2.1.2"
+        for number in range(0, count, AT_ONCE):
+            stage.peer.send(AT_ONCE * get_next(position, packet=number))
+            *_, last = stage.hear(AT_ONCE)
+            assert isinstance(last.body, pdu.Response)
+            (found,) = last.body.varbinds
+            ended = found.type is pdu.END_OF_MIB_VIEW
+            position = "1.3.6.1.2.1.2" if ended else pdu.dotted(found.name)
+            for _ in range(AT_ONCE):
+                yield
+        stage.close()
+
+
+def connections(count: int) -> Iterator[None]:
+    """To snmpd: made, asked over once, and lost."""
+    with tempfile.TemporaryDirectory(prefix="leaks.") as name:
+        stage = Stage(Path(name) / "agentx", mibs.modules(InterfaceTable()))
+        for _ in range(count):
+            stage.serve()
+            stage.peer.send(get_next("1.3.6.1.2.1.2"))
+            stage.hear(1)
+            stage.peer.hang_up()
+            stage.until("it is lost", lambda: not stage.master.serving)
+            yield
+        stage.close()
+
+
+def vpps(count: int) -> Iterator[None]:
+    """To VPP, by a reporter each: told whole, made rows of, walked, and lost."""
+    with tempfile.TemporaryDirectory(prefix="leaks.") as name:
+        vpp, rows = Vpp(Path(name), "26.06"), Rows()
+        source = feed.Feed(
+            feed.Settings(f"{name}/api.sock", f"{name}/stats.sock", f"{name}/api", 3600.0)
+        )
+        for _ in range(count):
+            vpp.begin(0, 0)
+            vpp.damages = 0.0
+            limit, gone = time.monotonic() + 30, False
+            while not gone:
+                assert time.monotonic() < limit
+                vpp.turn(0.005)
+                for news in (
+                    *source.check(time.monotonic()),
+                    *(source.receive(time.monotonic()) if source.fileno() >= 0 else ()),
+                ):
+                    match news:
+                        case feed.Segment(descriptor):
+                            os.close(descriptor)
+                        case Inventory() if not vpp.over:
+                            rows.show(news)
+                            vpp.hang_up()
+                        case feed.Away() if vpp.over:
+                            gone = True
+            yield
+        source.close()
+        vpp.close()
+
+
+KINDS: dict[str, tuple[int, Callable[[int], Iterator[None]]]] = {
+    "requests": (1_000_000, requests),
+    "connections to snmpd": (10_000, connections),
+    "connections to VPP": (1_000, vpps),
+}
+QUICK = 50  # of so many, one
+
+
+def measure(task: tuple[str, int]) -> tuple[str, int, int, int, int]:
+    """(kind, how many, octets grown, descriptors more, children more) since it was warm."""
+    kind, count = task
+    logging.disable()
+    settled = (0, 0, 0)
+    last = settled
+    for number, _ in enumerate(KINDS[kind][1](count), 1):
+        if number in (int(count * WARM), count):
+            last = (resident(), len(os.listdir("/proc/self/fd")), len(children(os.getpid())))
+            if number != count:
+                settled = last
+    return kind, count, *(b - a for a, b in zip(settled, last, strict=True))  # type: ignore[return-value]
+
+
+def run(quick: bool) -> bool:
+    """Whether nothing grew."""
+    tasks = [(kind, count // (QUICK if quick else 1)) for kind, (count, _) in KINDS.items()]
+    sound = True
+    fresh = multiprocessing.get_context("spawn")
+    with fresh.Pool(2, maxtasksperchild=1) as pool:
+        for kind, count, octets, descriptors, processes in pool.imap(measure, reversed(tasks)):
+            print(f"{count:,} {kind}: {octets / (1 << 20):+.2f} MiB since the first tenth,", end="")
+            print(f" {descriptors:+} descriptors, {processes:+} processes", flush=True)
+            sound &= octets <= GROWTH and not descriptors and not processes
+    return sound

@@ -1,0 +1,135 @@
+"""One port asked fifty times a second, in the smallest way there is: who answers, how soon, what.
+
+An SNMPv2c GET (RFC 3416) of three objects, written and read here: starting a net-snmp tool
+takes longer than what is to be measured.
+"""
+
+import ctypes
+import os
+import socket
+import threading
+import time
+from typing import NamedTuple
+
+from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError
+
+PAUSE = 0.02  # seconds between an answer and the next question
+PATIENCE = 1.0  # seconds for an answer
+CLONE_NEWNET = 0x40000000
+INTEGER, OCTET_STRING, OID, NULL, SEQUENCE = 0x02, 0x04, 0x06, 0x05, 0x30
+COUNTER64, GET, RESPONSE = 0x46, 0xA0, 0xA2
+
+
+def _tlv(tag: int, value: bytes) -> bytes:
+    length = bytes((len(value),)) if len(value) < 128 else b"\x81" + bytes((len(value),))
+    return bytes((tag,)) + length + value
+
+
+def _oid(dotted: str) -> bytes:
+    first, second, *rest = map(int, dotted.split("."))
+    coded = bytes((40 * first + second,))
+    for number in rest:
+        low, number = bytes((number & 0x7F,)), number >> 7
+        while number:
+            low, number = bytes((0x80 | number & 0x7F,)) + low, number >> 7
+        coded += low
+    return _tlv(OID, coded)
+
+
+def _get(request: int, names: list[str]) -> bytes:
+    varbinds = b"".join(_tlv(SEQUENCE, _oid(name) + _tlv(NULL, b"")) for name in names)
+    number = _tlv(INTEGER, request.to_bytes(4, "big"))
+    zero = _tlv(INTEGER, b"\0")
+    pdu = _tlv(GET, number + zero + zero + _tlv(SEQUENCE, varbinds))
+    return _tlv(SEQUENCE, _tlv(INTEGER, b"\1") + _tlv(OCTET_STRING, COMMUNITY.encode()) + pdu)
+
+
+def _parts(data: bytes) -> list[tuple[int, bytes]]:
+    """The elements of a constructed value."""
+    found = []
+    while data:
+        tag, length, at = data[0], data[1], 2
+        if length & 0x80:
+            at += length & 0x7F
+            length = int.from_bytes(data[2:at], "big")
+        found.append((tag, data[at : at + length]))
+        data = data[at + length :]
+    return found
+
+
+def _values(message: bytes, request: int) -> list[tuple[int, bytes]] | None:
+    """(type, octets) of each value in the answer to that request."""
+    ((_, whole),) = _parts(message)
+    tag, pdu = _parts(whole)[2]
+    number, error, _, varbinds = (value for _, value in _parts(pdu))
+    if tag != RESPONSE or int.from_bytes(number, "big") != request:
+        return None
+    if any(error):
+        return []
+    return [_parts(varbind)[1] for _, varbind in _parts(varbinds)]
+
+
+class Sample(NamedTuple):
+    """One question: when, how long it took (None: no answer), and what was said."""
+
+    at: float
+    took: float | None
+    octets: int | None  # ifHCInOctets
+    status: int | None  # ifOperStatus
+
+
+class Probe:
+    """Asks one port until it is told to end."""
+
+    def __init__(self, snmpd: Snmpd, index: int) -> None:
+        self._snmpd = snmpd
+        self._names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]
+        self.samples: list[Sample] = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._ask_all)
+
+    def __enter__(self) -> "Probe":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _ask_all(self) -> None:
+        sock, asked_of, number = None, None, 1 << 24
+        while not self._ending.wait(PAUSE):
+            number += 1
+            began = time.monotonic()
+            try:
+                pid = self._snmpd.pid
+                if sock is None or pid != asked_of:
+                    sock, asked_of = self._connect(pid), pid
+                self.samples.append(self._ask(sock, number, began))
+            except (OSError, StageError):  # no snmpd, and perhaps no namespace of it
+                self.samples.append(Sample(began, None, None, None))
+                sock = None
+
+    def _connect(self, pid: int) -> socket.socket:
+        if os.geteuid() == 0:
+            # A thread is in a network namespace of its own (setns(2)).
+            with open(f"/proc/{pid}/ns/net", "rb") as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(PATIENCE)
+        host, port = self._snmpd._agent.split(":")
+        sock.connect((host, int(port)))
+        return sock
+
+    def _ask(self, sock: socket.socket, number: int, began: float) -> Sample:
+        sock.send(_get(number, self._names))
+        while True:
+            values = _values(sock.recv(1 << 16), number)
+            if values is not None:
+                break
+        took = time.monotonic() - began
+        if len(values) != 2 or values[0][0] != COUNTER64:
+            return Sample(began, took, None, None)
+        octets, status = (int.from_bytes(value, "big") for _, value in values)
+        return Sample(began, took, octets, status)

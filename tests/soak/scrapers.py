@@ -1,0 +1,217 @@
+"""Four pollers at once, each in its own way, and what must be so in everything they are told.
+
+Numbers go to the oracle.  Names, order and presence are judged here: a port bears one name
+for ever, is there unless somebody took it away, and its counters go back only where
+ifCounterDiscontinuityTime says so.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
+from vpp_snmp_agent.simulator.stage import Snmpd, StageError
+
+from .oracle import CELLS, Answer, Oracle
+
+IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
+NAME, DISCONTINUITY = f"{IF_X_ENTRY}.1", f"{IF_X_ENTRY}.19"
+COUNTERS = {
+    f"{IF_ENTRY}.10": "ifInOctets",
+    f"{IF_ENTRY}.13": "ifInDiscards",
+    f"{IF_ENTRY}.14": "ifInErrors",
+    f"{IF_ENTRY}.15": "ifInUnknownProtos",
+    f"{IF_ENTRY}.16": "ifOutOctets",
+    f"{IF_ENTRY}.20": "ifOutErrors",
+    f"{IF_X_ENTRY}.6": "ifHCInOctets",
+    f"{IF_X_ENTRY}.7": "ifHCInUcastPkts",
+    f"{IF_X_ENTRY}.10": "ifHCOutOctets",
+    f"{IF_X_ENTRY}.11": "ifHCOutUcastPkts",
+}
+assert set(COUNTERS.values()) == set(CELLS)
+# What LibreNMS asks of one port at once.
+PORT = [
+    *(f"{IF_X_ENTRY}.{n}" for n in (1, 6, 7, 8, 9, 10, 11, 12, 13, 15, 18)),
+    *(f"{IF_ENTRY}.{n}" for n in (2, 3, 4, 6, 7, 8, 9, 13, 14, 19, 20)),
+    DISCONTINUITY,
+]
+PORTS = {spec.host or spec.full_name: spec.full_name for spec in EDGE_ROUTER}
+
+# Interfaces that come and go: sub-interfaces of one that stays.
+CHURNED_ON, CHURNED_HOST = "TenGigabitEthernet1/0/2", "enp1s0f2"
+CHURNED = range(3000, 3020)
+KNOWN = (
+    PORTS
+    | {name: name for name in PORTS.values()}  # as it is called without its LCP pair
+    | {f"{CHURNED_HOST}.{n}": f"{CHURNED_ON}.{n}" for n in CHURNED}
+    | {f"{CHURNED_ON}.{n}": f"{CHURNED_ON}.{n}" for n in CHURNED}
+)
+
+Told = dict[str, str]
+
+
+class Judge:
+    """What all pollers were told, by ifIndex."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.answered = 0  # objects
+        self.unanswered: list[str] = []
+        self.changed: list[str] = []
+        self.backward: list[str] = []
+        self.vanished: list[str] = []
+        self._blind: list[list[float]] = []
+        self._names: dict[int, str] = {}  # VPP's name
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def blind(self, grace: float = 1.5) -> Iterator[None]:
+        """Nobody need answer within, nor a moment longer."""
+        window = [time.monotonic(), float("inf")]
+        self._blind.append(window)
+        try:
+            yield
+        finally:
+            window[1] = time.monotonic() + grace
+
+    def is_blind(self, asked: float, answered: float) -> bool:
+        return any(begun <= answered and asked <= ended for begun, ended in self._blind)
+
+    def failed(self, what: str, asked: float) -> None:
+        """Somebody got no answer."""
+        if not self.is_blind(asked, time.monotonic()):
+            self.unanswered.append(f"{asked:.2f}: {what}")
+
+    def hear(self, told: Told, asked: float, whole: bool) -> None:
+        """Take an answer; `whole`: of every port."""
+        answered = time.monotonic()
+        blind = self.is_blind(asked, answered)
+        answers, names = [], set()
+        with self._lock:
+            for oid, value in told.items():
+                column, _, tail = oid.rpartition(".")
+                kind, _, text = value.partition(": ")
+                if kind.startswith("No "):
+                    continue
+                self.answered += 1
+                index = int(tail)
+                if column == NAME:
+                    names.add(text.strip('"'))
+                    self._is_named(index, text.strip('"'))
+                elif column in COUNTERS and index in self._names:
+                    name = self._names[index]
+                    answers.append(Answer(name, COUNTERS[column], int(text), asked, answered))
+        missing = {name for name, vpps in PORTS.items() if not {name, vpps} & names}
+        if whole and missing and not blind:
+            self.vanished.append(f"{asked:.2f}-{answered:.2f}: {sorted(missing)}")
+        self.oracle.hear(answers)
+
+    def _is_named(self, index: int, name: str) -> None:
+        vpps = KNOWN.get(name, f"unknown {name}")
+        before = self._names.setdefault(index, vpps)
+        if before != vpps or sum(each == vpps for each in self._names.values()) > 1:
+            self.changed.append(f"{index} was {before}, is {name}")
+
+
+class Scraper:
+    """A poller that polls without a pause."""
+
+    def __init__(
+        self,
+        snmpd: Snmpd,
+        judge: Judge,
+        poll: Callable[["Scraper", random.Random], None],
+        seed: int,
+    ) -> None:
+        self.snmpd = snmpd
+        self.judge = judge
+        self._poll = poll
+        self._chance = random.Random(seed)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.polls = 0
+        # By ifIndex and column the last value, by ifIndex what the last polls said of jumps.
+        self._last: dict[str, int] = {}
+        self._jumps: dict[str, list[str]] = {}
+
+    def __enter__(self) -> "Scraper":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.wait(0.02):
+            self._poll(self, self._chance)
+            self.polls += 1
+
+    def ask(
+        self, tool: str, *words: str, options: tuple[str, ...] = (), whole: bool = False
+    ) -> None:
+        """Run a net-snmp tool, and have judged what it prints."""
+        asked = time.monotonic()
+        try:
+            done = self.snmpd.run(tool, *words, options=("-On", *options))
+        except (StageError, OSError) as error:
+            self.judge.failed(str(error), asked)
+            return
+        told = {}
+        for line in done.stdout.splitlines():
+            name, equals, value = line.partition(" = ")
+            if equals and name.startswith("."):
+                told[name[1:]] = value
+        self._look_back(told, asked)
+        self.judge.hear(told, asked, whole)
+
+    def _look_back(self, told: Told, asked: float) -> None:
+        """Of what is told together with ifCounterDiscontinuityTime."""
+        for oid, value in told.items():
+            column, _, index = oid.rpartition(".")
+            if column == DISCONTINUITY:
+                self._jumps[index] = [*self._jumps.get(index, []), value][-3:]
+        for oid, value in told.items():
+            column, _, index = oid.rpartition(".")
+            if not column.startswith(IF_X_ENTRY) or column not in COUNTERS:
+                continue
+            if not value.startswith("Counter64: ") or f"{DISCONTINUITY}.{index}" not in told:
+                continue
+            now, before = int(value.partition(": ")[2]), self._last.get(oid, 0)
+            self._last[oid] = now
+            if now < before and len(set(self._jumps[index])) == 1:
+                self.judge.backward.append(f"{asked:.2f}: {oid} from {before} to {now}")
+
+
+def librenms(self: Scraper, chance: random.Random) -> None:
+    """ifXEntry whole, columns of ifEntry, then one port of 23 objects."""
+    self.ask("snmpbulkwalk", IF_X_ENTRY, options=("-Cr10",), whole=True)
+    for number in chance.sample((2, 7, 8, 9, 3, 6, 4, 14, 20, 13, 19), 3):
+        self.ask("snmpbulkwalk", f"{IF_ENTRY}.{number}", options=("-Cr10",))
+    index = chance.choice((1001, 1006, 1019))
+    self.ask("snmpget", *(f"{column}.{index}" for column in PORT))
+
+
+def cacti(self: Scraper, chance: random.Random) -> None:
+    """A re-index, a column at a time, and the 32-bit counters."""
+    for column in (f"{IF_ENTRY}.1", f"{IF_ENTRY}.8", f"{IF_ENTRY}.2", NAME, f"{IF_ENTRY}.5"):
+        self.ask("snmpwalk", column, whole=column == NAME)
+    self.ask("snmpget", "1.3.6.1.2.1.2.1.0")
+    self.ask("snmpwalk", f"{IF_ENTRY}.{chance.choice((10, 16))}")
+
+
+def exporter(self: Scraper, chance: random.Random) -> None:
+    """Both subtrees, 25 repetitions."""
+    self.ask("snmpbulkwalk", IF_X_ENTRY.rpartition(".")[0], options=("-Cr25",), whole=True)
+    self.ask("snmpbulkwalk", IF_ENTRY, options=("-Cr25",))
+
+
+def wide(self: Scraper, chance: random.Random) -> None:
+    """Many columns and repetitions in one request."""
+    columns = [NAME, *COUNTERS, DISCONTINUITY]
+    self.ask("snmpbulkget", *columns, options=(f"-Cr{chance.choice((5, 20, 40))}", "-t3"))
+
+
+SCRAPERS = {"LibreNMS": librenms, "Cacti": cacti, "exporter": exporter, "GETBULK": wide}
