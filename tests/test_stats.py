@@ -273,6 +273,32 @@ def test_a_kept_lock_is_noticed_without_a_reading(
     assert drops.read(4) == 5
 
 
+def test_a_counter_that_was_looked_at_is_read_under_a_kept_lock_though_never_read_before(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    drops.look()
+    assert writer.grow(["/if/drops"], 1000)  # it moves
+    drops.look()
+    put(writer, "/if/drops", 1, 999, 5)
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    writer.hold(True)
+    segment.look_at_lock()
+    assert drops.read(999) == 5
+    drops.look()
+    assert drops.read(999) == 5
+
+
+def test_a_look_at_what_is_damaged_is_no_failure(writer: Writer) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    right = writer.words[DIRECTORY_WORD]
+    writer.words[DIRECTORY_WORD] = 2**63
+    drops.look()
+    writer.words[DIRECTORY_WORD] = right
+    assert drops.read(0) == 0
+
+
 def test_a_lock_that_was_taken_anew_is_another_one(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

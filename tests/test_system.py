@@ -253,6 +253,36 @@ def test_while_vpp_hangs_counters_go_on(agent: Agent, snmpd: Snmpd, vpp: Simulat
     until("the end is told", lambda: "answers again" in agent.text())
 
 
+def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    """Not even where VPP's API tells nothing of it for as long as it likes."""
+    index = next(index for index, name in snmpd.column(IF_NAME).items() if name == "bond0.130")
+    octets = snmpd.column(HC_IN)[index]
+    assert int(octets) > 0
+    vpp.run()
+    vpp.hang()
+    vpp.reuse("BondEthernet0.130", name="loop77", dev_type="Loopback", traffic={"rx": 9e6})
+    until("the new one has counted more", lambda: vpp.truth()["loop77"].rx.bytes > 2 * int(octets))
+    told = snmpd.column(HC_IN)
+    assert (snmpd.column(IF_NAME)[index], told[index]) == ("bond0.130", octets)
+    assert int(told[1001]) < int(snmpd.column(HC_IN)[1001])  # the others are live
+    vpp.resume()
+    until("the new one is there", lambda: "loop77" in snmpd.column(IF_NAME).values())
+
+
+def test_counters_go_on_under_a_lock_that_is_kept_for_ever(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    before = snmpd.column(HC_IN)
+    vpp.run()
+    vpp.hang()
+    vpp.hold_lock()
+    until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
+    truth = vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
+    assert truth <= int(snmpd.column(HC_IN)[1001]) <= vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
+
+
 def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
     status = f"{IF_TABLE}.8"

@@ -125,8 +125,7 @@ class Agent:
         self._master.check(now)
         for news in self._feed.check(now):
             self._vpp_tells(news)
-        if self._segment is not None:
-            self._segment.look_at_lock()
+        self._table.look()
         if self._restore_at is not None and now >= self._restore_at:
             self._restore(UNKNOWN)
         if self._table.leftover and self._settled(now):

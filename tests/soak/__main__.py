@@ -4,8 +4,6 @@ python -m tests.soak [--minutes M] [--quick] [--seed S]
 """
 
 import argparse
-import os
-import resource
 import secrets
 import sys
 import tempfile
@@ -20,25 +18,15 @@ from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 
-from . import leaks
-from .faults import SETTLE, Injector, Window, children
+from . import churn, leaks
+from .faults import SETTLE, Injector, Window
 from .oracle import Oracle
-from .probe import Probe, Sample
+from .probe import Probe, Sample, use
 from .scrapers import IF_X_ENTRY, PORTS, SCRAPERS, Judge, Scraper
 
 MINUTES, QUICK = 5.0, 1.0
 UNDISTURBED = 0.3  # of the time at the end, in which the agent is not restarted
 PROBED = 1001  # eno1
-
-
-def use(pid: int) -> tuple[float, int, int]:
-    """(resident MiB, file descriptors, processes) of an agent and its child."""
-    pids = [pid, *children(pid)]
-    octets = descriptors = 0
-    for each in pids:
-        octets += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * resource.getpagesize()
-        descriptors += len(os.listdir(f"/proc/{each}/fd"))
-    return octets / (1 << 20), descriptors, len(pids)
 
 
 def milliseconds(seconds: float | None) -> str:
@@ -142,6 +130,7 @@ def main() -> int:
     seed = secrets.randbelow(10**9) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
     sound = soak(QUICK if options.quick else options.minutes, seed)
+    sound &= churn.run(quick=options.quick)
     sound &= leaks.run(quick=options.quick)
     print(f"seed {seed}: {'all is well' if sound else 'SOMETHING IS WRONG'}")
     return 0 if sound else 1

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 
 from .oracle import LEARNED, Oracle
+from .probe import children
 from .scrapers import CHURNED, CHURNED_HOST, CHURNED_ON, PORTS, Judge
 
 SETTLE = 8  # seconds, the agent's setting
@@ -278,12 +278,3 @@ class Injector:
             self._wait(2.0)
             with self._oracle.lock:
                 self._vpp.create_pair(name, host)
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    found = []
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found += [int(each) for each in thread.read_text().split()]
-    return found

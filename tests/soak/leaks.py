@@ -23,7 +23,7 @@ from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.inventory import Inventory
 
-from .faults import children
+from .probe import children
 
 GROWTH = 2 << 20  # octets
 WARM = 0.1  # of all, after which memory has settled

@@ -129,7 +129,7 @@ class Oracle:
             ending = [
                 lives[-1]
                 for name, lives in self.lives.items()
-                if (everything or name in names) and lives[-1].ended is None
+                if (everything or name in names) and lives and lives[-1].ended is None
             ]
             yield
             for life in ending:

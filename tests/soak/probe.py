@@ -1,4 +1,4 @@
-"""One port asked fifty times a second, in the smallest way there is: who answers, how soon, what.
+"""What the agent takes, and one port asked fifty times a second: who answers, how soon, what.
 
 An SNMPv2c GET (RFC 3416) of three objects, written and read here: starting a net-snmp tool
 takes longer than what is to be measured.
@@ -6,12 +6,15 @@ takes longer than what is to be measured.
 
 import ctypes
 import os
+import resource
 import socket
 import threading
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
-from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError
+from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError, until
 
 PAUSE = 0.02  # seconds between an answer and the next question
 PATIENCE = 1.0  # seconds for an answer
@@ -67,6 +70,26 @@ def _values(message: bytes, request: int) -> list[tuple[int, bytes]] | None:
     if any(error):
         return []
     return [_parts(varbind)[1] for _, varbind in _parts(varbinds)]
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += [int(each) for each in thread.read_text().split()]
+    return found
+
+
+def use(agent: int) -> tuple[float, int, int]:
+    """(resident MiB, file descriptors, processes) of an agent and its reporter."""
+    # One that writes the state file is soon gone.
+    until("only the reporter is left", lambda: len(children(agent)) == 1)
+    octets = descriptors = 0
+    for each in (agent, *children(agent)):
+        octets += int(Path(f"/proc/{each}/statm").read_text().split()[1]) * resource.getpagesize()
+        descriptors += len(os.listdir(f"/proc/{each}/fd"))
+    return octets / (1 << 20), descriptors, 1 + len(children(agent))
 
 
 class Sample(NamedTuple):

@@ -46,12 +46,19 @@ _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
 class CounterSet:
     """Where all these counters lie in one segment."""
 
-    __slots__ = ("counters", "inode", "name_at")
+    __slots__ = ("_look_at_lock", "counters", "inode", "name_at")
 
     def __init__(self, segment: Segment) -> None:
         self.inode = segment.inode
         self.name_at = segment.name_at
+        self._look_at_lock = segment.look_at_lock
         self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
+
+    def look(self) -> None:
+        """To be called a few times a second: pollers may come too rarely to notice a lock."""
+        self._look_at_lock()
+        for counter in self.counters:
+            counter.look()
 
 
 class InterfaceCounters:

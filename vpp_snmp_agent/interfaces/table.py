@@ -271,6 +271,11 @@ class InterfaceTable:
         changed_at = row.changed_at if row.oper_status == naming.DOWN else now
         return replace(row, name=name, oper_status=naming.DOWN, changed_at=changed_at)
 
+    def look(self) -> None:
+        """To be called a few times a second, whether anybody asks or not."""
+        if self._sources is not None:
+            self._sources.look()
+
     def commit(self) -> None:
         """Show the prepared rows, and remember them."""
         rows, self.prepared = self.prepared, None

@@ -344,6 +344,18 @@ class Counter:
                 return total & _U64
         raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
 
+    def look(self) -> None:
+        """Note where the cells lie, so that they can be read if VPP hangs in its lock next."""
+        segment = self._segment
+        try:
+            epoch = segment.settled_epoch()
+            if epoch not in (self.epoch, segment.kept_in):
+                self._locate(epoch)
+                if not segment.unchanged(epoch):
+                    self.epoch = -1
+        except (SegmentUnavailable, IndexError):
+            return  # the next look, or the next reading, finds out
+
     def _locate(self, epoch: int) -> None:
         threads = self._segment.locate(self._name, self._kind)
         if epoch == self._segment.kept_in and threads != self._threads:

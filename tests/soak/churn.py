@@ -1,0 +1,124 @@
+"""A thousand interfaces that come and go again and again, a burst of link flaps, and walks."""
+
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+
+from .probe import use
+
+POOL, FLAPS = 1000, 10_000
+BASE = 200  # interfaces that stay
+PARENT = "HundredGigabitEthernet1/0/0"
+NAMES = "1.3.6.1.2.1.31.1.1.1.1"
+SECONDS, QUICK_SECONDS = 60.0, 10.0
+GROWTH = 2.0  # MiB
+# Asked at each look, and at each look that stops VPP's workers.
+LOOK, RARE_LOOK = "sw_interface_dump", "sw_bond_interface_dump"
+LOOKS, RARE_LOOKS = 5, 1  # at most, a second
+
+
+class Walker:
+    """Walks ifName without a pause; a walk that ends improperly or out of order is told."""
+
+    def __init__(self, snmpd: Snmpd) -> None:
+        self._snmpd = snmpd
+        self.walks = 0
+        self.wrong: list[str] = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Walker":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            done = self._snmpd.run("snmpbulkwalk", NAMES, options=("-On", "-Cr25"), check=False)
+            names = [line.partition(" = ")[0] for line in done.stdout.splitlines()]
+            indexes = [int(name.rpartition(".")[2]) for name in names]
+            if done.returncode or indexes != sorted(set(indexes)) or len(indexes) < BASE:
+                self.wrong.append(f"{len(indexes)} rows, {done.stderr.strip()}")
+            self.walks += 1
+
+
+class Rates:
+    """How often VPP was asked what, at the most within a second."""
+
+    def __init__(self, vpp: Simulator) -> None:
+        self._vpp = vpp
+        self._seen: list[tuple[float, dict[str, int]]] = []
+        self.most = {LOOK: 0, RARE_LOOK: 0}
+
+    def look(self) -> None:
+        now = time.monotonic()
+        self._seen = [each for each in self._seen if each[0] > now - 1.0]
+        self._seen.append((now, self._vpp.calls()))
+        for name in self.most:
+            first, last = self._seen[0][1].get(name, 0), self._seen[-1][1].get(name, 0)
+            self.most[name] = max(self.most[name], last - first)
+
+
+def churn(vpp: Simulator, rates: Rates, seconds: float) -> int:
+    """Add and delete the pool, with LCP pairs, again and again; how often."""
+    rounds, end = 0, time.monotonic() + seconds
+    while not rounds or time.monotonic() < end:
+        for number in range(POOL):
+            sub_id = 5000 + number
+            vpp.add_sub(PARENT, sub_id, outer=100, inner=number + 1, host=f"ice0.{sub_id}")
+            if not number % 50:
+                rates.look()
+        for number in range(POOL):
+            vpp.delete(f"{PARENT}.{5000 + number}")
+            if not number % 50:
+                rates.look()
+        rounds += 1
+    return rounds
+
+
+def run(quick: bool) -> bool:
+    """Whether all walks were right, memory flat and VPP left in peace."""
+    with tempfile.TemporaryDirectory(prefix="churn.") as name, ExitStack() as stack:
+        directory = Path(name)
+        (directory / "agent.yaml").write_text("settle: 0\n")
+        vpp = stack.enter_context(
+            Simulator(directory / "vpp", interfaces=BASE, pairs=True, segment_size=1 << 27)
+        )
+        snmpd = stack.enter_context(Snmpd(directory / "snmp"))
+        flags = ("-f", str(directory / "agent.yaml"))
+        agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
+        until("the rows are served", lambda: len(snmpd.column(NAMES)) == BASE)
+        walker = stack.enter_context(Walker(snmpd))
+        rates = Rates(vpp)
+        rounds = churn(vpp, rates, 0.0)  # what the largest number of rows takes is taken
+        settled = use(agent.pid)
+        rounds += churn(vpp, rates, QUICK_SECONDS if quick else SECONDS)
+        for number in range(FLAPS):
+            vpp.set_link(PARENT, bool(number % 2))
+            if not number % 200:
+                rates.look()
+        until("the last state shows", lambda: snmpd.column("1.3.6.1.2.1.2.2.1.8")[1001] == "1")
+        until("the pool is gone", lambda: len(snmpd.column(NAMES)) == BASE)
+        walker.__exit__()
+        after = use(agent.pid)
+    grown = after[0] - settled[0]
+    print(f"{rounds} times {POOL:,} interfaces made and deleted, {FLAPS:,} flaps:", end=" ")
+    print(f"{walker.walks} walks, {len(walker.wrong)} wrong; {grown:+.1f} MiB; at most", end=" ")
+    print(f"{rates.most[LOOK]} dumps a second, {rates.most[RARE_LOOK]} that stop workers")
+    for each in walker.wrong[:5]:
+        print(f"    {each}")
+    return (
+        not walker.wrong
+        and grown <= GROWTH
+        and rates.most[LOOK] <= LOOKS
+        and rates.most[RARE_LOOK] <= RARE_LOOKS
+        and after[1:] == settled[1:]
+    )
