@@ -31,7 +31,7 @@ from .vpp.inventory import Inventory
 from .vpp.stats import Segment, SegmentUnavailable
 
 TICK = 0.25  # seconds between two looks at what is due
-FIRST_WORD = 5.0  # seconds that VPP has to speak before its last known rows are shown
+FIRST_WORD = 1.0  # seconds that VPP has to speak before its last known rows are shown
 UNHURRIED = 10.0  # seconds between two writings of what is no new index
 
 
@@ -274,6 +274,8 @@ class Agent:
             case feed.Answering():
                 self._vpp_is(logging.INFO, "VPP answers again", "")
             case feed.Failed(reason):
+                if self._restore_at is not None:
+                    self._restore(UNKNOWN)
                 self._vpp_is(logging.ERROR, "VPP cannot be asked", reason)
 
     def _vpp_is(self, level: int, state: str, detail: str) -> None:

@@ -73,6 +73,7 @@ def soak(minutes: float, seed: int) -> bool:
         vpp = stack.enter_context(Simulator(directory / "vpp"))
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ("-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml"))
+        flags += ("--api-dir", str(vpp.api_dir))
         agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_ENTRY}.6")) == len(PORTS))
         oracle = stack.enter_context(Oracle(vpp))
@@ -117,6 +118,13 @@ def soak(minutes: float, seed: int) -> bool:
     for mebibytes, descriptors, processes in (settled, after):
         print(f"{mebibytes:.1f} MiB, {descriptors} descriptors, {processes} processes", end="; ")
     print(f"{len(log.splitlines())} lines logged")
+    if any(figures.values()):
+        print("\nWhat was done, and what the agent said of it:")
+        offset = time.time() - time.monotonic()
+        for window in injector.windows:
+            clock = time.strftime("%H:%M:%S", time.localtime(window.begun + offset))
+            print(f"{clock} {window.begun:.2f}-{window.ended:.2f} {window.kind}")
+        print(log)
     return not any(figures.values())
 
 

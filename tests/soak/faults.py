@@ -189,8 +189,8 @@ class Injector:
     def _keep_lock(self, kind: str, hang: bool) -> None:
         with self._window(kind):
             with self._oracle.lock:
-                held = len(self._oracle.hidden)
-                self._oracle.hidden.append((time.monotonic(), float("inf")))
+                held = [time.monotonic(), float("inf")]
+                self._oracle.hidden.append(held)
                 self._vpp.hold_lock()
                 if hang:
                     self._vpp.hang()
@@ -199,8 +199,7 @@ class Injector:
                 if hang:
                     self._vpp.resume()
                 self._vpp.hold_lock(False)
-                begun, _ = self._oracle.hidden[held]
-                self._oracle.hidden[held] = (begun, time.monotonic() + 0.1)
+                held[1] = time.monotonic() + 0.1
 
     def lock_kept(self) -> None:
         self._keep_lock("lock kept", hang=False)

@@ -84,7 +84,7 @@ class Oracle:
         self.vpp = vpp
         self.lock = threading.RLock()  # whoever speaks to the simulator holds it
         self.lives: dict[str, list[Life]] = {}
-        self.hidden: list[tuple[float, float]] = []  # when the lock was held
+        self.hidden: list[list[float]] = []  # when the lock was held, or often
         self._pending: list[Answer] = []
         self.wrong: list[str] = []
         self.checked = 0
@@ -134,6 +134,8 @@ class Oracle:
             yield
             for life in ending:
                 life.ended = max(now, time.monotonic())
+            # While VPP changes its structures the last reading may stand for a moment.
+            self.hidden.append([now, time.monotonic() + 0.1])
             self.look()
             self._learned_by(ending, time.monotonic() + LEARNED)
 
@@ -207,6 +209,7 @@ class Oracle:
 
     def _prune(self) -> None:
         old = time.monotonic() - 60
+        self.hidden[:] = [each for each in self.hidden if each[1] > old]
         for lives in self.lives.values():
             lives[:] = [each for each in lives if each.forgotten is None or each.forgotten > old]
             for life in lives:

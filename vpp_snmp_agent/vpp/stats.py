@@ -38,7 +38,7 @@ from .layout import (
     Kind,
 )
 
-LOCK_WAIT = 0.001  # seconds; VPP holds its lock for microseconds
+LOCK_WAIT = 0.05  # seconds; VPP holds its lock for microseconds, unless it is preempted
 KEPT = 1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
 ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
@@ -141,6 +141,7 @@ class Segment:
                 if time.monotonic() > until:
                     self.look_at_lock()
                     raise SegmentUnavailable("VPP keeps the segment locked")
+                time.sleep(0)  # whoever holds it may need this very core
             return words[EPOCH_WORD]
         if time.monotonic() < self._locked_since + KEPT:
             raise SegmentUnavailable("VPP keeps the segment locked")
