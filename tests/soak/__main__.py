@@ -72,8 +72,8 @@ def soak(minutes: float, seed: int) -> bool:
         (directory / "agent.yaml").write_text(f"settle: {SETTLE}\nperiod: 5\n")
         vpp = stack.enter_context(Simulator(directory / "vpp"))
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
-        flags = ("-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml"))
-        flags += ("--api-dir", str(vpp.api_dir))
+        flags = ["-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml")]
+        flags += ["--api-dir", str(vpp.api_dir)]
         agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_ENTRY}.6")) == len(PORTS))
         oracle = stack.enter_context(Oracle(vpp))
