@@ -52,6 +52,8 @@ def main() -> int:
             if wrong:
                 broken += 1
                 print(f"BROKEN (seed {seed}): {wrong}", flush=True)
+        pool.close()
+        pool.join()
     for kind, tally in tallies.items():
         told = ", ".join(f"{count:,} {what}" for what, count in sorted(tally.items()))
         print(f"{kind:9} {done[kind]:9,} cases: {told}")

@@ -42,7 +42,7 @@ from . import Broken, Tally, dice, mutate
 
 KIND, CASES = "api", 20_000
 WHOLE, WHOLE_CASES = "feed", 500
-SHORT, LONG = 0.15, 1.0  # seconds that a conversation may last, forked or whole
+SHORT, LONG = 0.3, 1.0  # seconds that a conversation may last, forked or whole
 SILENCE = 0.03  # seconds without an octet, after which VPP is gone
 LAST_WORD = 10.0  # seconds that a reporter has to end when its VPP is gone
 RELEASES = ("22.02", "24.06", "26.06")

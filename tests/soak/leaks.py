@@ -131,4 +131,6 @@ def run(quick: bool) -> bool:
             print(f"{count:,} {kind}: {octets / (1 << 20):+.2f} MiB since the first tenth,", end="")
             print(f" {descriptors:+} descriptors, {processes:+} processes", flush=True)
             sound &= octets <= GROWTH and not descriptors and not processes
+        pool.close()
+        pool.join()
     return sound
