@@ -6,17 +6,21 @@ VENV := .venv
 PACKAGES := snmpd snmp iproute2 util-linux python3-venv
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test lint fuzz soak packages clean
+.PHONY: help demo test bench lint fuzz soak packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
 	@echo "make test         linter, type checker, all tests"
+	@echo "make bench        what it costs, beside other agents (QUICK=1: within three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
 	@echo "make clean        remove what the others made"
 
 demo: packages $(VENV)/ready
 	@$(VENV)/bin/python -m vpp_snmp_agent.simulator.demo $(if $(KEEP),--keep)
+
+bench: packages $(VENV)/ready
+	@$(VENV)/bin/python -m bench $(if $(QUICK),--quick)
 
 test: lint
 	$(VENV)/bin/python -m pytest

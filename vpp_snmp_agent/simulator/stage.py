@@ -48,7 +48,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class _Process:
+class Process:
     """A child whose output goes to a file."""
 
     def __init__(self, log: Path) -> None:
@@ -109,7 +109,7 @@ class _Process:
         self.stop()
 
 
-class Snmpd(_Process):
+class Snmpd(Process):
     """snmpd with the shipped configuration, adapted."""
 
     def __init__(
@@ -215,7 +215,7 @@ class Vpp(Protocol):
     stats_socket: Path
 
 
-class Agent(_Process):
+class Agent(Process):
     """The agent, as its command line starts it."""
 
     def __init__(self, directory: Path, vpp: Vpp, agentx: str, *flags: str) -> None:
