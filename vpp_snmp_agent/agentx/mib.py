@@ -15,6 +15,7 @@ It knows no interface: rows are whatever the columns' functions take.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 from .pdu import (
@@ -36,7 +37,7 @@ class Rows:
     An index is the key of the instance part of a name: `oid("1001")` for ifIndex 1001.
     """
 
-    __slots__ = ("by_index", "indexes")
+    __slots__ = ("by_index", "following", "indexes")
 
     def __init__(self) -> None:
         self.replace({})
@@ -45,6 +46,7 @@ class Rows:
         """From now on these are the rows."""
         self.by_index = by_index
         self.indexes: Sequence[bytes] = sorted(by_index)
+        self.following = dict(pairwise(self.indexes))  # each index but the last to the next
 
     def __len__(self) -> int:
         return len(self.indexes)
@@ -125,9 +127,9 @@ class TableView:
 
     def __init__(self, table: Table, rows: Rows) -> None:
         self.prefix = table.entry
-        self._columns = table.columns
+        self.columns = table.columns
         self._numbers = table.numbers
-        self._rows = rows
+        self.rows = rows
 
     def _split(self, name: bytes) -> tuple[bytes, bytes]:
         """A name below `prefix` as column number and index."""
@@ -140,7 +142,7 @@ class TableView:
         at = bisect_left(self._numbers, number)
         if at == len(self._numbers) or self._numbers[at] != number:
             return encode_varbind(name, NO_SUCH_OBJECT)
-        column, row = self._columns[at], self._rows.by_index.get(index)
+        column, row = self.columns[at], self.rows.by_index.get(index)
         value = None if row is None else column.value(row)
         if value is None:
             return encode_varbind(name, NO_SUCH_INSTANCE)
@@ -148,7 +150,7 @@ class TableView:
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
         """RFC 2741 section 7.2.3.2."""
-        indexes, by_index = self._rows.indexes, self._rows.by_index
+        indexes, by_index = self.rows.indexes, self.rows.by_index
         column_at = row_at = 0
         if start.startswith(self.prefix):
             number, index = self._split(start)
@@ -157,7 +159,7 @@ class TableView:
                 row_at = (bisect_left if include else bisect_right)(indexes, index)
         elif start > self.prefix:
             return None
-        for column in self._columns[column_at:]:
+        for column in self.columns[column_at:]:
             for at in range(row_at, len(indexes)):
                 index = indexes[at]
                 if end and column.prefix + index >= end:
@@ -209,8 +211,8 @@ class View:
     """All objects together, in the order of their names."""
 
     def __init__(self, objects: Sequence[Object]) -> None:
-        self._objects = sorted(objects, key=lambda each: each.prefix)
-        self._prefixes = [each.prefix for each in self._objects]
+        self.objects = sorted(objects, key=lambda each: each.prefix)
+        self._prefixes = [each.prefix for each in self.objects]
         for before, after in zip(self._prefixes, self._prefixes[1:], strict=False):
             if after.startswith(before):
                 raise ValueError("two objects of a view overlap")
@@ -219,13 +221,13 @@ class View:
         """The varbind `name`, or what RFC 2741 section 7.2.3.1 puts in its place."""
         at = bisect_right(self._prefixes, name) - 1
         if at >= 0 and name.startswith(self._prefixes[at]):
-            return self._objects[at].get(name)
+            return self.objects[at].get(name)
         return encode_varbind(name, NO_SUCH_OBJECT)
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes:
         """The first varbind in the range, or endOfMibView (RFC 2741 section 7.2.3.2)."""
         at = max(0, bisect_right(self._prefixes, start) - 1)
-        for each in self._objects[at:]:
+        for each in self.objects[at:]:
             found = each.get_next(start, include, end)
             if found is not None:
                 return found

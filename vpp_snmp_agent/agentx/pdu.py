@@ -95,7 +95,7 @@ def encode_oid(key: bytes, include: bool = False) -> bytes:
     return bytes((len(body) // 4, prefix, include, 0)) + body
 
 
-def _decode_oid(data: bytes, at: int, order: str) -> tuple[bytes, int, int]:
+def decode_oid(data: bytes, at: int, order: str) -> tuple[bytes, int, int]:
     """(key, include, where the OID ends)."""
     count, prefix, include, _ = data[at : at + 4]
     end = at + 4 + 4 * count
@@ -222,7 +222,7 @@ def _decode_varbind(data: bytes, at: int, order: str) -> tuple[VarBind, int]:
     (number,) = struct.unpack_from(order + "H", data, at)
     if number not in VALUE_TYPES:
         raise MalformedPDU(f"a value of unknown type {number}")
-    name, _, at = _decode_oid(data, at + 4, order)
+    name, _, at = decode_oid(data, at + 4, order)
     value: int | bytes | None = None
     if number == INTEGER.number:
         (value,) = struct.unpack_from(order + "i", data, at)
@@ -234,7 +234,7 @@ def _decode_varbind(data: bytes, at: int, order: str) -> tuple[VarBind, int]:
         (value,) = struct.unpack_from(order + "Q", data, at)
         at += 8
     elif number == OBJECT_IDENTIFIER.number:
-        value, _, at = _decode_oid(data, at, order)
+        value, _, at = decode_oid(data, at, order)
     elif number in _OCTET_TYPES:
         value, at = _decode_octets(data, at, order)
     else:
@@ -413,7 +413,7 @@ def decode(header: Header, payload: bytes) -> PDU:
 
 
 def _decode_open(data: bytes, at: int, order: str) -> Open:
-    id_, _, end = _decode_oid(data, at + 4, order)
+    id_, _, end = decode_oid(data, at + 4, order)
     return Open(data[at], id_, _decode_octets(data, end, order)[0])
 
 
@@ -423,7 +423,7 @@ def _decode_close(data: bytes, at: int, order: str) -> Close:
 
 def _decode_register(data: bytes, at: int, order: str) -> Register:
     timeout, priority, range_subid, _ = data[at : at + 4]
-    subtree, _, at = _decode_oid(data, at + 4, order)
+    subtree, _, at = decode_oid(data, at + 4, order)
     upper = struct.unpack_from(order + "I", data, at)[0] if range_subid else None
     return Register(timeout, priority, range_subid, subtree, upper)
 
@@ -431,8 +431,8 @@ def _decode_register(data: bytes, at: int, order: str) -> Register:
 def _decode_ranges(data: bytes, at: int, order: str) -> list[SearchRange]:
     ranges = []
     while at < len(data):
-        start, include, at = _decode_oid(data, at, order)
-        end, _, at = _decode_oid(data, at, order)
+        start, include, at = decode_oid(data, at, order)
+        end, _, at = decode_oid(data, at, order)
         ranges.append(SearchRange(start, include, end))
     return ranges
 
@@ -459,12 +459,12 @@ def _decode_varbinds(data: bytes, at: int, order: str) -> VarBinds:
 
 
 def _decode_add_caps(data: bytes, at: int, order: str) -> AgentCaps:
-    id_, _, at = _decode_oid(data, at, order)
+    id_, _, at = decode_oid(data, at, order)
     return AgentCaps(id_, _decode_octets(data, at, order)[0])
 
 
 def _decode_remove_caps(data: bytes, at: int, order: str) -> AgentCaps:
-    return AgentCaps(_decode_oid(data, at, order)[0], None)
+    return AgentCaps(decode_oid(data, at, order)[0], None)
 
 
 def _decode_response(data: bytes, at: int, order: str) -> Response:

@@ -28,6 +28,7 @@ import pyagentx3 as ax
 from . import pdu
 from .mib import Module, View
 from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
+from .shortcut import Shortcut
 
 # Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
 # also what other subagents leave unchanged.
@@ -106,6 +107,7 @@ class Session:
         self._packets = 0
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
         self._registering = self._refused = 0
+        self._shortcut: Shortcut | None = None
 
     # --- what we begin -------------------------------------------------------------
 
@@ -122,7 +124,7 @@ class Session:
         if self._id is None:
             return b""
         ask = self._ask(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
-        self._id = None
+        self._id = self._shortcut = None
         return ask
 
     def events(self) -> Iterator[Event]:
@@ -143,6 +145,10 @@ class Session:
         Raises MalformedPDU where the stream cannot be followed any further, or where an
         answer to us cannot be read: what it answered would be waited for in vain.
         """
+        if self._shortcut is not None and not self._pieces:
+            answered = self._shortcut.answer(data)
+            if answered is not None:
+                return answered
         if self._pieces:
             self._pieces.append(data)
             self._came += len(data)
@@ -259,6 +265,8 @@ class Session:
             return b""
         if then == self._opened and not answer.error:
             self._id = header.session_id
+            if self._trace is None:
+                self._shortcut = Shortcut(self._view, header.session_id)
         return then(answer)
 
     def _opened(self, answer: Response) -> bytes:
@@ -299,5 +307,5 @@ class Session:
         return b""
 
     def _end(self, reason: str) -> None:
-        self._id = None
+        self._id = self._shortcut = None
         self._events.append(Closed(reason))
