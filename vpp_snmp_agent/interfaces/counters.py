@@ -107,6 +107,9 @@ class InterfaceCounters:
     def _cell(self, which: int) -> int:
         """The reading of an epoch in which the cell is this interface's."""
         counter, sw_if_index = self._sources[which], self._sw_if_index
+        at_once = counter.read_in(self._epoch, sw_if_index)
+        if at_once is not None:
+            return at_once
         value = counter.read(sw_if_index)
         for _ in range(ATTEMPTS):
             if counter.epoch == self._epoch:

@@ -18,7 +18,9 @@ import array
 import mmap
 import os
 import socket
+import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .layout import (
@@ -47,7 +49,11 @@ _WORD = 8
 _U64 = 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 _NAME_AT = ENTRY.size - 128
+_STATE = [EPOCH_WORD * _WORD, IN_PROGRESS_WORD * _WORD]
+_STATE_AT = _STATE[0]
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
+
+Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
 class SegmentUnavailable(Exception):
@@ -113,9 +119,9 @@ class Segment:
         except (OSError, ValueError) as error:
             raise SegmentUnavailable(f"the segment cannot be mapped: {error}") from error
         whole = memoryview(self._map)
-        whole = whole[: len(whole) - len(whole) % _WORD]
-        self.words = whole.cast("Q")
-        self.lengths = whole.cast("I")
+        self.whole = whole[: len(whole) - len(whole) % _WORD]
+        self.words = self.whole.cast("Q")
+        self.lengths = self.whole.cast("I")
         if self.words[VERSION_WORD] != VERSION:
             raise SegmentUnavailable(
                 f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
@@ -299,20 +305,62 @@ class Segment:
         return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
 
 
+def _reader(letters: str, places: list[int]) -> Reader:
+    """What reads numbers at some ascending places (bytes) in one call, from the first's on.
+
+    Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
+    SegmentUnavailable where they overlap.
+    """
+    layout, at = "=", places[0]
+    for letter, place in zip(letters, places, strict=True):
+        if place < at:
+            raise SegmentUnavailable("two vectors of the segment overlap")
+        layout += f"{place - at}x{letter}"
+        at = place + struct.calcsize("=" + letter)
+    return struct.Struct(layout).unpack_from
+
+
 class Counter:
     """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
 
-    __slots__ = ("_kind", "_name", "_offset", "_segment", "_stride", "_threads", "epoch")
+    __slots__ = (
+        *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_read_state"),
+        *("_segment", "_state", "_step", "_stride", "_threads", "_whole", "epoch"),
+    )
 
     def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
         """`offset`: of a combined counter 0 for packets, 1 for bytes."""
         self._segment = segment
+        self._whole = segment.whole
         self._name = name.encode()
         self._kind = kind
         self._offset = offset
         self._stride = _STRIDES[kind]
+        self._step = self._stride * _WORD
         self.epoch = -1  # of the last reading
         self._threads: list[tuple[int, int]] = []
+        # For `read_in`: epoch, lock and all threads' lengths; how many interfaces all have.
+        self._state: tuple[int, ...] = ()
+        self._least = 0
+
+    def read_in(self, epoch: int, sw_if_index: int) -> int | None:
+        """What `read` would return, if the epoch is still this one and the cell is in it.
+
+        The short way of nearly all readings: half the time, of 17 threads a third.  None
+        where `read` has to decide.
+        """
+        if sw_if_index >= self._least or self.epoch != epoch:
+            return None
+        whole, state = self._whole, self._state
+        if self._read_state(whole, _STATE_AT) != state:
+            return None
+        try:
+            cells = self._read_cells(whole, self._first_cell + self._step * sw_if_index)
+        except struct.error:  # a length that was damaged
+            return None
+        if self._read_state(whole, _STATE_AT) != state:
+            return None
+        return sum(cells) & _U64
 
     def read(self, sw_if_index: int) -> int:
         """The sum over all threads, now.
@@ -342,6 +390,8 @@ class Counter:
             if segment.unchanged(epoch):
                 if not seen:
                     break
+                self._state = self._read_state(self._whole, _STATE_AT)
+                self._least = min(self._state[2:]) if self._state[:2] == (epoch, 0) else 0
                 return total & _U64
         raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
 
@@ -361,5 +411,12 @@ class Counter:
         threads = self._segment.locate(self._name, self._kind)
         if epoch == self._segment.kept_in and threads != self._threads:
             raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
+        starts = sorted(start * _WORD for start, _ in threads)
+        lengths = [start - LENGTH_BEFORE for start in starts]
+        self._read_state = _reader("QQ" + "I" * len(starts), [*_STATE, *lengths])
+        if starts:
+            self._read_cells = _reader("Q" * len(starts), starts)
+            self._first_cell = starts[0] + self._offset * _WORD
         self._threads = threads
+        self._least = 0
         self.epoch = epoch
