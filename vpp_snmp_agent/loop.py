@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 log = logging.getLogger("vpp-snmp-agent")
 
+AT_ONCE = 16  # descriptors: epoll_wait's memory is taken anew for each turn
+
 Handler = Callable[[int], None]
 
 
@@ -15,6 +17,7 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
+        self.patient = False  # whether nothing else is to be done in this turn
 
     def watch(self, fd: int, handler: Handler, mask: int = select.EPOLLIN) -> None:
         """Call `handler(events)` when `fd` is ready; or change the mask of a watched one."""
@@ -31,7 +34,8 @@ class Loop:
 
     def turn(self, timeout: float) -> None:
         """Wait for at most `timeout` seconds and call who is ready."""
-        for fd, events in self._epoll.poll(timeout):
+        self.patient = timeout > 0
+        for fd, events in self._epoll.poll(timeout, AT_ONCE):
             handler = self._handlers.get(fd)  # an earlier handler of this turn may have closed it
             if handler is not None:
                 handler(events)

@@ -7,6 +7,7 @@ import errno
 import logging
 import select
 import socket
+import struct
 import time
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ RECONNECT = 0.5  # seconds between two attempts to reach snmpd
 PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
 LOST = 60.0  # seconds of silence after which it is not
 READ_SIZE = 1 << 16
+LINGER = 0.001  # seconds that a walk's next question is waited for where it comes
+STRETCH = 32  # questions answered before others have their turn
 
 
 class Master:
@@ -62,7 +65,7 @@ class Master:
         """Say goodbye, if snmpd takes it at once."""
         if self._socket is not None and self._session is not None:
             try:
-                self._socket.send(self._session.close())
+                self._socket.send(self._session.close(), socket.MSG_DONTWAIT)
             except OSError:
                 log.debug("snmpd took no goodbye")
             self._drop()
@@ -104,6 +107,10 @@ class Master:
         if isinstance(self._address, TCPAddress):
             # A request is one small write after another: waiting to join them only delays.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # It may wait, but only in recv and not for long.
+        self._socket.setblocking(True)
+        patience = struct.pack("@ll", 0, round(LINGER * 1e6))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
         self._session = Session(
             self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace
         )
@@ -121,19 +128,29 @@ class Master:
             self._read()
 
     def _read(self) -> None:
-        assert self._socket is not None
-        try:
-            data = self._socket.recv(READ_SIZE)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._lost(f"lost snmpd at {self._address}: {error.strerror}")
-            return
-        if not data:
-            self._lost(f"snmpd at {self._address} closed the connection")
-            return
-        self._heard = time.monotonic()
-        self._take(data)
+        """Answer what came; in a walk, wait right here for the next question.
+
+        It comes some 40 us after an answer.  Waiting in recv saves the epoll_wait before
+        it, a tenth of what a varbind costs.
+        """
+        for _ in range(STRETCH):
+            assert self._socket is not None
+            try:
+                data = self._socket.recv(READ_SIZE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._lost(f"lost snmpd at {self._address}: {error.strerror}")
+                return
+            if not data:
+                self._lost(f"snmpd at {self._address} closed the connection")
+                return
+            now = time.monotonic()
+            walking = now - self._heard < LINGER
+            self._heard = now
+            self._take(data)
+            if not walking or not self._loop.patient or self._busy or self._socket is None:
+                return
 
     def _take(self, data: bytes) -> None:
         session = self._session
@@ -154,7 +171,7 @@ class Master:
         assert self._session is not None
         data = self._unsent + data if self._unsent else data
         try:
-            sent = self._socket.send(data)
+            sent = self._socket.send(data, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
         except OSError as error:

@@ -129,6 +129,8 @@ class Session:
 
     def events(self) -> Iterator[Event]:
         """What happened since the last call."""
+        if not self._events:
+            return iter(())
         events, self._events = self._events, []
         return iter(events)
 
