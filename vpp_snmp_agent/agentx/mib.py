@@ -70,7 +70,7 @@ class UpTime:
 class Column:
     """One columnar object: its number, name and syntax in the MIB, its value for a row."""
 
-    __slots__ = ("heads", "name", "number", "prefix", "type", "value")
+    __slots__ = ("_heads", "name", "number", "prefix", "type", "value")
 
     def __init__(
         self, number: int, name: str, type_: ValueType, value: Callable[[Any], Any]
@@ -82,15 +82,19 @@ class Column:
         self.prefix = b""
         # All of a varbind up to the index, by the index's length: the one part of an
         # answer worth keeping, for it is the same in each.
-        self.heads: dict[int, bytes] = {}
+        self._heads: dict[int, bytes] = {}
 
     def varbind(self, index: bytes, value: Any) -> bytes:
         """This column's cell of the row at `index`, encoded."""
-        head = self.heads.get(len(index))
-        if head is None:
-            whole = varbind_head(self.type, self.prefix + index)
-            head = self.heads[len(index)] = whole[: len(whole) - len(index)]
+        head = self._heads.get(len(index)) or self.head(len(index))
         return head + index + self.type.encode(value)
+
+    def head(self, size: int) -> bytes:
+        """All of this column's varbinds that comes before an index of so many octets."""
+        head = self._heads.get(size)
+        if head is None:
+            head = self._heads[size] = varbind_head(self.type, self.prefix + bytes(size))[:-size]
+        return head
 
 
 class Object(Protocol):
