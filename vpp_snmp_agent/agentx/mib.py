@@ -37,9 +37,14 @@ class Rows:
     An index is the key of the instance part of a name: `oid("1001")` for ifIndex 1001.
     """
 
-    __slots__ = ("by_index", "following", "indexes")
+    __slots__ = ("by_index", "following", "hold", "indexes")
 
-    def __init__(self) -> None:
+    def __init__(self, hold: Callable[[Any], Callable[[], None]] | None = None) -> None:
+        """`hold(row)`: all cells of the row are of this moment until what it returns is called.
+
+        For rows of which many cells cost less together than one by one.
+        """
+        self.hold = hold
         self.replace({})
 
     def replace(self, by_index: Mapping[bytes, Any]) -> None:
@@ -93,7 +98,8 @@ class Column:
         """All of this column's varbinds that comes before an index of so many octets."""
         head = self._heads.get(size)
         if head is None:
-            head = self._heads[size] = varbind_head(self.type, self.prefix + bytes(size))[:-size]
+            whole = varbind_head(self.type, self.prefix + bytes(size))
+            head = self._heads[size] = whole[: len(whole) - size]
         return head
 
 

@@ -93,13 +93,18 @@ class _Shape:
         row = self._rows.by_index.get(index)
         if row is None:
             return None
-        answers: list[bytes] = []
-        for value_of, head, encode in self._cells:
-            value = value_of(row)
-            if value is None:
-                return None
-            answers += head, index, encode(value)
-        return b"".join(answers)
+        let_go = self._rows.hold(row) if self._rows.hold else None
+        try:
+            answers: list[bytes] = []
+            for value_of, head, encode in self._cells:
+                value = value_of(row)
+                if value is None:
+                    return None
+                answers += head, index, encode(value)
+            return b"".join(answers)
+        finally:
+            if let_go:
+                let_go()
 
 
 class Shortcut:

@@ -14,19 +14,21 @@ The rules this module keeps:
 
 import time
 from array import array
+from collections.abc import Callable
 from contextlib import suppress
+from operator import lt
 
 from ..vpp.layout import Kind
-from ..vpp.stats import ATTEMPTS, Counter, Segment, SegmentUnavailable
+from ..vpp.stats import ATTEMPTS, Counter, Counters, Segment, SegmentUnavailable
 
 # (name in the segment, kind, which number of the pair)
 _SOURCES = (
     ("/if/rx", Kind.COMBINED, 0),
     ("/if/rx", Kind.COMBINED, 1),
-    ("/if/rx-multicast", Kind.COMBINED, 0),
-    ("/if/rx-broadcast", Kind.COMBINED, 0),
     ("/if/tx", Kind.COMBINED, 0),
     ("/if/tx", Kind.COMBINED, 1),
+    ("/if/rx-multicast", Kind.COMBINED, 0),
+    ("/if/rx-broadcast", Kind.COMBINED, 0),
     ("/if/tx-multicast", Kind.COMBINED, 0),
     ("/if/tx-broadcast", Kind.COMBINED, 0),
     ("/if/punt", Kind.SIMPLE, 0),
@@ -36,9 +38,12 @@ _SOURCES = (
     ("/if/tx-error", Kind.SIMPLE, 0),
     ("/if/drops", Kind.SIMPLE, 0),
 )
-_RX_PACKETS, _RX_BYTES, _RX_MULTICAST, _RX_BROADCAST = range(4)
-_TX_PACKETS, _TX_BYTES, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
+_RX_PACKETS, _RX_BYTES, _TX_PACKETS, _TX_BYTES = range(4)
+_RX_MULTICAST, _RX_BROADCAST, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
 _PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 14)
+# Read together: totals before what is taken off them.
+_GROUPS = slice(0, 4), slice(4, 8), slice(8, 14)
+_ALL = (1 << len(_SOURCES)) - 1
 _RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
 _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
 
@@ -46,13 +51,14 @@ _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
 class CounterSet:
     """Where all these counters lie in one segment."""
 
-    __slots__ = ("_look_at_lock", "counters", "inode", "name_at")
+    __slots__ = ("_look_at_lock", "counters", "inode", "name_at", "together")
 
     def __init__(self, segment: Segment) -> None:
         self.inode = segment.inode
         self.name_at = segment.name_at
         self._look_at_lock = segment.look_at_lock
         self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
+        self.together = Counters(segment, *(self.counters[group] for group in _GROUPS))
 
     def look(self) -> None:
         """To be called a few times a second: pollers may come too rarely to notice a lock."""
@@ -65,7 +71,7 @@ class InterfaceCounters:
     """The counters of one interface; each property is a reading, None if there is none."""
 
     __slots__ = (
-        *("_epoch", "_first_name", "_last", "_name", "_read_once", "_set", "_sources"),
+        *("_epoch", "_first_name", "_held", "_last", "_name", "_read_once", "_set", "_sources"),
         *("_sw_if_index", "restarted_at"),
     )
 
@@ -82,6 +88,7 @@ class InterfaceCounters:
         self._sw_if_index = sw_if_index
         self._last = _NOTHING_READ[:]
         self._read_once = 0  # a bit for each source
+        self._held: list[int] | None = None
         self.restarted_at = restarted_at
         self._name = interface_name.encode(errors="replace")
         self._first_name: bytes | None = None
@@ -118,7 +125,28 @@ class InterfaceCounters:
             value = counter.read(sw_if_index)
         raise SegmentUnavailable("VPP changes its interfaces too fast")
 
+    def hold(self) -> Callable[[], None]:
+        """All readings are of this moment until what this returns is called.
+
+        For the answer to one request: all its cells are of one moment then, and soon had.
+        Where they cannot be read together, each is read as ever.
+        """
+        if self._set is not None:
+            held = self._set.together.read_in(self._epoch, self._sw_if_index)
+            if held is not None:
+                if any(map(lt, held, self._last)):
+                    self._restart()
+                self._last[: len(held)] = array("Q", held)
+                self._read_once = _ALL
+                self._held = held
+        return self._let_go
+
+    def _let_go(self) -> None:
+        self._held = None
+
     def _read(self, which: int) -> int | None:
+        if self._held is not None:
+            return self._held[which]
         last = self._last
         try:
             value = self._cell(which)

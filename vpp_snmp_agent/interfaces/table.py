@@ -96,7 +96,7 @@ class InterfaceTable:
         settings: Settings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.rows = Rows()
+        self.rows = Rows(hold=lambda row: row.counters.hold())
         self.uptime = UpTime()
         self.store = store or Store()
         self.settings = settings or Settings()

@@ -20,8 +20,9 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from .layout import (
     BASE_WORD,
@@ -320,12 +321,32 @@ def _reader(letters: str, places: list[int]) -> Reader:
     return struct.Struct(layout).unpack_from
 
 
+# What reads the cells of several counters; where interface 0's first one is; how far the
+# next interface's are; what puts them in the counters' order; where each counter's are then.
+_GroupReader = tuple[
+    Reader, int, int, Callable[[tuple[int, ...]], tuple[int, ...]], list[tuple[int, int]]
+]
+
+
+def _group_reader(places: list[int], bounds: list[tuple[int, int]], step: int) -> _GroupReader:
+    """`places`: of the cells of interface 0, counter by counter; `bounds` of each in them.
+
+    Raises SegmentUnavailable where a counter has none.
+    """
+    if any(start == end for start, end in bounds):
+        raise SegmentUnavailable("a counter has no cells")
+    ascending = sorted(places)
+    nth = {place: n for n, place in enumerate(ascending)}
+    read_cells = _reader("Q" * len(ascending), ascending)
+    return read_cells, ascending[0], step, itemgetter(*(nth[each] for each in places)), bounds
+
+
 class Counter:
     """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
 
     __slots__ = (
         *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_read_state"),
-        *("_segment", "_state", "_step", "_stride", "_threads", "_whole", "epoch"),
+        *("_segment", "_state", "_stride", "_threads", "_whole", "epoch", "step"),
     )
 
     def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
@@ -336,7 +357,7 @@ class Counter:
         self._kind = kind
         self._offset = offset
         self._stride = _STRIDES[kind]
-        self._step = self._stride * _WORD
+        self.step = self._stride * _WORD  # bytes from one interface's cell to the next one's
         self.epoch = -1  # of the last reading
         self._threads: list[tuple[int, int]] = []
         # For `read_in`: epoch, lock and all threads' lengths; how many interfaces all have.
@@ -355,7 +376,7 @@ class Counter:
         if self._read_state(whole, _STATE_AT) != state:
             return None
         try:
-            cells = self._read_cells(whole, self._first_cell + self._step * sw_if_index)
+            cells = self._read_cells(whole, self._first_cell + self.step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
         if self._read_state(whole, _STATE_AT) != state:
@@ -407,6 +428,13 @@ class Counter:
         except (SegmentUnavailable, IndexError):
             return  # the next look, or the next reading, finds out
 
+    def vectors(self) -> list[tuple[int, int]]:
+        """Where (in bytes) each thread has the cell of interface 0, and its vector's length."""
+        return [
+            ((start + self._offset) * _WORD, start * _WORD - LENGTH_BEFORE)
+            for start, _ in self._segment.locate(self._name, self._kind)
+        ]
+
     def _locate(self, epoch: int) -> None:
         threads = self._segment.locate(self._name, self._kind)
         if epoch == self._segment.kept_in and threads != self._threads:
@@ -420,3 +448,65 @@ class Counter:
         self._threads = threads
         self._least = 0
         self.epoch = epoch
+
+
+class Counters:
+    """Several counters of an interface, read in one call for each group of them.
+
+    Fourteen counters take 4 us so, where one by one they take 9.
+    """
+
+    def __init__(self, segment: Segment, *groups: Sequence[Counter]) -> None:
+        """The counters of a group are of one kind; it is read after the groups before it."""
+        self._segment = segment
+        self._groups = groups
+        self._epoch = -1
+        self._readers: list[_GroupReader] = []
+        self._state: tuple[int, ...] = ()  # epoch, lock, the length of each vector
+        self._least = 0  # as many interfaces have all the cells
+
+    def read_in(self, epoch: int, sw_if_index: int) -> list[int] | None:
+        """What `read_in` of each counter returns, in the order of the groups; None if any does."""
+        if self._epoch != epoch and not self._locate(epoch):
+            return None
+        whole = self._segment.whole
+        state = self._read_state(whole, _STATE_AT)
+        if state != self._state:
+            if state[:2] != (epoch, 0):
+                return None
+            self._state, self._least = state, min(state[2:])
+        if sw_if_index >= self._least:
+            return None
+        totals: list[int] = []
+        try:
+            for read_cells, first, step, by_counter, bounds in self._readers:
+                cells = by_counter(read_cells(whole, first + step * sw_if_index))
+                totals += [sum(cells[start:end]) & _U64 for start, end in bounds]
+        except struct.error:  # a length that was damaged
+            return None
+        return totals if self._read_state(whole, _STATE_AT) == state else None
+
+    def _locate(self, epoch: int) -> bool:
+        """Find all the cells; whether that could be done in this epoch."""
+        segment = self._segment
+        if segment.words[EPOCH_WORD] != epoch or segment.words[IN_PROGRESS_WORD]:
+            return False
+        lengths: set[int] = set()
+        readers = []
+        try:
+            for group in self._groups:
+                places: list[int] = []
+                bounds = []
+                for counter in group:
+                    vectors = counter.vectors()
+                    bounds.append((len(places), len(places) + len(vectors)))
+                    places += [cell for cell, _ in vectors]
+                    lengths.update(length for _, length in vectors)
+                readers.append(_group_reader(places, bounds, group[0].step))
+            read_state = _reader("QQ" + "I" * len(lengths), [*_STATE, *sorted(lengths)])
+        except SegmentUnavailable:
+            return False
+        if not segment.unchanged(epoch):
+            return False
+        self._readers, self._read_state, self._epoch, self._state = readers, read_state, epoch, ()
+        return True
