@@ -22,7 +22,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import add, itemgetter
 
 from .layout import (
     BASE_WORD,
@@ -321,38 +321,18 @@ def _reader(letters: str, places: list[int]) -> Reader:
     return struct.Struct(layout).unpack_from
 
 
-# What reads the cells of several counters; where interface 0's first one is; how far the
-# next interface's are; what puts them in the counters' order; where each counter's are then.
-_GroupReader = tuple[
-    Reader, int, int, Callable[[tuple[int, ...]], tuple[int, ...]], list[tuple[int, int]]
-]
-
-
-def _group_reader(places: list[int], bounds: list[tuple[int, int]], step: int) -> _GroupReader:
-    """`places`: of the cells of interface 0, counter by counter; `bounds` of each in them.
-
-    Raises SegmentUnavailable where a counter has none.
-    """
-    if any(start == end for start, end in bounds):
-        raise SegmentUnavailable("a counter has no cells")
-    ascending = sorted(places)
-    nth = {place: n for n, place in enumerate(ascending)}
-    read_cells = _reader("Q" * len(ascending), ascending)
-    return read_cells, ascending[0], step, itemgetter(*(nth[each] for each in places)), bounds
-
-
 class Counter:
     """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
 
     __slots__ = (
         *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_read_state"),
-        *("_segment", "_state", "_stride", "_threads", "_whole", "epoch", "step"),
+        *("_segment", "_state", "_stride", "_threads", "_whole", "_words", "epoch", "step"),
     )
 
     def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
         """`offset`: of a combined counter 0 for packets, 1 for bytes."""
         self._segment = segment
-        self._whole = segment.whole
+        self._whole, self._words = segment.whole, segment.words
         self._name = name.encode()
         self._kind = kind
         self._offset = offset
@@ -379,7 +359,8 @@ class Counter:
             cells = self._read_cells(whole, self._first_cell + self.step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
-        if self._read_state(whole, _STATE_AT) != state:
+        words = self._words
+        if words[EPOCH_WORD] != epoch or words[IN_PROGRESS_WORD]:
             return None
         return sum(cells) & _U64
 
@@ -460,16 +441,19 @@ class Counters:
         """The counters of a group are of one kind; it is read after the groups before it."""
         self._segment = segment
         self._groups = groups
-        self._epoch = -1
-        self._readers: list[_GroupReader] = []
+        self._count = sum(map(len, groups))
+        self._epoch = self._tried = -1
         self._state: tuple[int, ...] = ()  # epoch, lock, the length of each vector
         self._least = 0  # as many interfaces have all the cells
+        # For each group: what reads it, where interface 0's first cell is, how far the next.
+        self._readers: list[tuple[Reader, int, int]] = []
 
     def read_in(self, epoch: int, sw_if_index: int) -> list[int] | None:
         """What `read_in` of each counter returns, in the order of the groups; None if any does."""
         if self._epoch != epoch and not self._locate(epoch):
             return None
-        whole = self._segment.whole
+        segment = self._segment
+        whole = segment.whole
         state = self._read_state(whole, _STATE_AT)
         if state != self._state:
             if state[:2] != (epoch, 0):
@@ -477,36 +461,51 @@ class Counters:
             self._state, self._least = state, min(state[2:])
         if sw_if_index >= self._least:
             return None
-        totals: list[int] = []
+        found: tuple[int, ...] = ()
         try:
-            for read_cells, first, step, by_counter, bounds in self._readers:
-                cells = by_counter(read_cells(whole, first + step * sw_if_index))
-                totals += [sum(cells[start:end]) & _U64 for start, end in bounds]
+            for read_cells, first, step in self._readers:
+                found += read_cells(whole, first + step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
-        return totals if self._read_state(whole, _STATE_AT) == state else None
+        if segment.words[EPOCH_WORD] != epoch or segment.words[IN_PROGRESS_WORD]:
+            return None
+        cells = self._by_thread(found)
+        count = self._count
+        totals = list(cells[:count])
+        for start in range(count, len(cells), count):
+            totals = list(map(add, totals, cells[start : start + count]))
+        return totals if max(totals) <= _U64 else [total & _U64 for total in totals]
 
     def _locate(self, epoch: int) -> bool:
         """Find all the cells; whether that could be done in this epoch."""
         segment = self._segment
-        if segment.words[EPOCH_WORD] != epoch or segment.words[IN_PROGRESS_WORD]:
+        if epoch == self._tried or segment.words[EPOCH_WORD] != epoch:
             return False
+        self._tried = epoch
         lengths: set[int] = set()
-        readers = []
+        readers: list[tuple[Reader, int, int]] = []
+        nth: dict[tuple[int, int], int] = {}  # (thread, counter) to the place of its cell in all
+        counted = 0
         try:
             for group in self._groups:
-                places: list[int] = []
-                bounds = []
+                places = {}
                 for counter in group:
-                    vectors = counter.vectors()
-                    bounds.append((len(places), len(places) + len(vectors)))
-                    places += [cell for cell, _ in vectors]
-                    lengths.update(length for _, length in vectors)
-                readers.append(_group_reader(places, bounds, group[0].step))
+                    for thread, (cell, length) in enumerate(counter.vectors()):
+                        places[cell] = thread, counted
+                        lengths.add(length)
+                    counted += 1
+                ascending = sorted(places)
+                nth |= {places[cell]: len(nth) + n for n, cell in enumerate(ascending)}
+                reader = _reader("Q" * len(ascending), ascending or [0])
+                readers.append((reader, ascending[0], group[0].step))
             read_state = _reader("QQ" + "I" * len(lengths), [*_STATE, *sorted(lengths)])
-        except SegmentUnavailable:
+        except (SegmentUnavailable, IndexError):
+            return False
+        threads = range(len(nth) // counted)
+        if nth.keys() != {(thread, n) for thread in threads for n in range(counted)}:
             return False
         if not segment.unchanged(epoch):
             return False
+        self._by_thread = itemgetter(*(nth[each] for each in sorted(nth)))
         self._readers, self._read_state, self._epoch, self._state = readers, read_state, epoch, ()
         return True
