@@ -161,6 +161,8 @@ class Shortcut:
                     return None
                 index = request[behind:stop]
                 at = stop + 4 + 4 * request[stop]
+                if at > size:
+                    return None
                 end = request[stop:at]
                 if is_next:
                     index = spot.rows.following.get(index, b"")
@@ -178,8 +180,6 @@ class Shortcut:
                     return None
                 answers += spot.column.varbind(index, value)
         except IndexError:
-            return None
-        if at != size:
             return None
         if len(asked) >= MANY:
             self._learn(request, asked, index)
