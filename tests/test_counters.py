@@ -221,3 +221,91 @@ def test_unicast_after_a_clear_in_the_middle_of_it_is_not_of_before(
 
     monkeypatch.setattr(InterfaceCounters, "_cell", lambda _, which: clear_after_the_first(which))
     assert counters.in_unicast == 5
+
+
+# --- many at once ------------------------------------------------------------------------------
+
+PROPERTIES = [name for name, each in vars(InterfaceCounters).items() if isinstance(each, property)]
+
+
+def everything(counters: InterfaceCounters) -> list[object]:
+    return [getattr(counters, name) for name in PROPERTIES]
+
+
+def fill(put: Set, base: int) -> None:
+    put("rx", base + 1000, 64 * base)
+    put("tx", base + 2000, 65 * base)
+    for number, (name, kind, _) in enumerate(room._SOURCES):
+        if name not in ("/if/rx", "/if/tx"):
+            cell = (base + number, 1) if kind is Kind.COMBINED else (base + number,)
+            put(name.removeprefix("/if/"), *cell)
+
+
+def test_held_counters_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
+    one_by_one = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    together = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    for base in (3, 5000):
+        fill(put, base)
+        let_go = together.hold()
+        assert together._held is not None
+        assert everything(together) == everything(one_by_one)
+        let_go()
+        assert everything(together) == everything(one_by_one)
+
+
+def test_held_counters_stand_still_until_they_are_let_go(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 10, 1000)
+    let_go = counters.hold()
+    put("rx", 20, 2000)
+    assert counters.in_octets == 1000
+    let_go()
+    assert counters.in_octets == 2000
+
+
+def test_a_decrease_between_two_holds_is_a_discontinuity(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 10, 1000)
+    put("rx-multicast", 4, 400)
+    counters.hold()()
+    assert counters.restarted_at is None
+    assert counters.in_unicast == 6
+    put("rx", 2, 200)
+    put("rx-multicast", 0, 0)
+    let_go = counters.hold()
+    assert counters.restarted_at is not None
+    assert counters.in_unicast == 2
+    let_go()
+
+
+def test_a_segment_that_cannot_be_read_holds_the_last_readings(
+    counters: InterfaceCounters, writer: Writer, put: Set
+) -> None:
+    put("rx", 10, 1000)
+    counters.hold()()
+    writer.hold(True)
+    put("rx", 20, 2000)
+    let_go = counters.hold()
+    assert counters.in_octets == 1000
+    let_go()
+
+
+def test_counters_of_an_index_that_is_anothers_are_not_held(
+    counters: InterfaceCounters, writer: Writer, put: Set
+) -> None:
+    put("rx", 10, 1000)
+    counters.hold()()
+    writer.set_name(INDEX, "another")
+    put("rx", 20, 2000)
+    let_go = counters.hold()
+    assert counters.in_octets == 1000
+    let_go()
+
+
+def test_counters_without_a_segment_can_be_held_too() -> None:
+    counters = InterfaceCounters(None, INDEX, NAME)
+    let_go = counters.hold()
+    assert counters.in_octets is None
+    let_go()

@@ -20,7 +20,13 @@ from vpp_snmp_agent.vpp.layout import (
     Generation,
     Kind,
 )
-from vpp_snmp_agent.vpp.stats import Counter, Segment, SegmentUnavailable, receive_segment
+from vpp_snmp_agent.vpp.stats import (
+    Counter,
+    Counters,
+    Segment,
+    SegmentUnavailable,
+    receive_segment,
+)
 
 SIZE = 1 << 20
 THREADS, COLUMNS = 3, 10
@@ -38,6 +44,23 @@ def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
     made.add_symlink("/err/one", "/if/drops", 1)
     yield made
     os.close(made.fd)
+
+
+@pytest.fixture(autouse=True)
+def the_short_way_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each reading, in every test here: `read_in` tells the same, or nothing."""
+    read = Counter.read
+
+    def read_and_compare(counter: Counter, sw_if_index: int) -> int:
+        try:
+            value = read(counter, sw_if_index)
+        except SegmentUnavailable:
+            assert counter.read_in(counter.epoch, sw_if_index) is None
+            raise
+        assert counter.read_in(counter.epoch, sw_if_index) in (None, value)
+        return value
+
+    monkeypatch.setattr(Counter, "read", read_and_compare)
 
 
 def put(writer: Writer, name: str, thread: int, index: int, *values: int) -> None:
@@ -68,6 +91,113 @@ def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: Writer) -> None:
     for value in (1, 2, 3):
         put(writer, "/if/drops", 1, 0, value)
         assert drops.read(0) == value
+
+
+# --- the short way -------------------------------------------------------------------------
+
+
+def both(writer: Writer) -> tuple[Counter, Counters]:
+    """/if/drops, and all three counters together, having been read once."""
+    segment = Segment(writer.fd)
+    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
+    rx = [Counter(segment, "/if/rx", Kind.COMBINED, offset) for offset in (0, 1)]
+    drops.read(0)
+    return drops, Counters(segment, rx, [drops])
+
+
+def test_the_short_way_reads_cells_of_the_moment(writer: Writer) -> None:
+    drops, together = both(writer)
+    for value in (1, 2, 3):
+        for thread in range(THREADS):
+            put(writer, "/if/drops", thread, 6, value)
+            put(writer, "/if/rx", thread, 6, 10 * value, 100 * value)
+        assert drops.read_in(drops.epoch, 6) == 3 * value
+        assert together.read_in(drops.epoch, 6) == [30 * value, 300 * value, 3 * value]
+        assert together.read_in(drops.epoch, 5) == [0, 0, 0]
+
+
+def test_the_short_way_wraps_a_sum_beyond_64_bits(writer: Writer) -> None:
+    drops, together = both(writer)
+    put(writer, "/if/drops", 0, 0, 2**64 - 1)
+    put(writer, "/if/drops", 1, 0, 3)
+    assert drops.read_in(drops.epoch, 0) == 2
+    assert together.read_in(drops.epoch, 0) == [0, 0, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 17])
+def test_the_short_way_adds_up_all_threads(threads: int) -> None:
+    writer = Writer(SIZE, Generation.V26_02)
+    for name, kind in (("/if/drops", Kind.SIMPLE), ("/if/rx", Kind.COMBINED)):
+        writer.add_counter(name, kind, threads, COLUMNS)
+    writer.add_names("/if/names")
+    drops, together = both(writer)
+    for thread in range(threads):
+        put(writer, "/if/drops", thread, 9, 1 << thread)
+        put(writer, "/if/rx", thread, 9, 1 << thread, 2 << thread)
+    every = (1 << threads) - 1
+    assert drops.read_in(drops.epoch, 9) == every
+    assert together.read_in(drops.epoch, 9) == [every, 2 * every, every]
+    os.close(writer.fd)
+
+
+def test_the_short_way_has_nothing_to_say_where_the_long_way_has_to_look(writer: Writer) -> None:
+    drops, together = both(writer)
+    epoch = drops.epoch
+
+    def says() -> bool:
+        one, all_ = drops.read_in(epoch, 0), together.read_in(epoch, 0)
+        assert (one is None) == (all_ is None)
+        return one is not None
+
+    assert says()
+    for other, index in ((epoch, COLUMNS), (epoch + 1, 0)):
+        assert drops.read_in(other, index) is None
+        assert together.read_in(other, index) is None
+    writer.hold(True)
+    assert not says()
+    writer.hold(False)
+    assert says()
+    with writer.lock():
+        assert not says()
+    assert not says()  # it is another epoch by now
+    drops.read(0)
+    epoch = drops.epoch
+    assert says()
+    writer.grow(["/if/drops"], 4 * COLUMNS)  # and moves
+    assert not says()
+
+
+def test_the_short_way_sees_a_vector_grow_within_its_capacity(writer: Writer) -> None:
+    drops, together = both(writer)
+    for name in ("/if/drops", "/if/rx"):
+        for row in writer.counters[name].rows:
+            assert row is not None
+            writer.overwrite(row.offset - 8, struct.pack("=I", COLUMNS + 1))
+    assert drops.read_in(drops.epoch, COLUMNS) is None
+    assert drops.read(COLUMNS) == 0
+    assert drops.read_in(drops.epoch, COLUMNS) == 0
+    assert together.read_in(drops.epoch, COLUMNS) == [0, 0, 0]
+
+
+def test_the_short_way_does_not_read_what_a_vector_has_lost(writer: Writer) -> None:
+    drops, together = both(writer)
+    assert together.read_in(drops.epoch, 5) == [0, 0, 0]
+    row = writer.counters["/if/drops"].rows[1]
+    assert row is not None
+    writer.overwrite(row.offset - 8, struct.pack("=I", 5))
+    assert drops.read_in(drops.epoch, 5) is None
+    assert together.read_in(drops.epoch, 5) is None
+
+
+def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: Writer) -> None:
+    writer.drop_row("/if/drops", 1)
+    drops, together = both(writer)
+    put(writer, "/if/drops", 2, 0, 7)
+    assert drops.read_in(drops.epoch, 0) == 7
+    assert together.read_in(drops.epoch, 0) is None
+
+
+# --- the segment ----------------------------------------------------------------------------
 
 
 def test_a_sum_beyond_64_bits_wraps(writer: Writer) -> None:
