@@ -36,7 +36,7 @@ LIBRENMS = (
     *(f"{IF_X_ENTRY}.{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)),
     *(f"{IF_ENTRY}.{number}" for number in (14, 20, 12, 18, 13, 19, 6, 9, 3, 4)),
 )
-PORTS = 10  # asked in one turn
+PORTS = 4  # asked in one turn
 PACE = 0.001  # seconds between two requests of those whose answers are timed
 SETTLED = 1.0  # seconds that answers are timed after the agent has the news
 
@@ -59,8 +59,8 @@ class Effort:
     idle: float  # seconds that nobody asks, at least
 
 
-FULL = Effort(walks=9, slow_walks=3, gets=40, stretches=7, starts=9, polls=60, idle=120)
-QUICK = Effort(walks=3, slow_walks=1, gets=12, stretches=2, starts=3, polls=30, idle=60)
+FULL = Effort(walks=9, slow_walks=3, gets=100, stretches=7, starts=9, polls=60, idle=120)
+QUICK = Effort(walks=3, slow_walks=1, gets=30, stretches=3, starts=3, polls=30, idle=60)
 
 
 @dataclass(frozen=True)
