@@ -49,9 +49,11 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.naming": {"config", "vpp.inventory"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.store": set(),
+    "interfaces.stacking": {"vpp.inventory"},
     "interfaces.table": {
         *("agentx.mib", "agentx.pdu", "config", "vpp.inventory", "vpp.stats"),
-        *("interfaces.__init__", "interfaces.counters", "interfaces.naming", "interfaces.store"),
+        *("interfaces.__init__", "interfaces.counters", "interfaces.naming"),
+        *("interfaces.stacking", "interfaces.store"),
     },
     "mibs.__init__": {"agentx.mib", "interfaces.table", "mibs."},
     "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.table"},

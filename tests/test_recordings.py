@@ -305,6 +305,20 @@ def test_every_octet_and_packet_counter_is_the_clis_in_each_recording(
 
 
 @pytest.mark.system
+def test_interfaces_are_stacked_as_the_router_is_configured(served: tuple[Replay, Snmpd]) -> None:
+    _, snmpd = served
+    column = "1.3.6.1.2.1.31.1.2.1.3"
+    pairs = [tuple(map(int, name.split(".")[-2:])) for name in snmpd.walk(column)]
+    stacked = sorted((NAMES[a - 1000], NAMES[b - 1000]) for a, b in pairs if a and b)
+    bond = [("bond0", f"TenGigabitEthernet1/0/{port}") for port in (0, 1)]
+    assert [pair for pair in stacked if pair[0] == "bond0"] == bond
+    assert ("loop1", "TenGigabitEthernet1/0/2.700") in stacked  # a BVI over its bridge domain
+    subs = {name for index, name in NAMES.items() if "." in name}
+    assert subs == {above for above, below in stacked} - {"bond0", "loop1"}
+    assert ("enp1s0f3.501", "enp1s0f3") in stacked
+
+
+@pytest.mark.system
 def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, Snmpd]) -> None:
     _, snmpd = served
     status = snmpd.column(f"{IF_TABLE}.8")

@@ -1,7 +1,7 @@
 """interfaces/table.py: rows from inventories, one after another."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -327,6 +327,56 @@ def test_stateless_indexes_follow_vpp_and_nothing_is_remembered() -> None:
     other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
     rows = update(table, inventory(other, identity=RESTARTED), settled=False)
     assert {index: row.name for index, row in rows.items()} == {1005: "eth0"}
+
+
+# --- other tables, made of these rows ----------------------------------------------------------
+
+
+def standing(rows: Mapping[str, Row]) -> Iterator[tuple[bytes, str]]:
+    """A table for a test: who stands on whom."""
+    for row in rows.values():
+        for below in row.stands_on:
+            yield oid(str(row.index)), f"{row.name} on {below}"
+
+
+def test_a_derived_table_is_made_anew_with_the_rows_and_shown_with_them(
+    table: InterfaceTable, clock: Clock
+) -> None:
+    derived = table.derive(standing)
+    assert (len(derived.rows), derived.changed_at) == (0, None)
+    update(table, inventory(ETHERNET, SUB))
+    assert derived.rows.by_index == {oid("1002"): "eth0.7 on eth0"}
+    clock.now += 2
+    update(table, inventory(ETHERNET, replace(SUB, tag="other")))
+    assert derived.changed_at == 1000.0
+    for _ in table.update(inventory(ETHERNET), None, Descriptions()):
+        pass
+    assert len(derived.rows) == 1
+    table.commit()
+    assert (len(derived.rows), derived.changed_at) == (0, 1002.0)
+
+
+def test_a_table_that_is_derived_later_has_the_rows_that_are_shown(table: InterfaceTable) -> None:
+    update(table, inventory(ETHERNET, SUB))
+    assert len(table.derive(standing).rows) == 1
+    table.forget_derived()
+    assert len(table.derive(standing).rows) == 1
+
+
+def test_rows_that_wait_for_vpp_keep_what_they_stand_on(table: InterfaceTable) -> None:
+    derived = table.derive(standing)
+    update(table, inventory(ETHERNET, SUB))
+    table.away()
+    assert len(derived.rows) == 1
+    update(table, inventory(LOOP, identity=RESTARTED), settled=False)
+    assert derived.rows.by_index == {oid("1002"): "eth0.7 on eth0"}
+    update(table, inventory(LOOP, identity=RESTARTED), settled=True)
+    assert not len(derived.rows)
+
+
+def test_a_hidden_interface_carries_nobody(table: InterfaceTable) -> None:
+    table.settings = Settings(hide=("eth0",))
+    assert update(table, inventory(ETHERNET, SUB))[1002].stands_on == ()
 
 
 # --- settings ------------------------------------------------------------------------------------

@@ -76,6 +76,11 @@ def oid(dotted: str) -> bytes:
     return struct.pack(f">{len(subids)}I", *subids)
 
 
+def subids(*numbers: int) -> bytes:
+    """The key of an OID, or of an index, by its sub-identifiers."""
+    return struct.pack(f">{len(numbers)}I", *numbers)
+
+
 def dotted(key: bytes) -> str:
     """An OID's key as people write it; the null OID (RFC 2741 section 5.1) is `0.0`."""
     return ".".join(map(str, struct.unpack(f">{len(key) // 4}I", key))) or "0.0"

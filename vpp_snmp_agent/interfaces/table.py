@@ -9,23 +9,27 @@ The rules this module keeps:
   segment of a VPP that ended stays mapped, and stands still.
 - A VPP that has not settled is being configured: a row that it does not list yet, or not
   yet with its LCP pair, stays as it was, down.
+- Every other table is made of these rows and nothing else (`derive`): what waits for VPP
+  keeps its place there too.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ..agentx.mib import Rows, UpTime
 from ..agentx.pdu import oid
 from ..config import Descriptions, Settings
 from ..vpp.inventory import Identity, Interface, Inventory
 from ..vpp.stats import Segment
-from . import naming
+from . import naming, stacking
 from .counters import CounterSet, InterfaceCounters
 from .naming import Wish
 from .store import FIRST, LastRow, Store
 
 STEP = 100  # rows made at a stretch: a millisecond or two
+DERIVED_STEP = 1000  # of those that are made of them
 
 
 @dataclass(slots=True)
@@ -42,6 +46,7 @@ class Row:
     speed: int  # bits a second
     phys_address: bytes
     has_connector: bool
+    stands_on: tuple[str, ...]  # the keys of the interfaces directly below it
     paired: bool
     admin_up: bool
     oper_status: int
@@ -87,6 +92,35 @@ class Row:
         )
 
 
+class Derived:
+    """Rows of another table, made of those of the interfaces whenever they are made."""
+
+    def __init__(self, make: Callable[[Mapping[str, Row]], Iterable[tuple[bytes, Any]]]) -> None:
+        """`make`: indexes and rows, of the interfaces by key; of one index the first counts."""
+        self.rows = Rows()
+        self.changed_at: float | None = None  # the set of rows, by time.monotonic
+        self._make = make
+        self._prepared: dict[bytes, Any] = {}
+
+    def prepare(self, interfaces: Mapping[str, Row]) -> Iterator[None]:
+        """Make the rows, a step at a time; the old ones are shown until `commit`."""
+        made: dict[bytes, Any] = {}
+        for number, (index, row) in enumerate(self._make(interfaces), 1):
+            made.setdefault(index, row)
+            if not number % DERIVED_STEP:
+                yield
+        yield
+        # In order, so that little is left to sort when all are shown at once.
+        self._prepared = {index: made[index] for index in sorted(made)}
+        yield
+
+    def commit(self, now: float) -> None:
+        """Show them."""
+        if self.changed_at is None or self._prepared.keys() != self.rows.by_index.keys():
+            self.changed_at = now
+        self.rows.replace(self._prepared)
+
+
 class InterfaceTable:
     """All rows, and when their number last changed."""
 
@@ -107,6 +141,7 @@ class InterfaceTable:
         self._identity: Identity | None = None
         self._sources: CounterSet | None = None
         self._by_key: dict[str, Row] = {}
+        self._derived: list[Derived] = []
         self.prepared: dict[bytes, Row] | None = None  # rows that wait for `commit`
 
     @property
@@ -114,10 +149,27 @@ class InterfaceTable:
         """ifTableLastChange, in the master's sysUpTime."""
         return self.uptime.ticks(self._changed_at)
 
+    def derive(self, make: Callable[[Mapping[str, Row]], Iterable[tuple[bytes, Any]]]) -> Derived:
+        """A table that is made anew, by `Derived`, together with these rows."""
+        derived = Derived(make)
+        if self._changed_at is not None:
+            for _ in derived.prepare(self._by_key):
+                pass
+            derived.commit(self._clock())
+        self._derived.append(derived)
+        return derived
+
+    def forget_derived(self) -> None:
+        """From now on no table is derived from these rows."""
+        self._derived = []
+
     def restore(self, oper_status: int) -> None:
         """Show the rows that the store knows, all of one status and without counters."""
         known = self._known(oper_status)
         self.prepared = {oid(str(row.index)): row for row in known.values()}
+        for derived in self._derived:
+            for _ in derived.prepare(known):
+                pass
         self.commit()
 
     def _known(self, oper_status: int) -> dict[str, Row]:
@@ -134,6 +186,7 @@ class InterfaceTable:
                 speed=last.speed,
                 phys_address=bytes.fromhex(last.phys_address),
                 has_connector=last.has_connector,
+                stands_on=(),
                 paired=last.paired,
                 admin_up=last.admin_up,
                 oper_status=oper_status,
@@ -181,6 +234,9 @@ class InterfaceTable:
         self.clashes = {key: wanted for key, (_, wanted) in wishes.items() if names[key] != wanted}
         bvis = naming.bvis(inventory)
         yield
+        standing = stacking.standing(inventory)
+        keys = {interface.sw_if_index: key for key, interface in listed.items()}
+        yield
 
         rows: dict[bytes, Row] = {}
         for number, (key, name) in enumerate(names.items(), 1):
@@ -220,6 +276,9 @@ class InterfaceTable:
                 speed=naming.speed(interface, inventory, settings),
                 phys_address=naming.phys_address(interface, inventory),
                 has_connector=naming.has_connector(interface),
+                stands_on=tuple(
+                    keys[below] for below in standing.get(sw_if_index, ()) if below in keys
+                ),
                 paired=self._paired(interface, inventory),
                 admin_up=interface.admin_up,
                 oper_status=status,
@@ -229,6 +288,9 @@ class InterfaceTable:
                 uptime=self.uptime,
             )
             self._remember(row)
+        by_key = {row.key: row for row in rows.values()}
+        for derived in self._derived:
+            yield from derived.prepare(by_key)
         self.leftover = bool(kept)
         self.prepared = rows
 
@@ -280,9 +342,12 @@ class InterfaceTable:
         """Show the prepared rows, and remember them."""
         rows, self.prepared = self.prepared, None
         assert rows is not None
+        now = self._clock()
         if rows.keys() != self.rows.by_index.keys() or self._changed_at is None:
-            self._changed_at = self._clock()
+            self._changed_at = now
         self.rows.replace(rows)
+        for derived in self._derived:
+            derived.commit(now)
         self._by_key = {row.key: row for row in rows.values()}
         if self.settings.ifindex == "kept":
             self.store.keep_only(self._by_key)

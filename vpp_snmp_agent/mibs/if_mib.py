@@ -1,4 +1,6 @@
-"""IF-MIB (RFC 2863): ifNumber, ifTable, ifXTable, ifTableLastChange."""
+"""IF-MIB (RFC 2863), without its deprecated ifTestTable."""
+
+from collections.abc import Iterator, Mapping
 
 from ..agentx.mib import Column, Module, Scalar, Table
 from ..agentx.pdu import (
@@ -10,11 +12,15 @@ from ..agentx.pdu import (
     OCTET_STRING,
     TIMETICKS,
     oid,
+    subids,
 )
-from ..interfaces.table import InterfaceTable
+from ..interfaces.table import InterfaceTable, Row
 
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
 DISABLED = 2
+ACTIVE = 1  # RowStatus, RFC 2579
+OTHER = 1  # ifRcvAddressType: not told how long it stays
+BROADCAST = b"\xff" * 6
 ZERO_DOT_ZERO = oid("0.0")
 
 IF_TABLE = Table(
@@ -72,10 +78,47 @@ IF_X_TABLE = Table(
     ),
 )
 
+IF_STACK_TABLE = Table(
+    "1.3.6.1.2.1.31.1.2.1",
+    (Column(3, "ifStackStatus", INTEGER, lambda row: ACTIVE),),
+)
+
+IF_RCV_ADDRESS_TABLE = Table(
+    "1.3.6.1.2.1.31.1.4.1",
+    (
+        Column(2, "ifRcvAddressStatus", INTEGER, lambda row: ACTIVE),
+        Column(3, "ifRcvAddressType", INTEGER, lambda row: OTHER),
+    ),
+)
+
+
+def stack(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Row]]:
+    """Rows of ifStackTable by ifStackHigherLayer and ifStackLowerLayer.
+
+    0 stands above what carries nothing, and below what stands on nothing.
+    """
+    carrying = set()
+    for row in interfaces.values():
+        lower = [interfaces[key].index for key in row.stands_on if key in interfaces]
+        carrying.update(lower)
+        for index in lower or (0,):
+            yield subids(row.index, index), row
+    for row in interfaces.values():
+        if row.index not in carrying:
+            yield subids(0, row.index), row
+
+
+def received_addresses(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Row]]:
+    """Rows of ifRcvAddressTable by ifIndex and address: its own, and the broadcast address."""
+    for row in interfaces.values():
+        for address in (row.phys_address, BROADCAST) if row.phys_address else ():
+            yield subids(row.index, len(address), *address), row
+
 
 def module(interfaces: InterfaceTable) -> Module:
     """IF-MIB over these interfaces."""
     rows = interfaces.rows
+    stacked = interfaces.derive(stack)
     return Module(
         capability="1.3.6.1.2.1.31",
         description="IF-MIB (RFC 2863): the interfaces of VPP",
@@ -83,7 +126,10 @@ def module(interfaces: InterfaceTable) -> Module:
             "1.3.6.1.2.1.2.1",
             "1.3.6.1.2.1.2.2",
             "1.3.6.1.2.1.31.1.1",
+            "1.3.6.1.2.1.31.1.2",
+            "1.3.6.1.2.1.31.1.4",
             "1.3.6.1.2.1.31.1.5",
+            "1.3.6.1.2.1.31.1.6",
         ),
         objects=(
             Scalar("1.3.6.1.2.1.2.1", "ifNumber", INTEGER, lambda: len(rows)),
@@ -95,5 +141,13 @@ def module(interfaces: InterfaceTable) -> Module:
                 TIMETICKS,
                 lambda: interfaces.last_change,
             ),
+            IF_STACK_TABLE.over(stacked.rows),
+            Scalar(
+                "1.3.6.1.2.1.31.1.6",
+                "ifStackLastChange",
+                TIMETICKS,
+                lambda: interfaces.uptime.ticks(stacked.changed_at),
+            ),
+            IF_RCV_ADDRESS_TABLE.over(interfaces.derive(received_addresses).rows),
         ),
     )
