@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
-PACKAGES := snmpd snmp iproute2 util-linux python3-venv
+PACKAGES := snmpd snmp snmptrapd iproute2 util-linux python3-venv
 export PATH := $(PATH):/usr/sbin:/sbin
 
 .PHONY: help demo test bench lint fuzz soak packages clean
@@ -37,7 +37,7 @@ soak: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.soak $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
 
 packages:
-	@if command -v snmpd snmpbulkwalk ip unshare nsenter >/dev/null \
+	@if command -v snmpd snmpbulkwalk snmptrapd ip unshare nsenter >/dev/null \
 	    && $(PYTHON) -c 'import ensurepip' 2>/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=sudo; \

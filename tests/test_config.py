@@ -634,6 +634,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ),
     ("discards", "misses", "misses"),
     ("discards", "all", "all"),
+    ("link-traps", "{}", ()),
+    ("link-traps", "{ bond*: enabled, '*': disabled }", (("bond*", True), ("*", False))),
     ("debug", "0", 0),
     ("debug", "2", 2),
 ]
@@ -673,6 +675,7 @@ FLAGS: dict[str, Any] = {
     "alias": "description",
     "speeds": (("flag", 7),),
     "discards": "misses",
+    "link_traps": (("flag", True),),
     "debug": 1,
 }
 ALL_KEYS = """
@@ -691,6 +694,7 @@ hide: [ file ]
 alias: name
 speeds: { file: 5 }
 discards: all
+link-traps: { file: disabled }
 debug: 2
 """
 
@@ -746,6 +750,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 SECONDS = "expected 1 to 86400 seconds"
 NAMES = "expected one of lcp, vpp, tap"
 GLOBS = "expected globs as text"
+TRAPS = "expected one of enabled, disabled"
 SPEED = "expected 0 to 10000000 whole Mb/s"
 PLACE = "expected /path/of/socket or host:port"
 
@@ -886,6 +891,18 @@ PLACE = "expected /path/of/socket or host:port"
         ("speeds: { '': 7 }", f"speeds: {GLOBS}; got ``"),
         ("speeds: { [ a ]: 7 }", "expected a glob; got a list"),
         ("speeds: { <<: { a: 1 } }", f"speeds: {GLOBS}; got a `tag:yaml.org,2002:merge`, `<<`"),
+        # link-traps
+        (
+            "link-traps: [ bond* ]",
+            "link-traps: expected a mapping of globs to enabled or disabled"
+            " (`glob: enabled` lines); got a list",
+        ),
+        ("link-traps: { eno*: yes }", f"link-traps: `eno*`: {TRAPS}; got the boolean `yes`"),
+        (
+            "link-traps: { eno*: enable }",
+            f"link-traps: `eno*`: {TRAPS}; got `enable`; did you mean `enabled`?",
+        ),
+        ("link-traps: { 7: enabled }", f"link-traps: {GLOBS}; got the number `7`"),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_line_key_and_what_was_expected(

@@ -104,6 +104,25 @@ def test_the_stack_names_each_pair_once_and_0_at_both_ends() -> None:
     ]
 
 
+@pytest.mark.parametrize(("up", "event", "status"), [(False, 3, 2), (True, 4, 1)])
+def test_a_notification_bears_what_people_read(up: bool, event: int, status: int) -> None:
+    table = InterfaceTable()
+    interface = replace(PORT, link_up=up, tag="Zürich")
+    for _ in table.update(Inventory(Identity("", "", 1), {1: interface}), None, Descriptions()):
+        pass
+    table.commit()
+    (row,) = table.rows.by_index.values()
+    varbinds = [decode_varbind(each) for each in if_mib.link_notification(row)]
+    assert [(dotted(each.name), each.value) for each in varbinds] == [
+        ("1.3.6.1.6.3.1.1.4.1.0", oid(f"1.3.6.1.6.3.1.1.5.{event}")),
+        ("1.3.6.1.2.1.2.2.1.1.1001", 1001),
+        ("1.3.6.1.2.1.2.2.1.7.1001", 1),
+        ("1.3.6.1.2.1.2.2.1.8.1001", status),
+        ("1.3.6.1.2.1.31.1.1.1.1.1001", b"eth0"),
+        ("1.3.6.1.2.1.31.1.1.1.18.1001", "Zürich".encode()),
+    ]
+
+
 def test_an_address_that_is_received_is_an_index_with_its_length() -> None:
     everybody = (6, 255, 255, 255, 255, 255, 255)
     assert indexes_below("1.3.6.1.2.1.31.1.4.1.2") == [

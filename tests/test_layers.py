@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.store": set(),
     "interfaces.stacking": {"vpp.inventory"},
+    "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.table"},
     "interfaces.table": {
         *("agentx.mib", "agentx.pdu", "config", "vpp.inventory", "vpp.stats"),
         *("interfaces.__init__", "interfaces.counters", "interfaces.naming"),

@@ -427,6 +427,24 @@ def test_a_sub_interface_has_its_parents_told_speed() -> None:
     assert naming.speed(told.interfaces[6], told, Settings(speeds=(("*/0/3", 77),))) == 77 * 10**6
 
 
+def test_what_stands_on_no_other_notifies_of_its_link_and_the_operator_has_the_last_word() -> None:
+    told = inventory(port(1), sub(2, 1), port(4, "BondEthernet0"), pairs=(pair(4, "bond0"),))
+    enabled, disabled = (
+        Settings(link_traps=(("bond?", True),)),
+        Settings(link_traps=(("*", False),)),
+    )
+
+    def notifying(settings: Settings) -> list[bool]:
+        return [
+            naming.link_traps(each, index > 1, told, settings)
+            for index, each in told.interfaces.items()
+        ]
+
+    assert notifying(DEFAULT) == [True, False, False]
+    assert notifying(enabled) == [True, False, True]
+    assert notifying(disabled) == [False, False, False]
+
+
 def test_a_tap_is_known_by_its_phy() -> None:
     tap = port(901, "tap4097", interface_dev_type="tap")
     told = inventory(port(1, "eth0"), tap, pairs=(pair(1, "eno1"),))

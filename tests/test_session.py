@@ -24,11 +24,14 @@ from vpp_snmp_agent.agentx.pdu import (
     Register,
     Response,
     VarBind,
+    VarBinds,
+    encode_varbind,
     oid,
 )
 from vpp_snmp_agent.agentx.session import (
     MAX_BULK_OCTETS,
     PRIORITY,
+    PROCESSING_ERROR,
     Closed,
     Opened,
     Pong,
@@ -251,6 +254,19 @@ def test_a_refused_open_closes_the_session() -> None:
     assert isinstance(event, Closed)
     assert "OPENFAILED(256)" in event.reason
     assert session.close() == b""
+
+
+def test_a_notification_goes_out_whole_and_its_refusal_is_told() -> None:
+    session = opened_session()
+    sent = session.notify("a notification", [encode_varbind(oid(f"{BASE}.1.0"), INTEGER, 3)])
+    (asked,) = split(sent)
+    assert (asked.header.type, asked.header.session_id) == (pdu.NOTIFY, SESSION)
+    assert asked.body == VarBinds([NUMBER])
+    assert session.receive(response(asked.header.packet_id)) == b""
+    assert not list(session.events())
+    (packet,) = packet_ids(session.notify("a notification", []))
+    session.receive(response(packet, error=PROCESSING_ERROR))
+    assert list(session.events()) == [Refused("a notification", PROCESSING_ERROR)]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import pytest
 
 from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.config import Descriptions, Settings
-from vpp_snmp_agent.interfaces.naming import DOWN, LOWER_LAYER_DOWN, UP
+from vpp_snmp_agent.interfaces.naming import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP
 from vpp_snmp_agent.interfaces.store import Store
-from vpp_snmp_agent.interfaces.table import InterfaceTable, Row
+from vpp_snmp_agent.interfaces.table import InterfaceTable, LinkChange, Row
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.inventory import Identity, Interface, Inventory, LcpPair
 from vpp_snmp_agent.vpp.layout import Generation, Kind
@@ -327,6 +327,57 @@ def test_stateless_indexes_follow_vpp_and_nothing_is_remembered() -> None:
     other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
     rows = update(table, inventory(other, identity=RESTARTED), settled=False)
     assert {index: row.name for index, row in rows.items()} == {1005: "eth0"}
+
+
+# --- links that went down or came up ----------------------------------------------------------
+
+
+def test_a_link_that_went_down_or_came_up_is_told_once_it_is_shown(table: InterfaceTable) -> None:
+    update(table, inventory(ETHERNET, LOOP))
+    for _ in table.update(inventory(replace(ETHERNET, link_up=False)), None, Descriptions()):
+        pass
+    assert not table.went
+    table.commit()
+    update(table, inventory(ETHERNET))
+    assert table.went == [LinkChange(1001, False), LinkChange(1001, True)]
+
+
+def test_what_becomes_known_or_goes_is_no_change_of_a_link(table: InterfaceTable) -> None:
+    update(table, inventory(replace(ETHERNET, link_up=False)))
+    update(table, inventory(replace(ETHERNET, link_up=False), LOOP))
+    update(table, inventory(LOOP))
+    assert not table.went
+
+
+def test_lower_layer_down_is_a_way_of_being_down(table: InterfaceTable) -> None:
+    pulled, sub = replace(ETHERNET, link_up=False), replace(SUB, link_up=False)
+    update(table, inventory(pulled, sub))
+    rows = update(table, inventory(replace(pulled, admin_up=False), replace(sub, admin_up=False)))
+    assert (rows[1002].oper_status, rows[1002].is_down) == (DOWN, True)
+    assert not table.went
+
+
+def test_a_vpp_that_is_away_takes_its_links_down_and_brings_them_up_again(
+    table: InterfaceTable,
+) -> None:
+    update(table, inventory(ETHERNET, LOOP))
+    table.away()
+    table.away()
+    assert table.went == [LinkChange(1001, False), LinkChange(1003, False)]
+    table.went.clear()
+    update(table, inventory(ETHERNET, identity=RESTARTED), settled=False)
+    assert table.went == [LinkChange(1001, True)]
+
+
+@pytest.mark.parametrize(("shown", "told"), [(None, 0), (UNKNOWN, 0), (DOWN, 1)])
+def test_at_start_only_what_was_shown_as_down_can_come_up(shown: int | None, told: int) -> None:
+    store = Store()
+    update(InterfaceTable(store), inventory(ETHERNET))
+    table = InterfaceTable(store)
+    if shown is not None:
+        table.restore(shown)
+    update(table, inventory(ETHERNET))
+    assert len(table.went) == told
 
 
 # --- other tables, made of these rows ----------------------------------------------------------

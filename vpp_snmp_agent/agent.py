@@ -21,11 +21,13 @@ from . import __version__, config, mibs, sockets
 from .agentx.mib import View
 from .config import BadSettings, Descriptions, Settings
 from .errand import Errand
+from .interfaces.links import Links
 from .interfaces.naming import DOWN, UNKNOWN
 from .interfaces.store import Damaged, Store, StoreError
 from .interfaces.table import InterfaceTable
 from .loop import Loop, Told, log
 from .master import Master
+from .mibs.if_mib import link_notification
 from .systemd import Supervisor
 from .vpp import feed
 from .vpp.inventory import Inventory
@@ -52,6 +54,7 @@ class Agent:
         self._view = View([each for module in self._modules for each in module.objects])
         self._master = self._make_master()
         self._feed = self._make_feed()
+        self._links = Links()
         self._segment: Segment | None = None
         self._inventory: Inventory | None = None
         self._building: Iterator[None] | None = None
@@ -133,6 +136,7 @@ class Agent:
             self._rebuild()
         if self._table.store.stale and now >= self._write_at:
             self._write(now)
+        self._notify(now)
         status = self._status()
         if status != self._status_told:
             self._status_told = status
@@ -336,6 +340,19 @@ class Agent:
         # Rows stay.  To look through 10,000 for garbage would stop all answers for 10 ms.
         gc.freeze()
         self._tell_rows()
+
+    def _notify(self, now: float) -> None:
+        """Tell of links that failed or came up, as soon as there is somebody to tell."""
+        self._links.went(self._table.went)
+        self._table.went.clear()
+        if not self._master.takes_notifications:
+            return
+        for row in self._links.due(self._table.rows, now):
+            what = "linkDown" if row.is_down else "linkUp"
+            log.debug("%s: %s", what, row.name)
+            self._master.notify(f"notification {what}", link_notification(row))
+            if not self._master.takes_notifications:
+                return
 
     def _tell_rows(self) -> None:
         self._told.tell(logging.INFO, "rows", f"{len(self._table.rows)} interfaces are served")

@@ -273,6 +273,7 @@ class Settings:
     alias: Literal["description", "name"] = "description"
     speeds: tuple[tuple[str, int], ...] = ()  # globs and Mb/s; the first that matches
     discards: Literal["misses", "all"] = "misses"
+    link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
     debug: int = 0  # 1: debug log, 2: every PDU too
 
     @property
@@ -449,6 +450,17 @@ def _speeds(value: _Value) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
+def _link_traps(value: _Value) -> tuple[tuple[str, bool], ...]:
+    if not isinstance(value.node, yaml.MappingNode):
+        raise value.wrong("a mapping of globs to enabled or disabled (`glob: enabled` lines)")
+    found = []
+    for key, node in _entries(value.document, value.node, "glob"):
+        glob = replace(value, node=key).text("globs as text")
+        choice = replace(value, node=node, key=f"{value.key}: {_shown(glob)}")
+        found.append((glob, _one_of("enabled", "disabled")(choice) == "enabled"))
+    return tuple(found)
+
+
 def _debug(value: _Value) -> int:
     return int(value.number(0, 2, "0, 1 or 2", _WHOLE))
 
@@ -469,5 +481,6 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "alias": _one_of("description", "name"),
     "speeds": _speeds,
     "discards": _one_of("misses", "all"),
+    "link-traps": _link_traps,
     "debug": _debug,
 }

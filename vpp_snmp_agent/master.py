@@ -70,6 +70,16 @@ class Master:
                 log.debug("snmpd took no goodbye")
             self._drop()
 
+    @property
+    def takes_notifications(self) -> bool:
+        """Whether snmpd serves us, and took all that it was sent."""
+        return self.serving and not self._unsent
+
+    def notify(self, what: str, varbinds: Sequence[bytes]) -> None:
+        """Have snmpd send a notification; `what` it is, for the log."""
+        assert self._session is not None
+        self._send(self._session.notify(what, varbinds))
+
     def _connect(self, now: float) -> None:
         address = self._address
         try:

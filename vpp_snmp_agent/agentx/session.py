@@ -119,6 +119,16 @@ class Session:
         """A Ping; its answer is the event Pong."""
         return self._ask(pdu.PING, b"", self._ponged)
 
+    def notify(self, what: str, varbinds: Sequence[bytes]) -> bytes:
+        """A Notify (section 6.2.10) of encoded varbinds; `what` is named where it is refused."""
+
+        def answered(answer: Response) -> bytes:
+            if answer.error:
+                self._events.append(Refused(what, answer.error))
+            return b""
+
+        return self._ask(pdu.NOTIFY, b"".join(varbinds), answered)
+
     def close(self) -> bytes:
         """The Close that ends the session; nothing if it never began."""
         if self._id is None:

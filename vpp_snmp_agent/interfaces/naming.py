@@ -45,6 +45,7 @@ NO_ADDRESS = bytes(6)
 LARGEST_MTU = 2**31 - 1  # ifMtu is an Integer32
 
 K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
 class Wish(NamedTuple):
@@ -190,15 +191,34 @@ def speed(interface: Interface, inventory: Inventory, settings: Settings) -> int
 
 
 def _told_speed(interface: Interface, inventory: Inventory, settings: Settings) -> int | None:
-    """What the setting `speeds` says, by VPP's name or the LCP host name."""
-    if not settings.speeds:
+    """What the setting `speeds` says."""
+    megabits = _first_that_fits(settings.speeds, interface, inventory)
+    return None if megabits is None else megabits * 10**6
+
+
+def _first_that_fits(
+    said: Iterable[tuple[str, V]], interface: Interface, inventory: Inventory
+) -> V | None:
+    """What a setting says by globs of VPP's name or of the LCP host name."""
+    if not said:
         return None
     pair = inventory.pairs.get(interface.sw_if_index)
     names = (interface.interface_name, pair.host_if_name if pair else "")
-    for glob, megabits in settings.speeds:
+    for glob, what in said:
         if any(fnmatchcase(name, glob) for name in names if name):
-            return megabits * 10**6
+            return what
     return None
+
+
+def link_traps(
+    interface: Interface, stands: bool, inventory: Inventory, settings: Settings
+) -> bool:
+    """ifLinkUpDownTrapEnable: the operator's word, else whether it stands on no other.
+
+    RFC 2863 section 6: one cable must not send a thousand notifications.
+    """
+    told = _first_that_fits(settings.link_traps, interface, inventory)
+    return not stands if told is None else told
 
 
 def mtu(interface: Interface, inventory: Inventory) -> int:

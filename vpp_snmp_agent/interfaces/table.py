@@ -16,7 +16,7 @@ The rules this module keeps:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..agentx.mib import Rows, UpTime
 from ..agentx.pdu import oid
@@ -48,6 +48,7 @@ class Row:
     has_connector: bool
     stands_on: tuple[str, ...]  # the keys of the interfaces directly below it
     paired: bool
+    link_traps: bool  # a change of oper_status is to be notified
     admin_up: bool
     oper_status: int
     changed_at: float | None  # oper_status, by time.monotonic; None: before we looked
@@ -59,6 +60,11 @@ class Row:
     def admin_status(self) -> int:
         """ifAdminStatus."""
         return naming.UP if self.admin_up else naming.DOWN
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it is down, for whatever reason (RFC 2863 section 3.1.13)."""
+        return self.oper_status in (naming.DOWN, naming.LOWER_LAYER_DOWN)
 
     @property
     def in_discards(self) -> int | None:
@@ -90,6 +96,13 @@ class Row:
             admin_up=self.admin_up,
             paired=self.paired,
         )
+
+
+class LinkChange(NamedTuple):
+    """A row that was shown as down, and is not, or the other way round."""
+
+    if_index: int
+    was_down: bool
 
 
 class Derived:
@@ -143,6 +156,8 @@ class InterfaceTable:
         self._by_key: dict[str, Row] = {}
         self._derived: list[Derived] = []
         self.prepared: dict[bytes, Row] | None = None  # rows that wait for `commit`
+        self.went: list[LinkChange] = []  # down or up since they were shown, oldest first
+        self._prepared_changes: list[LinkChange] = []
 
     @property
     def last_change(self) -> int:
@@ -188,6 +203,7 @@ class InterfaceTable:
                 has_connector=last.has_connector,
                 stands_on=(),
                 paired=last.paired,
+                link_traps=False,
                 admin_up=last.admin_up,
                 oper_status=oper_status,
                 changed_at=None,
@@ -239,6 +255,7 @@ class InterfaceTable:
         yield
 
         rows: dict[bytes, Row] = {}
+        changes = self._prepared_changes = []
         for number, (key, name) in enumerate(names.items(), 1):
             if not number % STEP:
                 yield
@@ -247,6 +264,7 @@ class InterfaceTable:
             before = self._by_key.get(key)
             if key in kept:
                 row = self._waiting(kept[key], name, now)
+                changes += _change(before if not first else None, row)
                 self._remember(row)
                 # Only without an index for ever can another bear it already.
                 rows.setdefault(oid(str(row.index)), row)
@@ -280,6 +298,9 @@ class InterfaceTable:
                     keys[below] for below in standing.get(sw_if_index, ()) if below in keys
                 ),
                 paired=self._paired(interface, inventory),
+                link_traps=naming.link_traps(
+                    interface, sw_if_index in standing, inventory, settings
+                ),
                 admin_up=interface.admin_up,
                 oper_status=status,
                 changed_at=changed_at,
@@ -287,6 +308,7 @@ class InterfaceTable:
                 counts_drops=settings.discards == "all",
                 uptime=self.uptime,
             )
+            changes += _change(before if not first else None, row)
             self._remember(row)
         by_key = {row.key: row for row in rows.values()}
         for derived in self._derived:
@@ -345,6 +367,8 @@ class InterfaceTable:
         now = self._clock()
         if rows.keys() != self.rows.by_index.keys() or self._changed_at is None:
             self._changed_at = now
+        self.went += self._prepared_changes
+        self._prepared_changes = []
         self.rows.replace(rows)
         for derived in self._derived:
             derived.commit(now)
@@ -357,5 +381,13 @@ class InterfaceTable:
         now = self._clock()
         for row in self.rows.by_index.values():
             if row.oper_status != naming.DOWN:
+                self.went += _change(row, replace(row, oper_status=naming.DOWN))
                 row.oper_status = naming.DOWN
                 row.changed_at = now
+
+
+def _change(before: Row | None, after: Row) -> tuple[LinkChange, ...]:
+    """What there is to be told of a row that was shown: nothing of one merely known now."""
+    if before is None or before.oper_status == naming.UNKNOWN or before.is_down == after.is_down:
+        return ()
+    return (LinkChange(after.index, before.is_down),)

@@ -11,13 +11,14 @@ from ..agentx.pdu import (
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     TIMETICKS,
+    encode_varbind,
     oid,
     subids,
 )
 from ..interfaces.table import InterfaceTable, Row
 
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
-DISABLED = 2
+ENABLED, DISABLED = 1, 2
 ACTIVE = 1  # RowStatus, RFC 2579
 OTHER = 1  # ifRcvAddressType: not told how long it stays
 BROADCAST = b"\xff" * 6
@@ -67,7 +68,10 @@ IF_X_TABLE = Table(
         Column(11, "ifHCOutUcastPkts", COUNTER64, lambda row: row.counters.out_unicast),
         Column(12, "ifHCOutMulticastPkts", COUNTER64, lambda row: row.counters.out_multicast),
         Column(13, "ifHCOutBroadcastPkts", COUNTER64, lambda row: row.counters.out_broadcast),
-        Column(14, "ifLinkUpDownTrapEnable", INTEGER, lambda row: DISABLED),
+        Column(
+            *(14, "ifLinkUpDownTrapEnable", INTEGER),
+            lambda row: ENABLED if row.link_traps else DISABLED,
+        ),
         Column(15, "ifHighSpeed", GAUGE32, lambda row: row.speed // 10**6),
         Column(16, "ifPromiscuousMode", INTEGER, lambda row: FALSE),
         Column(17, "ifConnectorPresent", INTEGER, lambda row: TRUE if row.has_connector else FALSE),
@@ -113,6 +117,24 @@ def received_addresses(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, R
     for row in interfaces.values():
         for address in (row.phys_address, BROADCAST) if row.phys_address else ():
             yield subids(row.index, len(address), *address), row
+
+
+SNMP_TRAP_OID = oid("1.3.6.1.6.3.1.1.4.1.0")  # RFC 3418
+LINK_DOWN, LINK_UP = oid("1.3.6.1.6.3.1.1.5.3"), oid("1.3.6.1.6.3.1.1.5.4")
+# The last two beyond the standard: people read names.
+NOTIFIED = ("ifIndex", "ifAdminStatus", "ifOperStatus", "ifName", "ifAlias")
+_COLUMNS = {column.name: column for column in (*IF_TABLE.columns, *IF_X_TABLE.columns)}
+
+
+def link_notification(row: Row) -> list[bytes]:
+    """The varbinds of linkDown or linkUp, as the row is now; sysUpTime is the master's to add."""
+    index = subids(row.index)
+    event = LINK_DOWN if row.is_down else LINK_UP
+    columns = [_COLUMNS[name] for name in NOTIFIED]
+    return [
+        encode_varbind(SNMP_TRAP_OID, OBJECT_IDENTIFIER, event),
+        *(column.varbind(index, column.value(row)) for column in columns),
+    ]
 
 
 def module(interfaces: InterfaceTable) -> Module:

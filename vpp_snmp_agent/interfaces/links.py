@@ -1,0 +1,50 @@
+"""Which link states are to be notified, and when: linkDown and linkUp (RFC 2863 section 3.1.14).
+
+The rules this module keeps:
+
+- One change is pending of each port, and what is told is its latest state: a port that is
+  again as it was last told has nothing to tell.
+- Bursts are paced, and a port that flaps rests between two notifications.
+- What was handed out counts as told: nothing is told twice, whatever became of it.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from ..agentx.mib import Rows
+from ..agentx.pdu import subids
+from .table import LinkChange, Row
+
+BURST = 10  # notifications handed out at a time
+REST = 1.0  # seconds between two of one port
+
+
+class Links:
+    """The changes that are still to be notified."""
+
+    def __init__(self) -> None:
+        self._pending: dict[int, bool] = {}  # by ifIndex: whether it was told to be down
+        self._rests_until: dict[int, float] = {}
+
+    def went(self, changes: Iterable[LinkChange]) -> None:
+        """Rows went down or came up."""
+        for index, was_down in changes:
+            self._pending.setdefault(index, was_down)
+
+    def due(self, rows: Rows, now: float) -> Iterator[Row]:
+        """The rows to be notified now, in the order in which they changed."""
+        if not self._pending:
+            return
+        self._rests_until = {at: until for at, until in self._rests_until.items() if until > now}
+        handed_out = 0
+        for index in list(self._pending):
+            if index in self._rests_until:
+                continue
+            was_down = self._pending.pop(index)
+            row: Row | None = rows.by_index.get(subids(index))
+            if row is None or row.is_down == was_down or not row.link_traps:
+                continue
+            self._rests_until[index] = now + REST
+            yield row
+            handed_out += 1
+            if handed_out == BURST:
+                return
