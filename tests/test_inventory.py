@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.vpp import inventory
 from vpp_snmp_agent.vpp.inventory import (
     CHUNK,
+    KINDS,
     NO_INDEX,
     Assembly,
     Bond,
@@ -18,6 +19,7 @@ from vpp_snmp_agent.vpp.inventory import (
     Identity,
     Interface,
     Inventory,
+    LacpPort,
     LcpPair,
     Record,
     changes,
@@ -26,7 +28,6 @@ from vpp_snmp_agent.vpp.inventory import (
 )
 
 VPP = Identity("26.06-release", "2026-06-24", 4711)
-KINDS: tuple[type[Record], ...] = (Interface, LcpPair, Bond, BridgeDomain)
 Records = dict[type[Record], dict[int, Record]]
 DATAGRAM = 200_000  # octets that a socket buffer holds as Linux is delivered
 
@@ -35,6 +36,12 @@ def interface(index: int, name: str = "") -> Interface:
     """An interface of which only the name matters."""
     name = name or f"GigabitEthernet3/0/{index}"
     return Interface(index, index, name, "dpdk", "", bytes(6), True, True, 0, 0, 9206, 9000)
+
+
+def lacp_port(index: int, state: int) -> LacpPort:
+    """A member of a bond of which only its state matters."""
+    system = bytes(range(6))
+    return LacpPort(index, 65535, system, 7, 255, 1, state, 65535, system, 7, 255, 1, state)
 
 
 def interfaces(numbers: range) -> Records:
@@ -55,6 +62,7 @@ def records_of(told: Inventory) -> Records:
         told.interfaces,
         told.pairs,
         told.bonds,
+        told.lacp_ports,
         told.bridge_domains,
     )
     return {kind: dict(records) for kind, records in zip(KINDS, kinds, strict=True)}
@@ -70,6 +78,7 @@ one_of_each: dict[type[Record], st.SearchStrategy[Any]] = {
     Interface: st.builds(interface, index, st.sampled_from(["a", "b", "Köln"])),
     LcpPair: st.builds(LcpPair, index, index, index, st.sampled_from(["e0", "e1"]), st.just("")),
     Bond: st.builds(Bond, index, st.just(5), index, st.tuples(index), st.frozensets(index)),
+    LacpPort: st.builds(lacp_port, index, st.integers(0, 255)),
     BridgeDomain: st.builds(BridgeDomain, index, st.just(NO_INDEX), st.tuples(index)),
 }
 
@@ -225,6 +234,7 @@ LARGEST: dict[type[Record], Callable[[int], Record]] = {
         tuple(range(n << 16, (n << 16) + 16)),
         frozenset(range(n << 16, (n << 16) + 16)),
     ),
+    LacpPort: lambda n: lacp_port(NO_INDEX - n, 255),
     # An interface is in one bridge domain at most: ten thousand, spread or all in one.
     BridgeDomain: lambda n: BridgeDomain(n, NO_INDEX - n, tuple(range(n << 16, (n << 16) + 40))),
 }

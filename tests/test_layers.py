@@ -58,6 +58,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mibs.__init__": {"agentx.mib", "interfaces.table", "mibs."},
     "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.table"},
+    "mibs.etherlike_mib": {"agentx.mib", "agentx.pdu", "interfaces.naming", "interfaces.table"},
+    "mibs.lag_mib": {
+        *("agentx.mib", "agentx.pdu", "interfaces.naming", "interfaces.table", "vpp.inventory"),
+    },
     "simulator.": {"simulator.", "vpp.layout"},
 }
 # Who alone may import a library.

@@ -319,6 +319,19 @@ def test_interfaces_are_stacked_as_the_router_is_configured(served: tuple[Replay
 
 
 @pytest.mark.system
+def test_what_lacp_said_of_a_bond_without_partner(served: tuple[Replay, Snmpd]) -> None:
+    _, snmpd = served
+    lag = "1.2.840.10006.300.43.1"
+    assert snmpd.column(f"{lag}.1.1.1.4") == {1007: "64 9D 99 B1 31 AF"}
+    assert snmpd.column(f"{lag}.1.1.1.8") == {1007: "00 00 00 00 00 00"}
+    assert snmpd.column(f"{lag}.2.1.1.12") == {1003: "1007", 1004: "1007"}
+    assert snmpd.column(f"{lag}.2.1.1.13") == {1003: "0", 1004: "0"}
+    # activity, timeout, aggregation, defaulted
+    states = snmpd.column(f"{lag}.2.1.1.21")
+    assert {at: state.strip() for at, state in states.items()} == {1003: "E2", 1004: "E2"}
+
+
+@pytest.mark.system
 def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, Snmpd]) -> None:
     _, snmpd = served
     status = snmpd.column(f"{IF_TABLE}.8")

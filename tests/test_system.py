@@ -17,18 +17,23 @@ from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
 pytestmark = pytest.mark.system
 
 INTERFACES = "1.3.6.1.2.1.2"
+ETHERLIKE = "1.3.6.1.2.1.10.7"
 IF_MIB = "1.3.6.1.2.1.31"
+LAG = "1.2.840.10006.300.43"
+SUBTREES = (LAG, INTERFACES, ETHERLIKE, IF_MIB)  # in order
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6, 10, 18))
 ROWS = 18
 STACKED = 12 + 7 + 13  # one over another; over nothing; nothing over it
-VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2  # two addresses, of two columns
+BOND = 8 + 1 + 2 * 15 + 1  # dot3adAggTable, its port list, its ports; dot3adTablesLastChanged
+PORTS = 6 * 2  # dot3StatsTable
+VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2 + BOND + PORTS
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
 REFUSED = "notWritable"
 
 # What depends on when the test runs.
-VARYING = re.compile(rf"^({IF_MIB}\.1\.[56]\.0) = .*$", re.MULTILINE)
+VARYING = re.compile(rf"^({IF_MIB}\.1\.[56]\.0|{LAG}\.1\.3\.0) = .*$", re.MULTILINE)
 
 
 @pytest.fixture
@@ -55,8 +60,7 @@ def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
 
 def whole_walk(snmpd: Snmpd, *options: str) -> list[tuple[str, str]]:
     """All that is ours, by name."""
-    both = (snmpd.walk(INTERFACES, options=options), snmpd.walk(IF_MIB, options=options))
-    return [entry for walked in both for entry in walked.items()]
+    return [entry for subtree in SUBTREES for entry in snmpd.walk(subtree, options=options).items()]
 
 
 def key(name: str) -> tuple[int, ...]:
@@ -91,7 +95,7 @@ def test_every_get_gives_what_the_walk_gave(agent: Agent, snmpd: Snmpd) -> None:
 
 
 def test_every_getnext_gives_the_neighbour(agent: Agent, snmpd: Snmpd) -> None:
-    for subtree in (INTERFACES, IF_MIB):
+    for subtree in SUBTREES:
         walked = list(snmpd.walk(subtree).items())
         for at in range(0, len(walked) - 1, 60):
             part = walked[at : at + 61]
@@ -110,11 +114,7 @@ def asked(snmpd: Snmpd, tool: str, names: list[str]) -> list[tuple[str, str]]:
 def test_a_bulk_walk_gives_what_a_plain_one_gives(
     agent: Agent, snmpd: Snmpd, repetitions: int
 ) -> None:
-    plain = [
-        entry
-        for subtree in (INTERFACES, IF_MIB)
-        for entry in snmpd.walk(subtree, "snmpwalk").items()
-    ]
+    plain = [entry for subtree in SUBTREES for entry in snmpd.walk(subtree, "snmpwalk").items()]
     assert whole_walk(snmpd, f"-Cr{repetitions}") == plain
 
 
@@ -138,8 +138,11 @@ def test_nothing_can_be_set(agent: Agent, snmpd: Snmpd, tmp_path: Path) -> None:
     assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
 
 
-def test_sysortable_shows_the_agent(agent: Agent, snmpd: Snmpd) -> None:
-    assert f"OID: .{IF_MIB}" in snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()
+def test_sysortable_shows_every_module(agent: Agent, snmpd: Snmpd) -> None:
+    shown = snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()
+    ours = [module.capability for module in modules(InterfaceTable())]
+    assert IF_MIB in ours
+    assert {f"OID: .{each}" for each in ours} <= set(shown)
 
 
 # --- counters -----------------------------------------------------------------------------------
@@ -242,6 +245,18 @@ def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
     vpp.kill()
     until("every row is down", lambda: set(snmpd.column(f"{IF_TABLE}.8").values()) == {"2"})
     assert stack(snmpd) == expected
+
+
+def test_bonds_tell_of_their_members_and_ports_of_their_duplex(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    attached = f"{LAG}.1.2.1.1.13"
+    assert snmpd.column(attached) == {1003: "1011", 1004: "1011"}
+    assert snmpd.column(f"{ETHERLIKE}.2.1.19") == dict.fromkeys(range(1001, 1007), "3")
+    vpp.set_duplex("GigabitEthernet5/0/0", 1)
+    vpp.set_link("TenGigabitEthernet1/0/1", False)
+    until("one is detached", lambda: snmpd.column(attached) == {1003: "1011", 1004: "0"})
+    assert snmpd.column(f"{ETHERLIKE}.2.1.19")[1001] == "2"
 
 
 # --- coming and going --------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from ..agentx.mib import Rows, UpTime
 from ..agentx.pdu import oid
 from ..config import Descriptions, Settings
-from ..vpp.inventory import Identity, Interface, Inventory
+from ..vpp.inventory import Identity, Interface, Inventory, LacpPort
 from ..vpp.stats import Segment
 from . import naming, stacking
 from .counters import CounterSet, InterfaceCounters
@@ -46,7 +46,10 @@ class Row:
     speed: int  # bits a second
     phys_address: bytes
     has_connector: bool
+    duplex: int  # as VPP tells it: 0 unknown, 1 half, 2 full
     stands_on: tuple[str, ...]  # the keys of the interfaces directly below it
+    aggregated: bool  # it carries a bond's traffic
+    lacp: LacpPort | None  # of a bond's member
     paired: bool
     link_traps: bool  # a change of oper_status is to be notified
     admin_up: bool
@@ -201,7 +204,10 @@ class InterfaceTable:
                 speed=last.speed,
                 phys_address=bytes.fromhex(last.phys_address),
                 has_connector=last.has_connector,
+                duplex=0,
                 stands_on=(),
+                aggregated=False,
+                lacp=None,
                 paired=last.paired,
                 link_traps=False,
                 admin_up=last.admin_up,
@@ -252,6 +258,7 @@ class InterfaceTable:
         yield
         standing = stacking.standing(inventory)
         keys = {interface.sw_if_index: key for key, interface in listed.items()}
+        aggregated = {member for bond in inventory.bonds.values() for member in bond.active}
         yield
 
         rows: dict[bytes, Row] = {}
@@ -294,9 +301,12 @@ class InterfaceTable:
                 speed=naming.speed(interface, inventory, settings),
                 phys_address=naming.phys_address(interface, inventory),
                 has_connector=naming.has_connector(interface),
+                duplex=interface.link_duplex,
                 stands_on=tuple(
                     keys[below] for below in standing.get(sw_if_index, ()) if below in keys
                 ),
+                aggregated=sw_if_index in aggregated,
+                lacp=inventory.lacp_ports.get(sw_if_index),
                 paired=self._paired(interface, inventory),
                 link_traps=naming.link_traps(
                     interface, sw_if_index in standing, inventory, settings

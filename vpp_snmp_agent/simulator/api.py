@@ -226,7 +226,7 @@ class ApiServer:
             interface.mac,
             interface.flags,
             0 if hardware else 1,
-            2 if interface.speed else 0,  # full duplex
+            interface.duplex if interface.speed else 0,
             interface.speed,
             interface.link_mtu,
             *interface.mtu,

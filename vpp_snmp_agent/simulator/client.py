@@ -209,6 +209,10 @@ class Simulator:
     def set_speed(self, name: str, speed: int) -> None:
         self.tell("set_speed", name=name, speed=speed)
 
+    def set_duplex(self, name: str, duplex: int) -> None:
+        """1 for half, 2 for full."""
+        self.tell("set_duplex", name=name, duplex=duplex)
+
     def set_tag(self, name: str, tag: bytes) -> None:
         self.tell("set_tag", name=name, tag=tag.decode("latin-1"))
 

@@ -68,6 +68,11 @@ class Script:
         interface.speed = speed
         self._router.changed(interface)
 
+    def set_duplex(self, name: str, duplex: int) -> None:
+        interface = self._router.names[name]
+        interface.duplex = duplex
+        self._router.changed(interface)
+
     def set_tag(self, name: str, tag: str) -> None:
         interface = self._router.names[name]
         interface.tag = tag.encode("latin-1")

@@ -62,6 +62,7 @@ class Interface:
     made_as: str  # its first name, by which the segment knows it for life
     traffic: Traffic = STILL
     speed: int = 0  # kbit/s
+    duplex: int = 2  # 1 half, 2 full; told where the speed is
     mtu: list[int] = field(default_factory=lambda: [9000, 0, 0, 0])  # L3, IP4, IP6, MPLS
     link_mtu: int = 9000
     admin: bool = True

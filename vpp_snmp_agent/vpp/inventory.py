@@ -73,6 +73,30 @@ class Bond:
 
 
 @dataclass(frozen=True, slots=True)
+class LacpPort:
+    """sw_interface_lacp_details: a member of a bond, and the port at the other end."""
+
+    sw_if_index: int
+    actor_system_priority: int
+    actor_system: bytes  # six octets, as all systems
+    actor_key: int
+    actor_port_priority: int
+    actor_port_number: int
+    actor_state: int  # an octet as LACP has it: activity is 1, expired 128
+    partner_system_priority: int
+    partner_system: bytes
+    partner_key: int
+    partner_port_priority: int
+    partner_port_number: int
+    partner_state: int
+
+    @property
+    def key(self) -> int:
+        """What it is known by among its kind."""
+        return self.sw_if_index
+
+
+@dataclass(frozen=True, slots=True)
 class BridgeDomain:
     """bridge_domain_details."""
 
@@ -86,7 +110,8 @@ class BridgeDomain:
         return self.bd_id
 
 
-Record = Interface | LcpPair | Bond | BridgeDomain
+Record = Interface | LcpPair | Bond | LacpPort | BridgeDomain
+KINDS: tuple[type[Record], ...] = (Interface, LcpPair, Bond, LacpPort, BridgeDomain)
 
 
 @dataclass(frozen=True)
@@ -107,6 +132,7 @@ class Inventory:
     pairs: Mapping[int, LcpPair] = field(default_factory=dict)  # by phy_sw_if_index
     bonds: Mapping[int, Bond] = field(default_factory=dict)  # by sw_if_index
     bridge_domains: Mapping[int, BridgeDomain] = field(default_factory=dict)  # by bd_id
+    lacp_ports: Mapping[int, LacpPort] = field(default_factory=dict)  # by sw_if_index
 
 
 # --- from the reporter to the feed ---------------------------------------------------------
@@ -204,9 +230,7 @@ class Assembly:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._records: dict[type[Record], dict[int, Any]] = {
-            kind: {} for kind in (Interface, LcpPair, Bond, BridgeDomain)
-        }
+        self._records: dict[type[Record], dict[int, Any]] = {kind: {} for kind in KINDS}
 
     def add(self, message: Changes) -> Inventory | None:
         """The new inventory, once the last message that belongs to it has come."""
@@ -222,6 +246,7 @@ class Assembly:
             pairs=dict(self._records[LcpPair]),
             bonds=dict(self._records[Bond]),
             bridge_domains=dict(self._records[BridgeDomain]),
+            lacp_ports=dict(self._records[LacpPort]),
         )
 
 

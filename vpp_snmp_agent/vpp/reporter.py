@@ -44,6 +44,7 @@ from .inventory import (
     Gone,
     Identity,
     Interface,
+    LacpPort,
     LcpPair,
     Mapped,
     Message,
@@ -277,15 +278,28 @@ class Vpp:
             for bond in self._api.sw_bond_interface_dump(sw_if_index=NO_INDEX)
         }
 
-    def lacp_active(self) -> frozenset[int] | None:
-        """sw_interface_lacp_dump: the members that collect and distribute; None if unknown."""
+    def lacp_ports(self) -> dict[int, Record] | None:
+        """sw_interface_lacp_dump; None without the plugin."""
         if not hasattr(self._api, "sw_interface_lacp_dump"):
             return None
-        return frozenset(
-            each.sw_if_index
-            for each in self._api.sw_interface_lacp_dump()
-            if each.actor_state & COLLECTING_AND_DISTRIBUTING == COLLECTING_AND_DISTRIBUTING
-        )
+        return {
+            each.sw_if_index: LacpPort(
+                sw_if_index=each.sw_if_index,
+                actor_system_priority=each.actor_system_priority,
+                actor_system=bytes(each.actor_system),
+                actor_key=each.actor_key,
+                actor_port_priority=each.actor_port_priority,
+                actor_port_number=each.actor_port_number,
+                actor_state=each.actor_state,
+                partner_system_priority=each.partner_system_priority,
+                partner_system=bytes(each.partner_system),
+                partner_key=each.partner_key,
+                partner_port_priority=each.partner_port_priority,
+                partner_port_number=each.partner_port_number,
+                partner_state=each.partner_state,
+            )
+            for each in self._api.sw_interface_lacp_dump(_no_type_conversion=True)
+        }
 
     def bridge_domains(self) -> dict[int, Record]:
         """bridge_domain_dump."""
@@ -341,22 +355,25 @@ class Watch:
                 for index, each in interfaces.items()
                 if index in told and _name(told[index]) == names[index]
             }
+        lacp = self._vpp.lacp_ports() if self._raw_bonds else None
         after: Records = {
             Interface: interfaces,
             LcpPair: {phy: each for phy, each in pairs.items() if phy in interfaces},
-            Bond: self._bonds(interfaces),
+            Bond: self._bonds(interfaces, lacp),
+            LacpPort: lacp or {},
             BridgeDomain: self._vpp.bridge_domains(),
         }
         yield from inventory.changes(self._records, after)
         self._records = after
 
-    def _bonds(self, interfaces: dict[int, Record]) -> dict[int, Record]:
-        lacp = self._vpp.lacp_active() if self._raw_bonds else None
+    def _bonds(
+        self, interfaces: dict[int, Record], lacp: dict[int, Record] | None
+    ) -> dict[int, Record]:
         bonds: dict[int, Record] = {}
         for index, (bond, members) in self._raw_bonds.items():
             active = frozenset(each for each in members if _link_up(interfaces.get(each)))
             if bond.mode == LACP_MODE and lacp is not None:
-                active &= lacp
+                active &= {index for index, port in lacp.items() if _carries(port)}
             bonds[index] = Bond(index, int(bond.mode), len(active), members, active)
         return bonds
 
@@ -364,6 +381,11 @@ class Watch:
 def _name(record: Record) -> str:
     assert isinstance(record, Interface)
     return record.interface_name
+
+
+def _carries(port: Record) -> bool:
+    assert isinstance(port, LacpPort)
+    return port.actor_state & COLLECTING_AND_DISTRIBUTING == COLLECTING_AND_DISTRIBUTING
 
 
 def _link_up(record: Record | None) -> bool:

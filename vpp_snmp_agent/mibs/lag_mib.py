@@ -1,0 +1,211 @@
+"""IEEE8023-LAG-MIB (IEEE 802.1AX annex D): bonds, their members, and what LACP has of them.
+
+VPP tells the operational values.  The administrative ones, and of bonds without LACP what
+only LACP knows, are cells that do not exist.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..agentx.mib import Column, Module, Scalar, Table
+from ..agentx.pdu import INTEGER, OCTET_STRING, TIMETICKS, subids
+from ..interfaces.naming import IEEE8023AD_LAG
+from ..interfaces.table import InterfaceTable, Row
+from ..vpp.inventory import LacpPort
+
+LAG_MIB = "1.2.840.10006.300.43"
+TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
+AGGREGATION = 4  # in LACP's state: the link may be aggregated
+LONGEST_PORT_LIST = 1024  # octets: one more would not go into a datagram with its neighbours
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregator:
+    """A bond."""
+
+    row: Row
+    members: tuple[Row, ...]
+
+    @property
+    def lacp(self) -> LacpPort | None:
+        """What LACP has of it: of a member that carries traffic, else of any."""
+        speaking = [member for member in self.members if member.lacp]
+        carrying = [member for member in speaking if member.aggregated]
+        return next((member.lacp for member in carrying + speaking), None)
+
+    @property
+    def port_list(self) -> bytes | None:
+        """PortList (RFC 4363) of the members' ifIndexes; None where it would be too long."""
+        return port_list([member.index for member in self.members])
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A member of a bond."""
+
+    row: Row
+    aggregator: Row
+
+    @property
+    def lacp(self) -> LacpPort | None:
+        """What LACP has of it."""
+        return self.row.lacp
+
+    @property
+    def attached(self) -> int:
+        """The aggregator's ifIndex while it carries its traffic, else 0."""
+        return self.aggregator.index if self.row.aggregated and not self.row.is_down else 0
+
+
+def port_list(indexes: list[int]) -> bytes | None:
+    """The bits of these ifIndexes, the first of each octet being its highest."""
+    octets = bytearray(-(-max(indexes, default=0) // 8))
+    for index in indexes:
+        octets[(index - 1) // 8] |= 0x80 >> (index - 1) % 8
+    return bytes(octets) if len(octets) <= LONGEST_PORT_LIST else None
+
+
+def lacp_state(octet: int) -> bytes:
+    """LacpState: BITS count from the highest bit of an octet, LACP from the lowest."""
+    return bytes((int(f"{octet & 0xFF:08b}"[::-1], 2),))
+
+
+def by_lacp(value: Callable[[LacpPort], Any]) -> Callable[[Aggregator | Port], Any]:
+    """A column's value where LACP is spoken; else the cell does not exist."""
+
+    def of(row: Aggregator | Port) -> Any:
+        lacp = row.lacp
+        return None if lacp is None else value(lacp)
+
+    return of
+
+
+def may_aggregate(row: Aggregator | Port) -> int:
+    """Whether LACP has it as aggregatable; without LACP a member is there for nothing else."""
+    lacp = row.lacp
+    return TRUE if lacp is None or lacp.actor_state & AGGREGATION else FALSE
+
+
+AGG_TABLE = Table(
+    f"{LAG_MIB}.1.1.1.1",
+    (
+        Column(2, "dot3adAggMACAddress", OCTET_STRING, lambda agg: agg.row.phys_address or None),
+        Column(
+            *(3, "dot3adAggActorSystemPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.actor_system_priority),
+        ),
+        Column(4, "dot3adAggActorSystemID", OCTET_STRING, by_lacp(lambda lacp: lacp.actor_system)),
+        Column(5, "dot3adAggAggregateOrIndividual", INTEGER, may_aggregate),
+        Column(7, "dot3adAggActorOperKey", INTEGER, by_lacp(lambda lacp: lacp.actor_key)),
+        Column(
+            *(8, "dot3adAggPartnerSystemID", OCTET_STRING),
+            by_lacp(lambda lacp: lacp.partner_system),
+        ),
+        Column(
+            *(9, "dot3adAggPartnerSystemPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.partner_system_priority),
+        ),
+        Column(10, "dot3adAggPartnerOperKey", INTEGER, by_lacp(lambda lacp: lacp.partner_key)),
+    ),
+)
+
+AGG_PORT_LIST_TABLE = Table(
+    f"{LAG_MIB}.1.1.2.1",
+    (Column(1, "dot3adAggPortListPorts", OCTET_STRING, lambda agg: agg.port_list),),
+)
+
+AGG_PORT_TABLE = Table(
+    f"{LAG_MIB}.1.2.1.1",
+    (
+        Column(
+            *(2, "dot3adAggPortActorSystemPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.actor_system_priority),
+        ),
+        Column(
+            *(3, "dot3adAggPortActorSystemID", OCTET_STRING),
+            by_lacp(lambda lacp: lacp.actor_system),
+        ),
+        Column(5, "dot3adAggPortActorOperKey", INTEGER, by_lacp(lambda lacp: lacp.actor_key)),
+        Column(
+            *(7, "dot3adAggPortPartnerOperSystemPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.partner_system_priority),
+        ),
+        Column(
+            *(9, "dot3adAggPortPartnerOperSystemID", OCTET_STRING),
+            by_lacp(lambda lacp: lacp.partner_system),
+        ),
+        Column(11, "dot3adAggPortPartnerOperKey", INTEGER, by_lacp(lambda lacp: lacp.partner_key)),
+        Column(12, "dot3adAggPortSelectedAggID", INTEGER, lambda port: port.aggregator.index),
+        Column(13, "dot3adAggPortAttachedAggID", INTEGER, lambda port: port.attached),
+        Column(14, "dot3adAggPortActorPort", INTEGER, by_lacp(lambda lacp: lacp.actor_port_number)),
+        Column(
+            *(15, "dot3adAggPortActorPortPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.actor_port_priority),
+        ),
+        Column(
+            *(17, "dot3adAggPortPartnerOperPort", INTEGER),
+            by_lacp(lambda lacp: lacp.partner_port_number),
+        ),
+        Column(
+            *(19, "dot3adAggPortPartnerOperPortPriority", INTEGER),
+            by_lacp(lambda lacp: lacp.partner_port_priority),
+        ),
+        Column(
+            *(21, "dot3adAggPortActorOperState", OCTET_STRING),
+            by_lacp(lambda lacp: lacp_state(lacp.actor_state)),
+        ),
+        Column(
+            *(23, "dot3adAggPortPartnerOperState", OCTET_STRING),
+            by_lacp(lambda lacp: lacp_state(lacp.partner_state)),
+        ),
+        Column(24, "dot3adAggPortAggregateOrIndividual", INTEGER, may_aggregate),
+    ),
+)
+
+
+def bonds(interfaces: Mapping[str, Row]) -> Iterator[Aggregator]:
+    """The bonds, each with its members that are shown."""
+    for row in interfaces.values():
+        if row.type == IEEE8023AD_LAG:
+            members = (interfaces[key] for key in row.stands_on if key in interfaces)
+            yield Aggregator(row, tuple(members))
+
+
+def aggregators(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Aggregator]]:
+    """Rows of dot3adAggTable and dot3adAggPortListTable by ifIndex."""
+    for bond in bonds(interfaces):
+        yield subids(bond.row.index), bond
+
+
+def ports(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Port]]:
+    """Rows of dot3adAggPortTable by ifIndex."""
+    for bond in bonds(interfaces):
+        for member in bond.members:
+            yield subids(member.index), Port(member, bond.row)
+
+
+def module(interfaces: InterfaceTable) -> Module:
+    """IEEE8023-LAG-MIB over these interfaces."""
+    aggregating, aggregated = interfaces.derive(aggregators), interfaces.derive(ports)
+
+    def last_changed() -> int:
+        moments = [each.changed_at for each in (aggregating, aggregated)]
+        return max(interfaces.uptime.ticks(moment) for moment in moments)
+
+    return Module(
+        capability=LAG_MIB,
+        description="IEEE8023-LAG-MIB (IEEE 802.1AX): the bonds of VPP",
+        subtrees=(
+            f"{LAG_MIB}.1.1.1",
+            f"{LAG_MIB}.1.1.2",
+            f"{LAG_MIB}.1.2.1",
+            f"{LAG_MIB}.1.3",
+        ),
+        objects=(
+            AGG_TABLE.over(aggregating.rows),
+            AGG_PORT_LIST_TABLE.over(aggregating.rows),
+            AGG_PORT_TABLE.over(aggregated.rows),
+            Scalar(f"{LAG_MIB}.1.3", "dot3adTablesLastChanged", TIMETICKS, last_changed),
+        ),
+    )
