@@ -47,13 +47,22 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
 class Listener:
     """A feed, and all the news that it has brought."""
 
-    def __init__(self, vpp: Simulator, period: float = 30.0, **settings: str) -> None:
+    def __init__(
+        self,
+        vpp: Simulator,
+        period: float = 30.0,
+        addresses: float = 0.0,
+        neighbors: float = 0.0,
+        **settings: str,
+    ) -> None:
         paths = {
             "api_socket": str(vpp.api_socket),
             "stats_socket": str(vpp.stats_socket),
             "api_dir": str(vpp.api_dir),
         } | settings
-        self.feed = feed.Feed(feed.Settings(period=period, **paths))
+        self.feed = feed.Feed(
+            feed.Settings(period=period, addresses=addresses, neighbors=neighbors, **paths)
+        )
         self.news: list[feed.News] = []
 
     def __enter__(self) -> "Listener":

@@ -614,6 +614,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("settle", "0", 0.0),
     ("settle", "86400.0", 86400.0),
     ("names", "lcp", "lcp"),
+    ("addresses", "0", 0.0),
+    ("neighbors", "3600", 3600.0),
     ("names", "vpp", "vpp"),
     ("names", "tap", "tap"),
     ("taps", "hide", "hide"),
@@ -662,6 +664,8 @@ def test_every_setting_has_a_key() -> None:
 FLAGS: dict[str, Any] = {
     "address": TCPAddress("localhost", 705),
     "period": 7.0,
+    "addresses": 7.0,
+    "neighbors": 7.0,
     "vppcfg": "/flag",
     "api_socket": "/flag",
     "stats_socket": "/flag",
@@ -681,6 +685,8 @@ FLAGS: dict[str, Any] = {
 ALL_KEYS = """
 address: /file
 period: 5
+addresses: 5
+neighbors: 5
 vppcfg: /file
 api-socket: /file
 stats-socket: /file

@@ -144,7 +144,7 @@ def test_without_a_segment_there_are_no_cells() -> None:
 
 
 def test_all_sources_are_counters_that_every_release_has() -> None:
-    simple = {"drops", "punt", "rx-no-buf", "rx-miss", "rx-error", "tx-error"}
+    simple = {"drops", "punt", "rx-no-buf", "rx-miss", "rx-error", "tx-error", "ip4", "ip6"}
     combined = {f"{way}{cast}" for way in ("rx", "tx") for cast in ("", "-multicast", "-broadcast")}
     assert {name for name, kind, _ in room._SOURCES if kind is Kind.SIMPLE} == {
         f"/if/{name}" for name in simple

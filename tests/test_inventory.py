@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.vpp import inventory
 from vpp_snmp_agent.vpp.inventory import (
+    ADDRESSES,
     CHUNK,
     KINDS,
+    NEIGHBORS,
     NO_INDEX,
+    Asked,
     Assembly,
     Bond,
     BridgeDomain,
@@ -19,6 +22,9 @@ from vpp_snmp_agent.vpp.inventory import (
     Identity,
     Interface,
     Inventory,
+    IpAddress,
+    IpNeighbor,
+    Key,
     LacpPort,
     LcpPair,
     Record,
@@ -28,7 +34,7 @@ from vpp_snmp_agent.vpp.inventory import (
 )
 
 VPP = Identity("26.06-release", "2026-06-24", 4711)
-Records = dict[type[Record], dict[int, Record]]
+Records = dict[type[Record], dict[Key, Record]]
 DATAGRAM = 200_000  # octets that a socket buffer holds as Linux is delivered
 
 
@@ -58,13 +64,21 @@ def assemble(assembly: Assembly, before: Records, after: Records) -> Inventory |
 
 def records_of(told: Inventory) -> Records:
     """An inventory, as records."""
-    kinds: tuple[Mapping[int, Record], ...] = (
+    kinds: tuple[Mapping[Any, Record], ...] = (
         told.interfaces,
         told.pairs,
         told.bonds,
         told.lacp_ports,
         told.bridge_domains,
+        told.addresses or {},
+        told.neighbors or {},
     )
+    asked: Mapping[Key, Record] = {
+        what: Asked(what)
+        for what, records in ((ADDRESSES, told.addresses), (NEIGHBORS, told.neighbors))
+        if records is not None
+    }
+    kinds += (asked,)
     return {kind: dict(records) for kind, records in zip(KINDS, kinds, strict=True)}
 
 
@@ -79,18 +93,23 @@ one_of_each: dict[type[Record], st.SearchStrategy[Any]] = {
     LcpPair: st.builds(LcpPair, index, index, index, st.sampled_from(["e0", "e1"]), st.just("")),
     Bond: st.builds(Bond, index, st.just(5), index, st.tuples(index), st.frozensets(index)),
     LacpPort: st.builds(lacp_port, index, st.integers(0, 255)),
+    IpAddress: st.builds(IpAddress, index, st.binary(min_size=4, max_size=4), index),
+    IpNeighbor: st.builds(
+        IpNeighbor, index, st.sampled_from([b"\1\2\3\4", bytes(16)]), st.just(b""), st.booleans()
+    ),
     BridgeDomain: st.builds(BridgeDomain, index, st.just(NO_INDEX), st.tuples(index)),
 }
 
 
-def by_key(records: list[Record]) -> dict[int, Record]:
+def by_key(records: list[Record]) -> dict[Key, Record]:
     """Of each key the last."""
     return {record.key: record for record in records}
 
 
+ASKED: Records = {Asked: {what: Asked(what) for what in (ADDRESSES, NEIGHBORS)}}
 record_sets: st.SearchStrategy[Records] = st.fixed_dictionaries(
     {}, optional={kind: st.lists(each).map(by_key) for kind, each in one_of_each.items()}
-)
+).map(lambda records: records | ASKED)
 
 
 @settings(deadline=None)
@@ -182,6 +201,18 @@ def test_a_record_that_did_not_change_is_the_same_object() -> None:
     assert second.interfaces[1].interface_name == "renamed"
 
 
+def test_addresses_are_unknown_until_all_were_asked_for() -> None:
+    assembly = Assembly(VPP)
+    address = IpAddress(1, bytes(4), 24)
+    found: Records = {IpAddress: {address.key: address}}
+    told = assemble(assembly, {}, found)
+    assert told is not None
+    assert (told.addresses, told.neighbors) == (None, None)
+    told = assemble(assembly, found, found | {Asked: {ADDRESSES: Asked(ADDRESSES)}})
+    assert told is not None
+    assert (told.addresses, told.neighbors) == ({address.key: address}, None)
+
+
 def test_an_inventory_is_not_touched_by_the_next() -> None:
     assembly = Assembly(VPP)
     first = assemble(assembly, {}, interfaces(range(3)))
@@ -235,6 +266,11 @@ LARGEST: dict[type[Record], Callable[[int], Record]] = {
         frozenset(range(n << 16, (n << 16) + 16)),
     ),
     LacpPort: lambda n: lacp_port(NO_INDEX - n, 255),
+    IpAddress: lambda n: IpAddress(NO_INDEX - n, n.to_bytes(16, "big"), 128),
+    IpNeighbor: lambda n: IpNeighbor(
+        NO_INDEX - n, n.to_bytes(16, "big"), n.to_bytes(6, "big"), True
+    ),
+    Asked: lambda n: Asked(f"{n}"),
     # An interface is in one bridge domain at most: ten thousand, spread or all in one.
     BridgeDomain: lambda n: BridgeDomain(n, NO_INDEX - n, tuple(range(n << 16, (n << 16) + 40))),
 }

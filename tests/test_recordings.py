@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +330,48 @@ def test_what_lacp_said_of_a_bond_without_partner(served: tuple[Replay, Snmpd]) 
     # activity, timeout, aggregation, defaulted
     states = snmpd.column(f"{lag}.2.1.1.21")
     assert {at: state.strip() for at, state in states.items()} == {1003: "E2", 1004: "E2"}
+
+
+@pytest.mark.system
+def test_every_address_is_on_the_port_that_it_was_given_to(
+    recordings: Path, served: tuple[Replay, Snmpd]
+) -> None:
+    """Those of TAPs and of local0 apart, of which there are none."""
+    _, snmpd = served
+    said = json.loads((recordings / "api-decoded.json").read_text())
+    names = {each["sw_if_index"]: each["interface_name"] for each in said["sw_interface_dump"]}
+    expected: dict[str, str] = {}
+    for what, addresses in said["ip_address_dump"].items():
+        interface = what.rpartition("/")[0]
+        (index,) = (index for index, name in names.items() if name == interface)
+        expected |= {str(ip_interface(each).ip): NAMES[index] for each in addresses}
+    column = "1.3.6.1.2.1.4.34.1.3"
+
+    def all_are_there() -> bool:
+        return len(snmpd.walk(column)) == len(expected)
+
+    until("the addresses are served", all_are_there)
+    found = {}
+    for name, value in snmpd.walk(column).items():
+        _, _, *octets = map(int, name.removeprefix(f"{column}.").split("."))
+        found[str(ip_address(bytes(octets)))] = NAMES[int(value.split()[-1]) - 1000]
+    assert found == expected
+    assert found["192.0.2.1"] == "loop0"
+    assert found["203.0.113.2"] == "bond0.105"
+    assert found["2001:db8:501::1"] == "enp1s0f3.501"
+    table = snmpd.walk("1.3.6.1.2.1.4.20.1.2")
+    assert table["1.3.6.1.2.1.4.20.1.2.203.0.113.2"] == "INTEGER: 1016"
+
+
+@pytest.mark.system
+def test_packets_of_either_family_are_the_clis(
+    recordings: Path, served: tuple[Replay, Snmpd]
+) -> None:
+    _, snmpd = served
+    printed = cli(recordings, WHOLE[0])
+    for version, source in ((1, "ip4"), (2, "ip6")):
+        told = snmpd.column(f"1.3.6.1.2.1.4.31.3.1.4.{version}")
+        assert told == {1000 + index: str(printed[index].get(source, 0)) for index in NAMES}
 
 
 @pytest.mark.system

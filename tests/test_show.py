@@ -382,10 +382,10 @@ def test_a_walk_of_all_is_all_that_is_served(run: Run, settings: Settings) -> No
 
 
 def test_a_walk_of_what_is_not_served_says_so(run: Run, settings: Settings) -> None:
-    assert run(lambda: show.walk(settings, "1.3.6.1.2.1.4")) == (
+    assert run(lambda: show.walk(settings, "1.3.6.1.2.1.6")) == (
         1,
         "",
-        "vpp-snmp-agent: no such object: nothing is served at or below 1.3.6.1.2.1.4\n",
+        "vpp-snmp-agent: no such object: nothing is served at or below 1.3.6.1.2.1.6\n",
     )
 
 
@@ -453,13 +453,17 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
     vpp.set_tag("BondEthernet0.130", b'"quoted" \\ and\ttabbed')
     vpp.set_tag("TenGigabitEthernet1/0/3.511", "Zürich, and on to the next line".encode())
     last_change = re.compile(
-        r"^(\.1\.3\.6\.1\.2\.1\.31\.1\.[56]\.0 = |\.1\.2\.840\.10006\.300\.43\.1\.3\.0 = ).*$",
+        r"^(\.1\.3\.6\.1\.2\.1\.(?:31\.1\.[56]|4\.2[79]|4\.31\.2)\.0 = "
+        r"|\.1\.2\.840\.10006\.300\.43\.1\.3\.0 = ).*$",
         re.MULTILINE,
     )
     assert settings.vppcfg
     with Agent(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
-        for below in ("1.2.840.10006", "1.3.6.1.2.1.2", "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31"):
+        until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
+        ip = [f"1.3.6.1.2.1.4.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35)]
+        mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
+        for below in ("1.2.840.10006", *mib_2):
             theirs = snmpd.run("snmpwalk", below).stdout
             ours = run(lambda below=below: show.walk(settings, below))  # type: ignore[misc]
             assert (ours.status, ours.err) == (0, "")

@@ -667,7 +667,7 @@ def test_every_message_and_type_is_laid_out_as_recorded(conversation: list[bytes
     assert retval == 0
     recorded: dict[tuple[str, str], Any] = {}
     for module in json.loads(reply[14 : 14 + length]):
-        for part in ("messages", "types", "enums", "enumflags"):
+        for part in ("messages", "types", "unions", "enums", "enumflags"):
             recorded |= {(part.rstrip("s"), d[0]): d for d in module[part]}
         recorded |= {("alias", name): alias for name, alias in module["aliases"].items()}
         recorded |= {("service", name): one for name, one in module["services"].items()}
@@ -679,6 +679,8 @@ def test_every_message_and_type_is_laid_out_as_recorded(conversation: list[bytes
             compared += 1
         for structure in module["types"]:
             assert structure[1:] == recorded["type", structure[0]][1 : len(structure)]
+        for union in module["unions"]:
+            assert union == recorded["union", union[0]]
         for enum in module["enums"]:
             assert enum == recorded["enum", enum[0]]
         for name, alias in module["aliases"].items():

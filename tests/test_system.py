@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,9 @@ INTERFACES = "1.3.6.1.2.1.2"
 ETHERLIKE = "1.3.6.1.2.1.10.7"
 IF_MIB = "1.3.6.1.2.1.31"
 LAG = "1.2.840.10006.300.43"
-SUBTREES = (LAG, INTERFACES, ETHERLIKE, IF_MIB)  # in order
+IP = "1.3.6.1.2.1.4"
+OF_IP = tuple(f"{IP}.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35))
+SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, IF_MIB)  # in order
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6, 10, 18))
@@ -28,12 +31,17 @@ ROWS = 18
 STACKED = 12 + 7 + 13  # one over another; over nothing; nothing over it
 BOND = 8 + 1 + 2 * 15 + 1  # dot3adAggTable, its port list, its ports; dot3adTablesLastChanged
 PORTS = 6 * 2  # dot3StatsTable
+ADDRESSES = 3 * (5 + 2 + 5) + 2 * (3 + 2) + 5 * 9  # of IPv4, of IPv6, of both
+NEIGHBORS = 3 * 4 + 4 * 4
 VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2 + BOND + PORTS
+VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the last changes
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
 REFUSED = "notWritable"
 
 # What depends on when the test runs.
-VARYING = re.compile(rf"^({IF_MIB}\.1\.[56]\.0|{LAG}\.1\.3\.0) = .*$", re.MULTILINE)
+VARYING = re.compile(
+    rf"^({IF_MIB}\.1\.[56]\.0|{LAG}\.1\.3\.0|{IP}\.(?:27|29|31\.2)\.0) = .*$", re.MULTILINE
+)
 
 
 @pytest.fixture
@@ -51,6 +59,8 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
     vpp.step(1000)
     with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
         until("the rows are served", served(snmpd))
+        until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
+        until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
         yield running
 
 
@@ -257,6 +267,111 @@ def test_bonds_tell_of_their_members_and_ports_of_their_duplex(
     vpp.set_link("TenGigabitEthernet1/0/1", False)
     until("one is detached", lambda: snmpd.column(attached) == {1003: "1011", 1004: "0"})
     assert snmpd.column(f"{ETHERLIKE}.2.1.19")[1001] == "2"
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+LEFT_TO_SNMPD = "-smux,mteTrigger,mteTriggerConf,ifTable"  # all its IP tables stay on
+NAMED = {
+    "203.0.113.17": "enp1s0f2",
+    "198.51.100.1": "eno1.205",
+    "192.0.2.1": "loop0",
+    "2001:db8:205::1": "eno1.205",
+    "2001:db8::1": "loop0",
+}
+
+
+def addresses_by_librenms(snmpd: Snmpd) -> dict[str, str]:
+    """Names of ports by address, as LibreNMS's discovery attaches them."""
+    ports = snmpd.column(IF_NAME)
+    found = {}
+    for name, value in snmpd.walk(f"{IP}.20.1.2").items():
+        found[name.removeprefix(f"{IP}.20.1.2.")] = ports[int(value.removeprefix("INTEGER: "))]
+    for name, value in snmpd.walk(f"{IP}.34.1.3.2.16").items():
+        octets = bytes(map(int, name.split(".")[-16:]))
+        port = ports[int(value.removeprefix("INTEGER: "))]
+        # The prefix length is the last number of where this points.
+        pointer = snmpd.walk(f"{IP}.34.1.5.2.16.{'.'.join(map(str, octets))}")
+        (to,) = pointer.values()
+        assert snmpd.run("snmpget", to.removeprefix("OID: .")).stdout.strip().endswith("INTEGER: 1")
+        found[str(ip_address(octets))] = port
+    return found
+
+
+def neighbors_by_librenms(snmpd: Snmpd) -> set[tuple[str, str]]:
+    """Names of ports and addresses behind them."""
+    ports = snmpd.column(IF_NAME)
+    found = set()
+    for name in snmpd.walk(f"{IP}.22.1.2"):
+        index, *octets = map(int, name.removeprefix(f"{IP}.22.1.2.").split("."))
+        found.add((ports[index], str(ip_address(bytes(octets)))))
+    for name in snmpd.walk(f"{IP}.35.1.4"):
+        index, _, _, *octets = map(int, name.removeprefix(f"{IP}.35.1.4.").split("."))
+        found.add((ports[index], str(ip_address(bytes(octets)))))
+    return found
+
+
+def test_every_address_and_neighbour_is_on_a_port_that_exists(agent: Agent, snmpd: Snmpd) -> None:
+    assert addresses_by_librenms(snmpd) == NAMED
+    assert neighbors_by_librenms(snmpd) == {
+        ("eno1.205", "198.51.100.2"),
+        ("eno1.205", "2001:db8:205::2"),
+        ("enp1s0f2", "203.0.113.1"),
+        ("enp1s0f2", "203.0.113.18"),
+    }
+
+
+def test_cactis_walks_find_as_many_distinct_indexes_as_rows(agent: Agent, snmpd: Snmpd) -> None:
+    indexes = snmpd.column(f"{IF_TABLE}.1")
+    assert snmpd.walk(f"{INTERFACES}.1") == {f"{INTERFACES}.1.0": f"INTEGER: {ROWS}"}
+    for column in (1, 8, 7, 2, 3, 5, 6):
+        assert snmpd.column(f"{IF_TABLE}.{column}").keys() == indexes.keys()
+    for column in (1, 18, 15):
+        assert snmpd.column(f"{IF_X_TABLE}.{column}").keys() == indexes.keys()
+    assert len(indexes) == len(set(indexes.values())) == len(set(snmpd.column(IF_NAME).values()))
+    addressed = [value.removeprefix("INTEGER: ") for value in snmpd.walk(f"{IP}.20.1.2").values()]
+    assert len(addressed) == 3
+    assert set(addressed) <= set(indexes.values())
+
+
+def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
+    tmp_path: Path, vpp: Simulator
+) -> None:
+    with Snmpd(tmp_path / "snmp", LEFT_TO_SNMPD) as snmpd:
+        before = snmpd.walk(IP)
+        assert f"{IP}.20.1.2.127.0.0.1" in before
+        theirs = {name for name in before if not name.startswith(tuple(f"{e}." for e in OF_IP))}
+        assert f"{IP}.3.0" in theirs  # ipInReceives
+        with Agent(tmp_path, vpp, snmpd.agentx):
+            until("the rows are served", served(snmpd))
+            until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
+            until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+            walked = snmpd.walk(IP)
+            assert theirs <= walked.keys()
+            assert addresses_by_librenms(snmpd) == NAMED
+            ours = {name for subtree in OF_IP for name in snmpd.walk(subtree)}
+            assert walked.keys() - theirs == ours
+            assert not [name for name in ours if "127.0.0.1" in name]
+            assert list(walked) == sorted(walked, key=key)
+
+
+def test_packets_of_either_family_are_read_at_the_moment_of_the_request(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    truth = vpp.truth()["GigabitEthernet5/0/0.205"]
+    names = {name: index for index, name in snmpd.column(IF_NAME).items()}
+    index = names["eno1.205"]
+    for version, source in ((1, "ip4"), (2, "ip6")):
+        told = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
+        assert list(told.values()) == [f"Counter64: {truth.simple[source]}"]
+        assert truth.simple[source] > 0
+
+
+def test_addresses_stay_while_vpp_is_away(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+    vpp.kill()
+    until("every row is down", lambda: set(snmpd.column(f"{IF_TABLE}.8").values()) == {"2"})
+    assert addresses_by_librenms(snmpd) == NAMED
+    assert set(snmpd.walk(f"{IP}.34.1.7").values()) == {"INTEGER: 4"}  # inaccessible
 
 
 # --- coming and going --------------------------------------------------------------------------

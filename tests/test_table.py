@@ -10,9 +10,16 @@ from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces.naming import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP
 from vpp_snmp_agent.interfaces.store import Store
-from vpp_snmp_agent.interfaces.table import InterfaceTable, LinkChange, Row
+from vpp_snmp_agent.interfaces.table import Address, InterfaceTable, LinkChange, Row
 from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp.inventory import Identity, Interface, Inventory, LcpPair
+from vpp_snmp_agent.vpp.inventory import (
+    Identity,
+    Interface,
+    Inventory,
+    IpAddress,
+    IpNeighbor,
+    LcpPair,
+)
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment
 
@@ -428,6 +435,57 @@ def test_rows_that_wait_for_vpp_keep_what_they_stand_on(table: InterfaceTable) -
 def test_a_hidden_interface_carries_nobody(table: InterfaceTable) -> None:
     table.settings = Settings(hide=("eth0",))
     assert update(table, inventory(ETHERNET, SUB))[1002].stands_on == ()
+
+
+# --- addresses and neighbours ------------------------------------------------------------------
+
+HERE, THERE = IpAddress(1, bytes((192, 0, 2, 1)), 24), IpAddress(1, bytes((192, 0, 2, 9)), 24)
+BEHIND = IpNeighbor(1, bytes((192, 0, 2, 2)), bytes(6), False)
+
+
+def addressed(
+    *addresses: IpAddress, neighbors: tuple[IpNeighbor, ...] | None = (), identity: Identity = VPP
+) -> Inventory:
+    return replace(
+        inventory(ETHERNET, identity=identity),
+        addresses={each.key: each for each in addresses},
+        neighbors=None if neighbors is None else {each.key: each for each in neighbors},
+    )
+
+
+def test_an_address_is_new_only_where_all_had_been_asked_for(
+    table: InterfaceTable, clock: Clock
+) -> None:
+    update(table, inventory(ETHERNET))
+    for _ in table.update(addressed(HERE), None, Descriptions()):
+        pass  # and not shown, for there is newer news
+    clock.now += 1
+    assert update(table, addressed(HERE))[1001].addresses == (Address(HERE.address, 24, None),)
+    clock.now += 1
+    assert update(table, addressed(HERE, THERE))[1001].addresses == (
+        Address(HERE.address, 24, None),
+        Address(THERE.address, 24, 1002.0),
+    )
+    clock.now += 1
+    changed = update(table, addressed(replace(HERE, prefix_length=25)))[1001].addresses
+    assert changed == (Address(HERE.address, 25, 1003.0),)
+
+
+def test_addresses_of_a_vpp_that_returns_stay_until_it_has_told_its_own(
+    table: InterfaceTable,
+) -> None:
+    update(table, addressed(HERE, neighbors=(BEHIND,)))
+    table.away()
+    (row,) = update(table, inventory(ETHERNET, identity=RESTARTED), settled=False).values()
+    assert (len(row.addresses), row.neighbors) == (1, (BEHIND,))
+    # Told, but not configured yet.
+    bare = addressed(identity=RESTARTED)
+    (row,) = update(table, bare, settled=False).values()
+    assert (len(row.addresses), row.neighbors) == (1, ())
+    (row,) = update(table, bare, settled=True).values()
+    assert not row.addresses
+    (row,) = update(table, addressed(THERE, identity=RESTARTED), settled=False).values()
+    assert [each.address for each in row.addresses] == [THERE.address]
 
 
 # --- settings ------------------------------------------------------------------------------------

@@ -76,7 +76,12 @@ class Agent:
         settings = self._settings
         return feed.Feed(
             feed.Settings(
-                settings.api_socket, settings.stats_socket, settings.api_dir, settings.period
+                settings.api_socket,
+                settings.stats_socket,
+                settings.api_dir,
+                settings.period,
+                settings.addresses,
+                settings.neighbors,
             ),
             opened=lambda fd: self._loop.watch(fd, self._feed_ready),
             closing=self._loop.forget,
@@ -195,7 +200,7 @@ class Agent:
         if (before.address, before.debug) != (settings.address, settings.debug):
             self._master.close()
             self._master = self._make_master()
-        asked = ("api_socket", "stats_socket", "api_dir", "period")
+        asked = ("api_socket", "stats_socket", "api_dir", "period", "addresses", "neighbors")
         if any(getattr(before, name) != getattr(settings, name) for name in asked):
             self._feed.close()
             self._feed = self._make_feed()

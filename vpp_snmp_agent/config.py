@@ -260,6 +260,8 @@ class Settings:
 
     address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
     period: float = 30.0
+    addresses: float = 300.0  # between two rounds; 0: never
+    neighbors: float = 300.0
     vppcfg: str | None = None
     api_socket: str = "/run/vpp/api.sock"
     stats_socket: str = "/run/vpp/stats.sock"
@@ -468,6 +470,8 @@ def _debug(value: _Value) -> int:
 _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "address": _address,
     "period": _seconds(1),
+    "addresses": _seconds(0),
+    "neighbors": _seconds(0),
     "vppcfg": _path_or_none,
     "api-socket": _path,
     "stats-socket": _path,

@@ -34,22 +34,31 @@ class Asked:
     segment: Segment | None = None
     away: bool = False  # nobody is there who could have told
     no_inventory: str = ""
+    no_addresses: str = ""  # not all of them, at least
     no_segment: str = ""
 
 
-def ask(settings: Settings) -> Asked:
-    """Ask VPP, for at most PATIENCE seconds."""
+def ask(settings: Settings, everything: bool = False) -> Asked:
+    """Ask VPP, for at most PATIENCE seconds; for `everything`, addresses and neighbours too."""
     asked = Asked()
+    addresses = settings.addresses if everything else 0.0
+    neighbors = settings.neighbors if everything else 0.0
     until = time.monotonic() + PATIENCE
     source = feed.Feed(
-        feed.Settings(settings.api_socket, settings.stats_socket, settings.api_dir, settings.period)
+        feed.Settings(
+            *(settings.api_socket, settings.stats_socket, settings.api_dir, settings.period),
+            *(addresses, neighbors),
+        )
     )
     try:
         for _ in source.check(time.monotonic()):
             pass  # it starts, and has nothing to tell yet
-        while not (asked.inventory or asked.no_inventory):
+        while not (asked.no_inventory or _told(asked.inventory, addresses, neighbors)):
             left = max(0.0, until - time.monotonic())
-            if not select.select([source], [], [], left)[0]:
+            if not select.select([source], [], [], left)[0] or not left:
+                if asked.inventory:
+                    asked.no_addresses = f"VPP did not tell all addresses within {PATIENCE:g} s"
+                    break
                 asked.no_inventory = (
                     f"{settings.api_socket}: no answer from VPP within {PATIENCE:g} s:"
                     " it hangs, or is very busy; restart it if that stays so"
@@ -60,6 +69,14 @@ def ask(settings: Settings) -> Asked:
     finally:
         source.close()
     return asked
+
+
+def _told(inventory: Inventory | None, addresses: float, neighbors: float) -> bool:
+    """Whether there is nothing left to wait for."""
+    if inventory is None:
+        return False
+    addresses_told = inventory.addresses is not None or not addresses
+    return addresses_told and (inventory.neighbors is not None or not neighbors)
 
 
 def _take(news: feed.News, asked: Asked, settings: Settings) -> None:

@@ -41,17 +41,18 @@ def _tell(text: str) -> None:
         print(f"vpp-snmp-agent: {text}", file=sys.stderr)
 
 
-def _look(settings: Settings) -> tuple[Asked, InterfaceTable, int]:
+def _look(settings: Settings, everything: bool = False) -> tuple[Asked, InterfaceTable, int]:
     """What VPP told, the rows that come of it, and the exit status."""
     descriptions, no_descriptions = load_descriptions(settings)
     store, no_store = open_store(settings)
     _tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
     _tell(no_store and f"{no_store}; these ifIndexes are not those of before")
-    asked = ask(settings)
+    asked = ask(settings, everything)
     table = rows_of(asked, store, descriptions, settings)
     _tell(asked.no_inventory)
     if asked.no_inventory and len(table.rows):
         _tell("these are the interfaces as last known")
+    _tell(asked.no_addresses)
     _tell(asked.no_segment and f"no counters: {asked.no_segment}")
     return asked, table, 1 if asked.no_inventory or asked.no_segment else 0
 
@@ -170,7 +171,7 @@ def walk(settings: Settings, below: str | None) -> int:
     except (ValueError, struct.error):
         _tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
-    _, table, status = _look(settings)
+    _, table, status = _look(settings, everything=True)
     found = False
     view = View([each for module in modules(table) for each in module.objects])
     for varbind in walked(view, root):

@@ -37,12 +37,15 @@ _SOURCES = (
     ("/if/rx-error", Kind.SIMPLE, 0),
     ("/if/tx-error", Kind.SIMPLE, 0),
     ("/if/drops", Kind.SIMPLE, 0),
+    ("/if/ip4", Kind.SIMPLE, 0),
+    ("/if/ip6", Kind.SIMPLE, 0),
 )
 _RX_PACKETS, _RX_BYTES, _TX_PACKETS, _TX_BYTES = range(4)
 _RX_MULTICAST, _RX_BROADCAST, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
 _PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 14)
+_IP4, _IP6 = range(14, 16)
 # Read together: totals before what is taken off them.
-_GROUPS = slice(0, 4), slice(4, 8), slice(8, 14)
+_GROUPS = slice(0, 4), slice(4, 8), slice(8, 16)
 _ALL = (1 << len(_SOURCES)) - 1
 _RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
 _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
@@ -259,6 +262,16 @@ class InterfaceCounters:
     def in_unknown_protos(self) -> int | None:
         """Packets punted for want of anybody who takes them."""
         return self._read(_PUNT)
+
+    @property
+    def in_ip4(self) -> int | None:
+        """IPv4 packets received, at the L3 input of this very interface."""
+        return self._read(_IP4)
+
+    @property
+    def in_ip6(self) -> int | None:
+        """IPv6 packets received, at the L3 input of this very interface."""
+        return self._read(_IP6)
 
     @property
     def discontinuity(self) -> float | None:

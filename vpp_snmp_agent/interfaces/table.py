@@ -16,12 +16,12 @@ The rules this module keeps:
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ..agentx.mib import Rows, UpTime
 from ..agentx.pdu import oid
 from ..config import Descriptions, Settings
-from ..vpp.inventory import Identity, Interface, Inventory, LacpPort
+from ..vpp.inventory import Identity, Interface, Inventory, IpAddress, IpNeighbor, LacpPort
 from ..vpp.stats import Segment
 from . import naming, stacking
 from .counters import CounterSet, InterfaceCounters
@@ -30,6 +30,15 @@ from .store import FIRST, LastRow, Store
 
 STEP = 100  # rows made at a stretch: a millisecond or two
 DERIVED_STEP = 1000  # of those that are made of them
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of an interface."""
+
+    address: bytes  # four octets or sixteen
+    prefix_length: int
+    since: float | None  # by time.monotonic; None: before we looked
 
 
 @dataclass(slots=True)
@@ -50,6 +59,8 @@ class Row:
     stands_on: tuple[str, ...]  # the keys of the interfaces directly below it
     aggregated: bool  # it carries a bond's traffic
     lacp: LacpPort | None  # of a bond's member
+    addresses: tuple["Address", ...]
+    neighbors: tuple[IpNeighbor, ...]
     paired: bool
     link_traps: bool  # a change of oper_status is to be notified
     admin_up: bool
@@ -158,6 +169,7 @@ class InterfaceTable:
         self._sources: CounterSet | None = None
         self._by_key: dict[str, Row] = {}
         self._derived: list[Derived] = []
+        self._addresses_known = self._prepared_known = False  # all were asked for
         self.prepared: dict[bytes, Row] | None = None  # rows that wait for `commit`
         self.went: list[LinkChange] = []  # down or up since they were shown, oldest first
         self._prepared_changes: list[LinkChange] = []
@@ -208,6 +220,8 @@ class InterfaceTable:
                 stands_on=(),
                 aggregated=False,
                 lacp=None,
+                addresses=(),
+                neighbors=(),
                 paired=last.paired,
                 link_traps=False,
                 admin_up=last.admin_up,
@@ -258,6 +272,11 @@ class InterfaceTable:
         yield
         standing = stacking.standing(inventory)
         keys = {interface.sw_if_index: key for key, interface in listed.items()}
+        addresses: dict[int, list[IpAddress]] = {}
+        neighbors: dict[int, list[IpNeighbor]] = {}
+        asked_before = self._addresses_known
+        yield from _by_interface(inventory.addresses, addresses)
+        yield from _by_interface(inventory.neighbors, neighbors)
         aggregated = {member for bond in inventory.bonds.values() for member in bond.active}
         yield
 
@@ -307,6 +326,10 @@ class InterfaceTable:
                 ),
                 aggregated=sw_if_index in aggregated,
                 lacp=inventory.lacp_ports.get(sw_if_index),
+                addresses=_since(
+                    addresses.get(sw_if_index, ()), before, now if asked_before else None
+                ),
+                neighbors=tuple(neighbors.get(sw_if_index, ())),
                 paired=self._paired(interface, inventory),
                 link_traps=naming.link_traps(
                     interface, sw_if_index in standing, inventory, settings
@@ -318,6 +341,10 @@ class InterfaceTable:
                 counts_drops=settings.discards == "all",
                 uptime=self.uptime,
             )
+            if before and not row.addresses and not (settled and inventory.addresses is not None):
+                row.addresses = before.addresses  # not asked for yet, or not configured yet
+            if before and inventory.neighbors is None:
+                row.neighbors = before.neighbors
             changes += _change(before if not first else None, row)
             self._remember(row)
         by_key = {row.key: row for row in rows.values()}
@@ -325,6 +352,7 @@ class InterfaceTable:
             yield from derived.prepare(by_key)
         self.leftover = bool(kept)
         self.prepared = rows
+        self._prepared_known = inventory.addresses is not None
 
     def _counters_of(self, inventory: Inventory, segment: Segment | None) -> CounterSet | None:
         """Where this VPP's counters lie; what was known of the same VPP's stays."""
@@ -379,6 +407,7 @@ class InterfaceTable:
             self._changed_at = now
         self.went += self._prepared_changes
         self._prepared_changes = []
+        self._addresses_known = self._prepared_known
         self.rows.replace(rows)
         for derived in self._derived:
             derived.commit(now)
@@ -394,6 +423,30 @@ class InterfaceTable:
                 self.went += _change(row, replace(row, oper_status=naming.DOWN))
                 row.oper_status = naming.DOWN
                 row.changed_at = now
+
+
+T = TypeVar("T", IpAddress, IpNeighbor)
+
+
+def _by_interface(told: Mapping[Any, T] | None, found: dict[int, list[T]]) -> Iterator[None]:
+    """Put what was told into `found`, by sw_if_index, a step at a time."""
+    for number, each in enumerate((told or {}).values(), 1):
+        found.setdefault(each.sw_if_index, []).append(each)
+        if not number % DERIVED_STEP:
+            yield
+    yield
+
+
+def _since(told: Iterable[IpAddress], before: Row | None, now: float | None) -> tuple[Address, ...]:
+    """An interface's addresses: those that it had since then, the others since now."""
+    had = {each.address: each for each in before.addresses} if before else {}
+    found = []
+    for each in told:
+        known = had.get(each.address)
+        if known is None or known.prefix_length != each.prefix_length:
+            known = Address(each.address, each.prefix_length, now)
+        found.append(known)
+    return tuple(found)
 
 
 def _change(before: Row | None, after: Row) -> tuple[LinkChange, ...]:

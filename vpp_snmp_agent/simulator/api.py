@@ -318,3 +318,22 @@ class ApiServer:
                         "bridge_domain_details", context, domain.number, *values, tail=tail
                     )
                 )
+
+    def _ip_address_dump(self, client: Client, context: int, message: bytes) -> None:
+        *_, index, is_ipv6 = self._api.unpack("ip_address_dump", message)
+        interface = self._router.interfaces.get(index)
+        for each in interface.addresses if interface else ():
+            if (each.version == 6) == is_ipv6:
+                family = (int(is_ipv6), each.packed)
+                values = (context, index, *family, each.network.prefixlen)
+                client.send(self._api.pack("ip_address_details", *values))
+
+    def _ip_neighbor_dump(self, client: Client, context: int, message: bytes) -> None:
+        *_, wanted, family = self._api.unpack("ip_neighbor_dump", message)
+        for index, interface in self._router.interfaces.items():
+            if wanted not in (ANY, index):
+                continue
+            for each in interface.neighbors:
+                if (each.address.version == 6) == bool(family):
+                    about = (index, int(each.static), each.mac, family, each.address.packed)
+                    client.send(self._api.pack("ip_neighbor_details", context, 1.5, *about))

@@ -220,6 +220,14 @@ class Simulator:
         """Count multicast, broadcast and unicast apart, as VPP does when told."""
         self.tell("set_detailed", name=name, on=on)
 
+    def set_addresses(self, name: str, *addresses: str) -> None:
+        """All of an interface's, as in 192.0.2.1/24; VPP is silent about it."""
+        self.tell("set_addresses", name=name, addresses=addresses)
+
+    def add_neighbor(self, name: str, address: str, mac: str, static: bool = False) -> None:
+        """An ARP or ND entry; VPP is silent about it."""
+        self.tell("add_neighbor", name=name, address=address, mac=mac, static=static)
+
     def create_pair(self, name: str, host_name: str, host: str = "") -> int:
         """An LCP pair, with a new TAP or silently with the interface `host`; that one's index."""
         return int(self.tell("create_pair", name=name, host_name=host_name, host=host))

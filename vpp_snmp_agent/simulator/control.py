@@ -89,6 +89,12 @@ class Script:
     def clear(self) -> None:
         self._router.clear()
 
+    def set_addresses(self, name: str, addresses: list[str]) -> None:
+        self._router.set_addresses(name, addresses)
+
+    def add_neighbor(self, name: str, address: str, mac: str, static: bool) -> None:
+        self._router.add_neighbor(name, address, mac, static)
+
     def create_pair(self, name: str, host_name: str, host: str) -> int:
         return self._router.create_pair(name, host_name, host).host.sw_if_index
 

@@ -16,8 +16,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-BASE = {"u8": "B", "u16": "H", "u32": "I", "i32": "i", "u64": "Q", "bool": "?"}
-ALIASES: dict[str, tuple[str, int]] = {"interface_index": ("u32", 0), "mac_address": ("u8", 6)}
+BASE = {"u8": "B", "u16": "H", "u32": "I", "i32": "i", "u64": "Q", "f64": "d", "bool": "?"}
+ALIASES: dict[str, tuple[str, int]] = {
+    "interface_index": ("u32", 0),
+    "mac_address": ("u8", 6),
+    "ip4_address": ("u8", 4),
+    "ip6_address": ("u8", 16),
+    "address_with_prefix": ("prefix", 0),
+}
 ENUMS: dict[str, tuple[str, dict[str, int]]] = {
     "address_family": ("u8", {"ADDRESS_IP4": 0, "ADDRESS_IP6": 1}),
     "if_status_flags": (
@@ -61,6 +67,14 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
             "SUB_IF_API_FLAG_DOT1AH": 256,
         },
     ),
+    "ip_neighbor_flags": (
+        "u8",
+        {
+            "IP_API_NEIGHBOR_FLAG_NONE": 0,
+            "IP_API_NEIGHBOR_FLAG_STATIC": 1,
+            "IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY": 2,
+        },
+    ),
     "lcp_itf_host_type": ("u8", {"LCP_API_ITF_HOST_TAP": 0, "LCP_API_ITF_HOST_TUN": 1}),
     "bond_mode": (
         "u32",
@@ -87,6 +101,15 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
 STRUCTURES = {
     "message_table_entry": "u16 index, string name[64]",
     "bridge_domain_sw_if": "u32 context, interface_index sw_if_index, u8 shg",
+    "address": "address_family af, address_union un",
+    "prefix": "address address, u8 len",
+    "ip_neighbor": "interface_index sw_if_index, ip_neighbor_flags flags,"
+    "mac_address mac_address, address ip_address",
+}
+# What lies in the same octets, as long as the longest: the field that tells which it is, and
+# what it is by that field's value.
+UNIONS = {
+    "address_union": ("af", {"ADDRESS_IP4": "ip4_address ip4", "ADDRESS_IP6": "ip6_address ip6"})
 }
 
 _FIELD = re.compile(r"(?P<type>\w+) (?P<name>\w+)(\[(?P<count>\w*)\])?(=(?P<default>\d+))?$")
@@ -114,17 +137,23 @@ class Field(NamedTuple):
             base = ENUMS[self.type][0]
         if length:
             return f"{length}s"
+        if base in STRUCTURES:
+            return "".join(field.format for field in fields(STRUCTURES[base]))
+        if base in UNIONS:
+            return max((case.format for case in _cases(base)), key=struct.calcsize)
         return f"{self.times or ''}{BASE[base]}"
 
     @property
     def definition(self) -> list[Any]:
         """As VPP's JSON has it."""
-        known = self.type in ALIASES or self.type in ENUMS or self.type in STRUCTURES
+        known = any(self.type in kind for kind in (ALIASES, ENUMS, STRUCTURES, UNIONS))
         answer: list[Any] = [f"vl_api_{self.type}_t" if known else self.type, self.name]
         if self.varies:
             answer += [0, self.times] if self.times else [0]
         elif self.times is not None:
             answer.append(self.times)
+        if self.type in UNIONS:
+            answer.append({"discriminator": UNIONS[self.type][0]})
         if self.default is not None:
             answer.append({"default": self.default})
         return answer
@@ -147,6 +176,11 @@ def fields(text: str) -> tuple[Field, ...]:
             )
         )
     return tuple(answer)
+
+
+def _cases(union: str) -> tuple[Field, ...]:
+    """What a union can be."""
+    return fields(",".join(UNIONS[union][1].values()))
 
 
 REQUEST = "u16 _vl_msg_id, u32 client_index, u32 context,"
@@ -197,15 +231,27 @@ class Module:
     extra_types: tuple[str, ...] = ()
 
 
+def _with_parts(name: str) -> set[str]:
+    """A type, and all that it is made of."""
+    inside = _cases(name) if name in UNIONS else fields(STRUCTURES.get(name, ""))
+    parts = {field.type for field in inside}
+    if name in ALIASES:
+        parts.add(ALIASES[name][0])
+    return {name}.union(*(_with_parts(part) for part in parts))
+
+
 def definition(module: Module) -> dict[str, Any]:
     """A module in the JSON form that VPP's build makes of its .api files."""
-    used = set(module.extra_types).union(*(message.types for message in module.messages))
+    used: set[str] = set()
+    for name in set(module.extra_types).union(*(message.types for message in module.messages)):
+        used |= _with_parts(name)
     structures = [name for name in STRUCTURES if name in used]
-    used.update(f.type for name in structures for f in fields(STRUCTURES[name]))
-    aliases = {}
+    aliases: dict[str, dict[str, Any]] = {}
     for name, (base, length) in ALIASES.items():
         if name in used:
-            aliases[name] = {"type": base, "length": length} if length else {"type": base}
+            aliases[name] = {"type": f"vl_api_{base}_t" if base in STRUCTURES else base}
+            if length:
+                aliases[name]["length"] = length
     return {
         "module": module.name,
         "types": [[n, *(f.definition for f in fields(STRUCTURES[n]))] for n in structures],
@@ -215,7 +261,17 @@ def definition(module: Module) -> dict[str, Any]:
             if name in used
         ],
         "enumflags": [],
-        "unions": [],
+        "unions": [
+            [
+                name,
+                *(
+                    [*field.definition, {"case": case}]
+                    for case, field in zip(cases, _cases(name), strict=True)
+                ),
+            ]
+            for name, (_, cases) in UNIONS.items()
+            if name in used
+        ],
         "aliases": aliases,
         "messages": [message.definition for message in module.messages],
         "services": module.services,

@@ -1,6 +1,7 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 
 from .traffic import STILL, Flow, Traffic
 
@@ -31,6 +32,8 @@ class Spec:
     tag: str = ""
     host: str = ""
     bond: str = ""
+    addresses: tuple[str, ...] = ()  # with their prefix length
+    neighbors: tuple[tuple[str, str], ...] = ()  # address and MAC
     traffic: Traffic = STILL
 
     @property
@@ -74,6 +77,8 @@ class Interface:
     inner: int = 0
     subs: list["Interface"] = field(default_factory=list)
     bond: "Bond | None" = None  # that it is a member of
+    addresses: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
+    neighbors: list["Neighbor"] = field(default_factory=list)
     details: bytes | None = None  # packed, without the header
 
     @property
@@ -126,6 +131,15 @@ class Pair:
     vif_index: int  # Linux's ifindex inside the netns
     host_name: str
     netns: str
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """Whom ARP or ND found behind an interface, or the operator put there."""
+
+    address: IPv4Address | IPv6Address
+    mac: bytes
+    static: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -147,8 +147,35 @@ L2 = Module(
     _dump("bridge_domain_dump"),
 )
 
-# No message of it is served, but clients that read files insist on its address family.
-IP = Module("ip", False, (), {}, ("address_family",))
+IP = Module(
+    "ip",
+    False,
+    (
+        Message(
+            "ip_address_dump",
+            "2d033de4",
+            REQUEST,
+            "interface_index sw_if_index, bool is_ipv6",
+        ),
+        Message(
+            "ip_address_details",
+            "ee29b797",
+            REPLY,
+            "interface_index sw_if_index, address_with_prefix prefix",
+        ),
+    ),
+    _dump("ip_address_dump"),
+)
+
+IP_NEIGHBOR = Module(
+    "ip_neighbor",
+    False,
+    (
+        Message("ip_neighbor_dump", "d817a484", REQUEST, f"{_ONE_INTERFACE}, address_family af"),
+        Message("ip_neighbor_details", "e29d79f0", REPLY, "f64 age, ip_neighbor neighbor"),
+    ),
+    _dump("ip_neighbor_dump"),
+)
 
 LACP = Module(
     "lacp",
@@ -213,7 +240,7 @@ class Api:
     """The API of one VPP: a release, with the plugins that are on."""
 
     def __init__(self, release: Release, off: frozenset[str] = frozenset()) -> None:
-        modules = (MEMCLNT, VPE, INTERFACE, BOND, L2, IP, LACP, _lcp(release))
+        modules = (MEMCLNT, VPE, INTERFACE, BOND, L2, IP, IP_NEIGHBOR, LACP, _lcp(release))
         self.modules = [module for module in modules if module.name not in off]
         every = [message for module in self.modules for message in module.messages]
         if not release.has_api_json:

@@ -42,6 +42,8 @@ EDGE_ROUTER = (
         speed=TEN_GIGABIT,
         host="enp1s0f2",
         mac="68:05:ca:32:46:16",
+        addresses=("203.0.113.17/24",),
+        neighbors=(("203.0.113.1", "02:00:5e:20:01:13"), ("203.0.113.18", "02:00:5e:20:01:18")),
         traffic=PEERING,
     ),
     Spec(
@@ -52,7 +54,17 @@ EDGE_ROUTER = (
         traffic=PORT,
     ),
     Spec("BondEthernet0", "bond", host="bond0", traffic=QUIET),
-    Spec(parent="GigabitEthernet5/0/0", sub_id=205, host="eno1.205", traffic=CUSTOMER),
+    Spec(
+        parent="GigabitEthernet5/0/0",
+        sub_id=205,
+        host="eno1.205",
+        addresses=("198.51.100.1/30", "2001:db8:205::1/126"),
+        neighbors=(
+            ("198.51.100.2", "02:00:5e:20:02:05"),
+            ("2001:db8:205::2", "02:00:5e:20:02:05"),
+        ),
+        traffic=CUSTOMER,
+    ),
     Spec(parent="GigabitEthernet5/0/0", sub_id=992, host="eno1.992", traffic=QUIET),
     Spec(parent="TenGigabitEthernet1/0/3", sub_id=501, host="enp1s0f3.501", traffic=CUSTOMER),
     Spec(parent="TenGigabitEthernet1/0/3", sub_id=511, host="enp1s0f3.511", traffic=CUSTOMER),
@@ -69,7 +81,13 @@ EDGE_ROUTER = (
     Spec(parent="BondEthernet0", sub_id=105, mtu=1500, host="bond0.105", traffic=CUSTOMER),
     Spec(parent="BondEthernet0", sub_id=130, host="bond0.130", traffic=CUSTOMER),
     Spec(parent="BondEthernet0", sub_id=2502, host="bond0.2502", traffic=QUIET),
-    Spec("loop0", "Loopback", mtu=9216, host="loop0"),
+    Spec(
+        "loop0",
+        "Loopback",
+        mtu=9216,
+        host="loop0",
+        addresses=("192.0.2.1/32", "2001:db8::1/128"),
+    ),
 )
 
 # What vppcfg 1.2.4 would be given for it.  Two interfaces have no description, on purpose.

@@ -4,11 +4,12 @@ Indexes are given out as VPP's pools do, the one freed last first.  Every change
 tells its clients is noted as an event; what VPP keeps silent about is not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_interface
 
 from ..vpp.layout import Kind
 from .counters import Counters
-from .interface import ADMIN_UP, LINK_UP, Bond, BridgeDomain, Interface, Pair, Spec
+from .interface import ADMIN_UP, LINK_UP, Bond, BridgeDomain, Interface, Neighbor, Pair, Spec
 from .release import Release
 from .traffic import CELLS, COMBINED, INCLUDED, SIMPLE, Clock, Flow, Traffic
 
@@ -77,6 +78,7 @@ class Router:
         self._tell(index, interface.flags if interface.admin else 0)
         if spec.dev_type == "bond" and not parent:
             self.bonds[interface.name] = Bond(len(self.bonds), interface)
+        self._give_addresses(interface, spec)
         if spec.bond:
             self.add_member(spec.bond, interface.name)
         if spec.host:
@@ -91,6 +93,7 @@ class Router:
             return
         present.mtu[0] = spec.l3_mtu
         present.traffic = spec.traffic
+        self._give_addresses(present, spec)
         self.set_admin(present.name, spec.admin)
         if spec.bond and not present.bond:
             self.add_member(spec.bond, present.name)
@@ -181,6 +184,21 @@ class Router:
         for index, interface in self.interfaces.items():
             interface.flow.clear(now)
             self.counters.zero(index)
+
+    # Addresses, of which VPP tells no event.
+
+    def set_addresses(self, name: str, addresses: Iterable[str]) -> None:
+        """All of an interface's, each with its prefix length."""
+        self.names[name].addresses = [ip_interface(each) for each in addresses]
+
+    def _give_addresses(self, interface: Interface, spec: Spec) -> None:
+        self.set_addresses(interface.name, spec.addresses)
+        for address, mac in spec.neighbors:
+            self.add_neighbor(interface.name, address, mac, static=False)
+
+    def add_neighbor(self, name: str, address: str, mac: str, static: bool) -> None:
+        neighbor = Neighbor(ip_address(address), bytes.fromhex(mac.replace(":", "")), static)
+        self.names[name].neighbors.append(neighbor)
 
     # Bonds.
 

@@ -44,12 +44,14 @@ ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full back
 
 @dataclass(frozen=True)
 class Settings:
-    """Where VPP is, and how often it is asked for what no event tells (seconds)."""
+    """Where VPP is, and how often it is asked for what no event tells (seconds; 0: never)."""
 
     api_socket: str
     stats_socket: str
     api_dir: str
     period: float
+    addresses: float = 0.0
+    neighbors: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ class Feed:
                     *(sys.executable, "-m", "vpp_snmp_agent.vpp.reporter"),
                     *(str(theirs.fileno()), settings.api_socket, settings.stats_socket),
                     *(settings.api_dir, str(settings.period)),
+                    *(str(settings.addresses), str(settings.neighbors)),
                 ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),

@@ -110,8 +110,48 @@ class BridgeDomain:
         return self.bd_id
 
 
-Record = Interface | LcpPair | Bond | LacpPort | BridgeDomain
-KINDS: tuple[type[Record], ...] = (Interface, LcpPair, Bond, LacpPort, BridgeDomain)
+@dataclass(frozen=True, slots=True)
+class IpAddress:
+    """ip_address_details."""
+
+    sw_if_index: int
+    address: bytes  # four octets or sixteen
+    prefix_length: int
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """What it is known by among its kind."""
+        return self.sw_if_index, self.address
+
+
+@dataclass(frozen=True, slots=True)
+class IpNeighbor:
+    """ip_neighbor_details."""
+
+    sw_if_index: int
+    address: bytes  # four octets or sixteen
+    mac_address: bytes
+    static: bool
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """What it is known by among its kind."""
+        return self.sw_if_index, self.address
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """All addresses (or neighbours) there are have been asked for once: `key` says which."""
+
+    key: str
+
+
+Record = Interface | LcpPair | Bond | LacpPort | BridgeDomain | IpAddress | IpNeighbor | Asked
+Key = Any  # int, tuple[int, bytes] or str: what `key` says of a record
+KINDS: tuple[type[Record], ...] = (
+    *(Interface, LcpPair, Bond, LacpPort, BridgeDomain),
+    *(IpAddress, IpNeighbor, Asked),
+)
 
 
 @dataclass(frozen=True)
@@ -133,6 +173,9 @@ class Inventory:
     bonds: Mapping[int, Bond] = field(default_factory=dict)  # by sw_if_index
     bridge_domains: Mapping[int, BridgeDomain] = field(default_factory=dict)  # by bd_id
     lacp_ports: Mapping[int, LacpPort] = field(default_factory=dict)  # by sw_if_index
+    # By sw_if_index and address; None: not all were asked for yet.
+    addresses: Mapping[tuple[int, bytes], IpAddress] | None = None
+    neighbors: Mapping[tuple[int, bytes], IpNeighbor] | None = None
 
 
 # --- from the reporter to the feed ---------------------------------------------------------
@@ -193,18 +236,19 @@ class Changes:
     """What differs from what was told before; `last` of all that belongs together."""
 
     told: tuple[Record, ...]
-    gone: tuple[tuple[type[Record], int], ...]
+    gone: tuple[tuple[type[Record], Key], ...]
     last: bool
 
 
 Message = Unreachable | Connecting | Gone | Broken | Connected | Mapped | Unmapped | Alive | Changes
 
+ADDRESSES, NEIGHBORS = "addresses", "neighbors"  # the keys of Asked
 CHUNK = 250  # records a message: a socket buffer holds it, and the loop digests it in 2 ms
 
 
 def changes(
-    before: Mapping[type[Record], Mapping[int, Record]],
-    after: Mapping[type[Record], Mapping[int, Record]],
+    before: Mapping[type[Record], Mapping[Any, Record]],
+    after: Mapping[type[Record], Mapping[Any, Record]],
 ) -> Iterable[Changes]:
     """The messages that lead from one set of records to another; none if nothing changed."""
     told = [
@@ -230,7 +274,7 @@ class Assembly:
 
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
-        self._records: dict[type[Record], dict[int, Any]] = {kind: {} for kind in KINDS}
+        self._records: dict[type[Record], dict[Key, Any]] = {kind: {} for kind in KINDS}
 
     def add(self, message: Changes) -> Inventory | None:
         """The new inventory, once the last message that belongs to it has come."""
@@ -240,6 +284,7 @@ class Assembly:
             self._records[kind].pop(key, None)
         if not message.last:
             return None
+        asked = self._records[Asked]
         return Inventory(
             self._identity,
             interfaces=dict(self._records[Interface]),
@@ -247,6 +292,8 @@ class Assembly:
             bonds=dict(self._records[Bond]),
             bridge_domains=dict(self._records[BridgeDomain]),
             lacp_ports=dict(self._records[LacpPort]),
+            addresses=dict(self._records[IpAddress]) if ADDRESSES in asked else None,
+            neighbors=dict(self._records[IpNeighbor]) if NEIGHBORS in asked else None,
         )
 
 

@@ -1,7 +1,9 @@
 """The child process that talks to one VPP over its binary API, for as long as that VPP lives.
 
-    python -m vpp_snmp_agent.vpp.reporter PIPE API_SOCKET STATS_SOCKET API_DIR PERIOD
+    python -m vpp_snmp_agent.vpp.reporter PIPE API_SOCKET STATS_SOCKET API_DIR PERIOD \
+        ADDRESSES NEIGHBORS
 
+The last three are seconds between two dumps, of what no event tells; 0 for never.
 It waits for VPP, connects, dumps, listens for events, hands each change of what VPP told
 down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its parent.
 
@@ -12,6 +14,7 @@ The rules this module keeps:
 - No call has a time limit.  A VPP that hangs is waited for, silently; the parent sees the
   silence, and ends this process when another VPP is there.
 - What a call that failed left behind is told to nobody: the process ends instead.
+- Addresses and neighbours are asked for last, a few at a time: nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is called at most
   once in `RARELY` seconds, after the set of interfaces changed, and once each period.
 """
@@ -34,8 +37,11 @@ from vpp_papi import VPPApiClient, vpp_papi, vpp_serializer
 
 from . import inventory
 from .inventory import (
+    ADDRESSES,
+    NEIGHBORS,
     NO_INDEX,
     Alive,
+    Asked,
     Bond,
     BridgeDomain,
     Broken,
@@ -44,6 +50,9 @@ from .inventory import (
     Gone,
     Identity,
     Interface,
+    IpAddress,
+    IpNeighbor,
+    Key,
     LacpPort,
     LcpPair,
     Mapped,
@@ -58,6 +67,9 @@ RETRY = 0.25  # seconds between two looks for a VPP that is not there
 HEARTBEAT = 1.0  # seconds between two questions to a VPP that has nothing to tell
 PACE = 0.25  # seconds between two dumps, however many events come
 RARELY = 1.0  # seconds between two dumps that stop the workers
+STEP = 10  # interfaces asked for their addresses at a stretch
+PAUSE = 0.05  # seconds between two such stretches: before v25.02 they stop the workers
+NEWCOMER = 5.0  # seconds that an interface may take to be given its addresses
 HANDOVER = 0.5  # seconds that VPP may take to hand over its segment
 
 # No VPP sends as much; what does is no VPP, and must not take the machine's memory.
@@ -73,8 +85,10 @@ ADMIN_UP, LINK_UP = 1, 2  # vl_api_if_status_flags_t
 
 # Where there is no get_api_json (before v24.06), these files of API_DIR tell enough.
 API_FILES = ["memclnt", "vpe", "vlib", "interface", "bond", "lcp", "lacp", "l2", "*_types"]
+API_FILES += ["ip", "ip_neighbor"]
+STATIC = 1  # vl_api_ip_neighbor_flags_t
 
-Records = dict[type[Record], dict[int, Record]]
+Records = dict[type[Record], dict[Key, Record]]
 
 
 class VPPUnavailable(Exception):
@@ -315,12 +329,135 @@ class Vpp:
             for each in details
         }
 
+    @property
+    def tells_addresses(self) -> bool:
+        """Whether it can be asked for them."""
+        return hasattr(self._api, "ip_address_dump")
+
+    @property
+    def tells_neighbors(self) -> bool:
+        """Whether it can be asked for them."""
+        return hasattr(self._api, "ip_neighbor_dump")
+
+    def addresses(self, sw_if_index: int) -> dict[Key, Record]:
+        """ip_address_dump of one interface, of both families."""
+        found: dict[Key, Record] = {}
+        for is_ipv6 in (False, True):
+            for each in self._api.ip_address_dump(
+                sw_if_index=sw_if_index, is_ipv6=is_ipv6, _no_type_conversion=True
+            ):
+                un = each.prefix.address.un
+                address = bytes(un.ip6 if is_ipv6 else un.ip4)
+                told = IpAddress(sw_if_index, address, each.prefix.len)
+                found[told.key] = told
+        return found
+
+    def neighbors(self) -> dict[Key, Record]:
+        """ip_neighbor_dump of all interfaces, of both families."""
+        found: dict[Key, Record] = {}
+        for family in (0, 1):
+            for each in self._api.ip_neighbor_dump(
+                sw_if_index=NO_INDEX, af=family, _no_type_conversion=True
+            ):
+                of = each.neighbor
+                address = bytes(of.ip_address.un.ip6 if family else of.ip_address.un.ip4)
+                told = IpNeighbor(
+                    of.sw_if_index, address, bytes(of.mac_address), bool(of.flags & STATIC)
+                )
+                found[told.key] = told
+        return found
+
+
+class Layer3:
+    """The addresses and neighbours of one VPP, and which questions about them are due."""
+
+    def __init__(self, vpp: Vpp, addresses: float, neighbors: float) -> None:
+        """Seconds between two rounds; 0 for never."""
+        self._vpp = vpp
+        self._every = {ADDRESSES: addresses, NEIGHBORS: neighbors}
+        never = float("inf")
+        self._addresses_due = 0.0 if addresses and vpp.tells_addresses else never
+        self._neighbors_due = 0.0 if neighbors and vpp.tells_neighbors else never
+        self._newcomers_due = never
+        self._records: dict[type[Record], dict[Key, Any]]
+        self._records = {IpAddress: {}, IpNeighbor: {}, Asked: {}}
+        self._names: dict[int, str] = {}  # of the interfaces that may have addresses
+        self._newcomers: set[int] = set()
+        self._to_ask: list[int] = []  # the round that is under way
+        self._answered: set[int] = set()
+        self._found: dict[Key, Record] = {}
+        self._step_at = 0.0
+
+    def due(self) -> float:
+        """When `look` is to be called, by time.monotonic."""
+        if self._to_ask:
+            return self._step_at
+        return min(self._addresses_due, self._newcomers_due, self._neighbors_due)
+
+    def interfaces_are(self, names: dict[int, str]) -> Iterator[inventory.Changes]:
+        """An index that is another interface's by now has nothing of what was told of it."""
+        changed = {index for index, name in self._names.items() if names.get(index) != name}
+        new = {index for index, name in names.items() if self._names.get(index) != name}
+        self._names = names
+        if new and self._addresses_due < float("inf"):
+            self._newcomers |= new
+            self._newcomers_due = time.monotonic() + NEWCOMER
+        if changed:
+            self._found = _without(self._found, changed)
+            yield from self._tell(
+                {kind: _without(self._records[kind], changed) for kind in (IpAddress, IpNeighbor)}
+            )
+
+    def look(self) -> Iterator[inventory.Changes]:
+        """Ask for some of what is due, and yield how it differs from what was told."""
+        now = time.monotonic()
+        if not self._to_ask:
+            if now >= self._addresses_due:
+                self._begin(set(self._names), now)
+                self._addresses_due = now + self._every[ADDRESSES]
+            elif now >= self._newcomers_due:
+                self._begin(self._newcomers & self._names.keys(), now)
+            elif now >= self._neighbors_due:
+                self._neighbors_due = now + self._every[NEIGHBORS]
+                yield from self._tell({IpNeighbor: self._vpp.neighbors()}, NEIGHBORS)
+                return
+        for index in self._to_ask[:STEP]:
+            if index in self._names:
+                self._found |= self._vpp.addresses(index)
+            self._answered.add(index)
+        del self._to_ask[:STEP]
+        self._step_at = time.monotonic() + PAUSE
+        if not self._to_ask:
+            others = _without(self._records[IpAddress], self._answered)
+            yield from self._tell({IpAddress: others | self._found}, ADDRESSES)
+
+    def _begin(self, indexes: set[int], now: float) -> None:
+        """A round begins."""
+        self._to_ask = sorted(indexes)
+        self._answered, self._found, self._newcomers = set(), {}, set()
+        self._newcomers_due = float("inf")
+
+    def _tell(
+        self, after: dict[type[Record], dict[Key, Any]], asked: str = ""
+    ) -> Iterator[inventory.Changes]:
+        if asked:
+            after[Asked] = self._records[Asked] | {asked: Asked(asked)}
+        before = {kind: self._records[kind] for kind in after}
+        yield from inventory.changes(before, after)
+        self._records |= after
+
+
+def _without(records: dict[Key, Any], interfaces: set[int]) -> dict[Key, Any]:
+    """The addresses or neighbours of all other interfaces."""
+    return {key: each for key, each in records.items() if each.sw_if_index not in interfaces}
+
 
 class Watch:
     """What is known of one VPP, and which questions are due."""
 
-    def __init__(self, vpp: Vpp, period: float) -> None:
+    def __init__(self, vpp: Vpp, layer3: Layer3, period: float) -> None:
         self._vpp = vpp
+        self._layer3 = layer3
         self._period = period
         self._records: Records = {}
         self._raw_bonds: dict[int, tuple[Any, tuple[int, ...]]] = {}
@@ -363,6 +500,10 @@ class Watch:
             LacpPort: lacp or {},
             BridgeDomain: self._vpp.bridge_domains(),
         }
+        taps = {each.host_sw_if_index for each in pairs.values() if isinstance(each, LcpPair)}
+        yield from self._layer3.interfaces_are(
+            {index: _name(each) for index, each in interfaces.items() if index not in taps}
+        )
         yield from inventory.changes(self._records, after)
         self._records = after
 
@@ -414,7 +555,15 @@ def hand_over(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
         os.close(descriptor)
 
 
-def report(pipe: Pipe, client: Client, stats_socket: str, api_pid: int, period: float) -> None:
+def report(
+    pipe: Pipe,
+    client: Client,
+    stats_socket: str,
+    api_pid: int,
+    period: float,
+    addresses: float,
+    neighbors: float,
+) -> None:
     """Tell what one VPP tells until it is gone; what vpp_papi raises then comes out."""
     client.connect("vpp-snmp-agent")
     vpp = Vpp(client)
@@ -430,7 +579,8 @@ def report(pipe: Pipe, client: Client, stats_socket: str, api_pid: int, period: 
     pipe.tell(Connected(vpp.identity()))
     vpp.want_events()
     mapped = hand_over(pipe, stats_socket, api_pid, vpp)
-    watch = Watch(vpp, period)
+    layer3 = Layer3(vpp, addresses, neighbors)
+    watch = Watch(vpp, layer3, period)
 
     poll = select.poll()
     for ended in (client.transport.socket, pipe.socket):
@@ -444,7 +594,9 @@ def report(pipe: Pipe, client: Client, stats_socket: str, api_pid: int, period: 
         next_look = time.monotonic() + max(PACE, time.monotonic() - began)
         rung = False
         while time.monotonic() < (next_look if rung else watch.due()):
-            until = next_look if rung else min(watch.due(), time.monotonic() + HEARTBEAT)
+            until = min(watch.due(), layer3.due(), time.monotonic() + HEARTBEAT)
+            if rung:
+                until = next_look
             ready = dict(poll.poll(max(0.0, until - time.monotonic()) * 1000))
             if client.transport.socket.fileno() in ready or pipe.socket.fileno() in ready:
                 return
@@ -452,7 +604,11 @@ def report(pipe: Pipe, client: Client, stats_socket: str, api_pid: int, period: 
                 news.recv(1 << 16)
                 rung = True
             elif not rung:
-                vpp.ping()
+                if time.monotonic() >= layer3.due():
+                    for message in layer3.look():
+                        pipe.tell(message)
+                else:
+                    vpp.ping()
                 pipe.tell(Alive())
                 mapped = mapped or hand_over(pipe, stats_socket, api_pid, vpp)
 
@@ -465,7 +621,8 @@ def end_with_parent() -> None:
 
 def main(arguments: list[str]) -> None:
     """The process; it ends by itself only with its VPP."""
-    descriptor, api_socket, stats_socket, api_dir, period = arguments
+    descriptor, api_socket, stats_socket, api_dir, *periods = arguments
+    period, addresses, neighbors = map(float, periods)
     pipe = Pipe(int(descriptor))
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the parent
@@ -490,7 +647,7 @@ def main(arguments: list[str]) -> None:
     api_pid = wait_for_vpp(api_socket, pipe)
     pipe.tell(Connecting())
     try:
-        report(pipe, client, stats_socket, api_pid, float(period))
+        report(pipe, client, stats_socket, api_pid, period, addresses, neighbors)
         end(None)
     except Exception as error:  # vpp_papi's boundary: unexpected bytes raise anything there
         end(error)
