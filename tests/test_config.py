@@ -25,6 +25,7 @@ from vpp_snmp_agent.config import (
     parse_descriptions,
     parse_settings,
 )
+from vpp_snmp_agent.mibs import MODULES
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 
 # Python's own and libyaml's word some problems differently.
@@ -614,6 +615,7 @@ VALUES: list[tuple[str, str, Any]] = [
     ("settle", "0", 0.0),
     ("settle", "86400.0", 86400.0),
     ("names", "lcp", "lcp"),
+    ("mibs", "[ IP-MIB, IF-MIB ]", ("IP-MIB", "IF-MIB")),
     ("addresses", "0", 0.0),
     ("neighbors", "3600", 3600.0),
     ("names", "vpp", "vpp"),
@@ -654,6 +656,10 @@ def test_each_key_reaches_the_settings(key: str, written: str, value: Any, tmp_p
     assert repr(found) == repr(expected)  # 1 and 1.0 are equal, but not the same
 
 
+def test_every_mib_that_is_served_can_be_chosen() -> None:
+    assert tuple(MODULES) == config.MIBS == Settings().mibs
+
+
 def test_every_setting_has_a_key() -> None:
     names = {each.name for each in fields(Settings)}
     assert {key.replace("-", "_") for key, _, _ in VALUES} == names
@@ -663,6 +669,7 @@ def test_every_setting_has_a_key() -> None:
 # A value for each setting that is neither its default nor in the file below.
 FLAGS: dict[str, Any] = {
     "address": TCPAddress("localhost", 705),
+    "mibs": ("IP-MIB",),
     "period": 7.0,
     "addresses": 7.0,
     "neighbors": 7.0,
@@ -684,6 +691,7 @@ FLAGS: dict[str, Any] = {
 }
 ALL_KEYS = """
 address: /file
+mibs: [ IF-MIB ]
 period: 5
 addresses: 5
 neighbors: 5
@@ -756,6 +764,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 SECONDS = "expected 1 to 86400 seconds"
 NAMES = "expected one of lcp, vpp, tap"
 GLOBS = "expected globs as text"
+MIBS = "expected a list of some of IF-MIB, IEEE8023-LAG-MIB, EtherLike-MIB, IP-MIB"
 TRAPS = "expected one of enabled, disabled"
 SPEED = "expected 0 to 10000000 whole Mb/s"
 PLACE = "expected /path/of/socket or host:port"
@@ -873,6 +882,13 @@ PLACE = "expected /path/of/socket or host:port"
         ("hide: [ '' ]", f"hide: {GLOBS}; got ``"),
         ("hide: [ [ a ] ]", f"hide: {GLOBS}; got a list"),
         ("hide: &h [ *h ]", f"hide: {GLOBS}; got a list"),
+        # mibs
+        ("mibs: IF-MIB", f"mibs: {MIBS}; got `IF-MIB`"),
+        ("mibs: []", f"mibs: {MIBS}; got a list"),
+        (
+            "mibs: [ IF-MIB, if-mib ]",
+            "mibs: expected one of IF-MIB, IEEE8023-LAG-MIB, EtherLike-MIB, IP-MIB; got `if-mib`",
+        ),
         # speeds
         (
             "speeds: 100",

@@ -205,3 +205,52 @@ def test_two_interfaces_of_one_host_name_are_told_apart(
     until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
     assert list(snmpd.column(NAME).values()).count("eno1") == 1
     until("it is told", lambda: "loop5 keeps its name" in agent.text())
+
+
+# --- which MIBs, and what VPP is asked for them ------------------------------------------------
+
+IP, LAG = "1.3.6.1.2.1.4", "1.2.840.10006.300.43"
+
+
+def sysortable(snmpd: Snmpd) -> set[str]:
+    return {value.removeprefix("OID: .") for value in snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()}
+
+
+def test_mibs_are_chosen_and_a_change_is_a_new_session(
+    agent: Agent, snmpd: Snmpd, put: Set
+) -> None:
+    until("bonds are served", lambda: len(snmpd.column(f"{LAG}.1.1.1.1.2")) == 1)
+    put(mibs=["IF-MIB", "IP-MIB"])
+    until("bonds are gone", lambda: not snmpd.column(f"{LAG}.1.1.1.1.2"))
+    until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+    assert LAG not in sysortable(snmpd)
+    assert "1.3.6.1.2.1.31" in sysortable(snmpd)
+    put(mibs=["IEEE8023-LAG-MIB"])
+    until("bonds are back", lambda: len(snmpd.column(f"{LAG}.1.1.1.1.2")) == 1)
+    assert not snmpd.column(NAME)
+    assert agent.text().count("serving snmpd at") == 3
+
+
+def test_addresses_are_not_asked_for_where_nobody_is_told(
+    snmpd: Snmpd, put: Set, vpp: Simulator
+) -> None:
+    addresses = f"{IP}.20.1.2"
+    until("addresses are served", lambda: len(snmpd.walk(addresses)) == 3)
+    asked = vpp.calls()["ip_address_dump"]
+    put(mibs=["IF-MIB"], addresses=1, neighbors=1, period=1)
+    dumps = vpp.calls()["sw_interface_dump"]
+    until("VPP is asked again", lambda: vpp.calls()["sw_interface_dump"] >= dumps + 3)
+    assert vpp.calls()["ip_address_dump"] == asked
+    put(addresses=1, neighbors=1)
+    until("VPP is asked for addresses", lambda: vpp.calls()["ip_address_dump"] > 2 * asked)
+
+
+def test_addresses_and_neighbours_are_switched_off_one_by_one(
+    snmpd: Snmpd, put: Set, vpp: Simulator
+) -> None:
+    until("neighbours are served", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+    put(neighbors=0, addresses=1)
+    asked = vpp.calls()
+    more = asked["ip_address_dump"] + 3 * 2 * 19
+    until("addresses are asked for", lambda: vpp.calls()["ip_address_dump"] > more)
+    assert vpp.calls()["ip_neighbor_dump"] == asked["ip_neighbor_dump"]

@@ -38,6 +38,22 @@ FIRST_WORD = 1.0  # seconds that VPP has to speak before its last known rows are
 UNHURRIED = 10.0  # seconds between two writings of what is no new index
 
 
+SAID_TO_SNMPD = ("address", "debug", "mibs")  # a new connection where one of these changes
+
+
+def _asked_of_vpp(settings: Settings) -> feed.Settings:
+    """What a reporter is told; another one starts where it changes."""
+    tells_ip = "IP-MIB" in settings.mibs
+    return feed.Settings(
+        settings.api_socket,
+        settings.stats_socket,
+        settings.api_dir,
+        settings.period,
+        settings.addresses if tells_ip else 0.0,
+        settings.neighbors if tells_ip else 0.0,
+    )
+
+
 class Agent:
     """All of it together."""
 
@@ -50,8 +66,6 @@ class Agent:
         self._told = Told()
         self._supervisor = Supervisor()
         self._table = InterfaceTable(self._open_store(settings), settings)
-        self._modules = mibs.modules(self._table)
-        self._view = View([each for module in self._modules for each in module.objects])
         self._master = self._make_master()
         self._feed = self._make_feed()
         self._links = Links()
@@ -70,19 +84,14 @@ class Agent:
         self._stopping = False
 
     def _make_master(self) -> Master:
-        return Master(self._settings, self._view, self._modules, self._table.uptime, self._loop)
+        self._table.forget_derived()
+        modules = mibs.modules(self._table, self._settings.mibs)
+        view = View([each for module in modules for each in module.objects])
+        return Master(self._settings, view, modules, self._table.uptime, self._loop)
 
     def _make_feed(self) -> feed.Feed:
-        settings = self._settings
         return feed.Feed(
-            feed.Settings(
-                settings.api_socket,
-                settings.stats_socket,
-                settings.api_dir,
-                settings.period,
-                settings.addresses,
-                settings.neighbors,
-            ),
+            _asked_of_vpp(self._settings),
             opened=lambda fd: self._loop.watch(fd, self._feed_ready),
             closing=self._loop.forget,
         )
@@ -197,11 +206,11 @@ class Agent:
         log.setLevel(logging.DEBUG if settings.debug else logging.INFO)
         if (before.state_dir, before.ifindex) != (settings.state_dir, settings.ifindex):
             self._table.store = self._open_store(settings)
-        if (before.address, before.debug) != (settings.address, settings.debug):
+        if any(getattr(before, name) != getattr(settings, name) for name in SAID_TO_SNMPD):
+            self._building = self._table.prepared = None  # of other tables
             self._master.close()
             self._master = self._make_master()
-        asked = ("api_socket", "stats_socket", "api_dir", "period", "addresses", "neighbors")
-        if any(getattr(before, name) != getattr(settings, name) for name in asked):
+        if _asked_of_vpp(before) != _asked_of_vpp(settings):
             self._feed.close()
             self._feed = self._make_feed()
         self._read_descriptions()
@@ -350,7 +359,7 @@ class Agent:
         """Tell of links that failed or came up, as soon as there is somebody to tell."""
         self._links.went(self._table.went)
         self._table.went.clear()
-        if not self._master.takes_notifications:
+        if not self._master.takes_notifications or "IF-MIB" not in self._settings.mibs:
             return
         for row in self._links.due(self._table.rows, now):
             what = "linkDown" if row.is_down else "linkUp"

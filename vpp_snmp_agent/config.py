@@ -18,6 +18,7 @@ import yaml
 SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
 LONGEST = 86400  # seconds that a setting may last: a day
 FASTEST = 10_000_000  # Mb/s that a setting may claim
+MIBS = ("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB")
 
 
 class BadSettings(Exception):
@@ -259,6 +260,7 @@ class Settings:
     """All that the operator sets; paths as given, times in seconds."""
 
     address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
+    mibs: tuple[str, ...] = MIBS
     period: float = 30.0
     addresses: float = 300.0  # between two rounds; 0: never
     neighbors: float = 300.0
@@ -441,6 +443,12 @@ def _globs(value: _Value) -> tuple[str, ...]:
     return tuple(replace(value, node=each).text("globs as text") for each in value.node.value)
 
 
+def _mibs(value: _Value) -> tuple[str, ...]:
+    if not isinstance(value.node, yaml.SequenceNode) or not value.node.value:
+        raise value.wrong(f"a list of some of {', '.join(MIBS)}", _TEXT)
+    return tuple(_one_of(*MIBS)(replace(value, node=each)) for each in value.node.value)
+
+
 def _speeds(value: _Value) -> tuple[tuple[str, int], ...]:
     if not isinstance(value.node, yaml.MappingNode):
         raise value.wrong("a mapping of globs to Mb/s (`glob: number` lines)")
@@ -469,6 +477,7 @@ def _debug(value: _Value) -> int:
 
 _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "address": _address,
+    "mibs": _mibs,
     "period": _seconds(1),
     "addresses": _seconds(0),
     "neighbors": _seconds(0),

@@ -171,9 +171,9 @@ def walk(settings: Settings, below: str | None) -> int:
     except (ValueError, struct.error):
         _tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
-    _, table, status = _look(settings, everything=True)
+    _, table, status = _look(settings, everything="IP-MIB" in settings.mibs)
     found = False
-    view = View([each for module in modules(table) for each in module.objects])
+    view = View([each for module in modules(table, settings.mibs) for each in module.objects])
     for varbind in walked(view, root):
         found = True
         print(in_snmpwalks_form(varbind))
