@@ -6,7 +6,7 @@ registers columns.  Everything else of 1.3.6.1.2.1.4 stays snmpd's.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..agentx.mib import Column, Module, Scalar, Table
 from ..agentx.pdu import (
@@ -40,8 +40,7 @@ FOREVER = 2**32 - 1  # a lifetime
 NO_TIME = 0  # ipIfStatsRefreshRate: counters are read when they are asked for
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRow:
+class AddressRow(NamedTuple):
     """One conceptual row of ipAddrTable, ipAddressTable and ipAddressPrefixTable."""
 
     row: Row
@@ -84,8 +83,7 @@ class AddressRow:
         return self.row.uptime.ticks(self.address.since)
 
 
-@dataclass(frozen=True, slots=True)
-class NeighborRow:
+class NeighborRow(NamedTuple):
     """One conceptual row of ipNetToMediaTable and ipNetToPhysicalTable."""
 
     row: Row
@@ -97,8 +95,7 @@ class NeighborRow:
         return STATIC if self.neighbor.static else DYNAMIC
 
 
-@dataclass(frozen=True, slots=True)
-class StatsRow:
+class StatsRow(NamedTuple):
     """One conceptual row of ipIfStatsTable."""
 
     row: Row
@@ -267,8 +264,10 @@ def interfaces_of(ip_version: int) -> Callable[[Interfaces], Iterator[tuple[byte
 
     def rows(interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
         for row in interfaces.values():
-            if any(version(each.address) == ip_version for each in row.addresses):
-                yield subids(row.index), row
+            for each in row.addresses:
+                if version(each.address) == ip_version:
+                    yield subids(row.index), row
+                    break
 
     return rows
 
