@@ -326,6 +326,20 @@ def test_many_interfaces_are_asked_a_few_at_a_time_and_events_come_in_between(
         assert vpp.calls()["ip_address_dump"] < 2 * 2000
 
 
+def test_a_link_that_flaps_keeps_no_address_waiting(vpp: Simulator) -> None:
+    with Listener(vpp, addresses=3600) as listener:
+        up = True
+
+        def all_are_told() -> bool:
+            nonlocal up
+            up = not up
+            vpp.set_link("TenGigabitEthernet1/0/2", up)
+            listener.pump()
+            return any(told.addresses is not None for told in listener.all(Inventory))
+
+        until("the addresses are told", all_are_told)
+
+
 def test_a_tag_of_any_octets_breaks_nothing(vpp: Simulator) -> None:
     vpp.set_tag("loop0", "Zürich".encode())
     vpp.set_tag("BondEthernet0", b"\xff\xfe broken")
