@@ -117,7 +117,7 @@ class Rows:
             pass
         table.commit()
         view = View([each for module in mibs.modules(table) for each in module.objects])
-        name = pdu.oid("1.3.6.1.2.1")
+        name = b""
         while True:
             found = pdu.decode_varbind(view.get_next(name, False, b""))
             if found.type is pdu.END_OF_MIB_VIEW:
@@ -140,7 +140,7 @@ def _forked(vpp: Vpp) -> Iterator[tuple[socket.socket, int]]:
         multiprocessing.set_start_method("fork", force=True)  # as in a process begun anew
         paths = (str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"))
         try:
-            reporter.main([str(theirs.detach()), *paths, "3600"])
+            reporter.main([str(theirs.detach()), *paths, *3 * ("3600",)])
         finally:
             os._exit(99)  # it ends by itself, and otherwise
     theirs.close()
@@ -215,7 +215,7 @@ def _feed(vpp: Vpp, rows: Rows) -> str:
     """One whole conversation, as the agent leads it; how it ended."""
     run_dir = vpp.run_dir
     settings = feed.Settings(
-        str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"), 3600
+        str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"), *3 * (3600,)
     )
     source = feed.Feed(settings)
     began = time.monotonic()
