@@ -13,6 +13,7 @@ from vpp_snmp_agent.interfaces.store import Store
 from vpp_snmp_agent.interfaces.table import Address, InterfaceTable, LinkChange, Row
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.inventory import (
+    Bond,
     Identity,
     Interface,
     Inventory,
@@ -430,6 +431,20 @@ def test_rows_that_wait_for_vpp_keep_what_they_stand_on(table: InterfaceTable) -
     assert derived.rows.by_index == {oid("1002"): "eth0.7 on eth0"}
     update(table, inventory(LOOP, identity=RESTARTED), settled=True)
     assert not len(derived.rows)
+
+
+def test_a_bond_of_a_vpp_that_returns_keeps_its_members_until_they_are_added_again(
+    table: InterfaceTable,
+) -> None:
+    bond = Bond(3, 5, 1, (1,), frozenset({1}))
+    told = replace(inventory(ETHERNET, LOOP), bonds={3: bond})
+    assert update(table, told)[1003].stands_on == ("eth0",)
+    table.away()
+    bare = inventory(ETHERNET, LOOP, identity=RESTARTED)
+    row = update(table, bare, settled=False)[1003]
+    assert (row.stands_on, row.link_traps) == (("eth0",), False)
+    row = update(table, bare, settled=True)[1003]
+    assert (row.stands_on, row.link_traps) == ((), True)
 
 
 def test_a_hidden_interface_carries_nobody(table: InterfaceTable) -> None:

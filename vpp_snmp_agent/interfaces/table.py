@@ -309,6 +309,10 @@ class InterfaceTable:
                 counters = InterfaceCounters(
                     sources, sw_if_index, interface.interface_name, None if first else now
                 )
+            below = standing.get(sw_if_index, ())
+            stands_on = tuple(keys[each] for each in below if each in keys)
+            if before and not stands_on and not settled:
+                stands_on = before.stands_on  # a bond whose members are still to be added
             row = rows[oid(str(index))] = Row(
                 index=index,
                 key=key,
@@ -321,9 +325,7 @@ class InterfaceTable:
                 phys_address=naming.phys_address(interface, inventory),
                 has_connector=naming.has_connector(interface),
                 duplex=interface.link_duplex,
-                stands_on=tuple(
-                    keys[below] for below in standing.get(sw_if_index, ()) if below in keys
-                ),
+                stands_on=stands_on,
                 aggregated=sw_if_index in aggregated,
                 lacp=inventory.lacp_ports.get(sw_if_index),
                 addresses=_since(
@@ -332,7 +334,7 @@ class InterfaceTable:
                 neighbors=tuple(neighbors.get(sw_if_index, ())),
                 paired=self._paired(interface, inventory),
                 link_traps=naming.link_traps(
-                    interface, sw_if_index in standing, inventory, settings
+                    interface, bool(below or stands_on), inventory, settings
                 ),
                 admin_up=interface.admin_up,
                 oper_status=status,
