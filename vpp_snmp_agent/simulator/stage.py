@@ -227,7 +227,11 @@ class Snmptrapd(_Process):
         command = ["snmptrapd", "-f", "-Lo", "-On", "-m", "", "-C", "-c", str(conf)]
         command += ["-F", "notification %v\\n", "--pidFile=" + str(self._directory / "pid")]
         said, started = "NET-SNMP version", self.text().count("NET-SNMP version")
-        self._start([*snmpd.enter(), *command, f"udp:{self._address}"])
+        here, kept = str(self._directory), str(self._directory / "kept")
+        self._start(
+            [*snmpd.enter(), *command, f"udp:{self._address}"],
+            {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept},
+        )
         until("snmptrapd listens", lambda: self.text().count(said) > started)
 
     def heard(self) -> list[dict[str, str]]:
