@@ -1,6 +1,7 @@
 """linkDown and linkUp through a real snmpd, as a real snmptrapd hears them."""
 
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def snmpd(tmp_path: Path, trapd: Snmptrapd) -> Iterator[Snmpd]:
 
 @pytest.fixture
 def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd) -> Iterator[Agent]:
-    with Agent(tmp_path, vpp, snmpd.agentx) as running:
+    with Agent(tmp_path, vpp, snmpd.agentx, "-d") as running:
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
         yield running
 
@@ -98,10 +99,15 @@ def test_what_happened_while_snmpd_was_away_is_told_once_and_only_the_latest(
     hear(trapd, ("enp1s0f2", "down"), ("enp1s0f3", "down"))
     trapd.stop()
     snmpd.stop()
+    news = "VPP tells of"
+    known = agent.text().count(news)
     for name in ("TenGigabitEthernet1/0/2", "GigabitEthernet5/0/0"):
         vpp.set_link(name, name.startswith("Ten"))
+    until("the agent knows", lambda: agent.text().count(news) > known)
+    agent.send(signal.SIGSTOP)  # or it would tell before anybody listens
     snmpd.start()
     trapd.start(snmpd)
+    agent.send(signal.SIGCONT)
     before = 2
     until("both are told", lambda: len(links(trapd)) >= before + 2)
     vpp.set_admin("TenGigabitEthernet1/0/3", True)
