@@ -4,6 +4,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.interfaces import store as room
 from vpp_snmp_agent.interfaces.store import FIRST, OTHERS, Damaged, LastRow, Store, StoreError
 
-ROW = LastRow("eno1", "Zürich", 6, 9000, 10**10, "6805ca324610", True, True, True)
+ROW = LastRow(
+    *("eno1", "Zürich", 6, 9000, 10**10, "6805ca324610", True, True, True),
+    link_traps=True,
+    stands_on=("eth0", "eth1"),
+    addresses=("c0000201/24", "20010db8000000000000000000000001/128"),
+)
 
 
 def loaded(directory: Path) -> Store:
@@ -284,6 +290,16 @@ def test_a_full_disk_is_told_and_the_old_file_stays(
         ("alias", "x\udfff"),
         ("mtu", 2**31),  # beyond an Integer32
         ("type", 2**40),
+        ("phys_address", "00" * 21),  # an index of so many numbers that no OID has
+        ("link_traps", 1),
+        ("stands_on", "eth0"),
+        ("stands_on", [1]),
+        ("stands_on", ["\ud800"]),
+        ("addresses", ["c0000201"]),
+        ("addresses", ["c0000201/33"]),
+        ("addresses", ["c00002/24"]),
+        ("addresses", ["c0000201/-1"]),
+        ("addresses", {"c0000201/24": 1}),
     ],
 )
 def test_a_row_that_could_not_be_served_is_damage(
@@ -298,3 +314,20 @@ def test_a_row_that_could_not_be_served_is_damage(
     store.path.write_text(json.dumps(whole))
     with pytest.raises(Damaged):
         loaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "default"), [("link_traps", False), ("stands_on", ()), ("addresses", ())]
+)
+def test_what_was_not_always_written_may_be_absent(
+    tmp_path: Path, field: str, default: Any
+) -> None:
+    store = loaded(tmp_path)
+    store.index_of("eth0", 1)
+    store.remember("eth0", ROW)
+    store.write()
+    whole = json.loads(store.path.read_text())
+    del whole["interfaces"]["eth0"]["row"][field]
+    store.path.write_text(json.dumps(whole))
+    (_, row) = loaded(tmp_path).rows()["eth0"]
+    assert row == replace(ROW, **{field: default})

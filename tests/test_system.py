@@ -367,11 +367,20 @@ def test_packets_of_either_family_are_read_at_the_moment_of_the_request(
         assert truth.simple[source] > 0
 
 
-def test_addresses_stay_while_vpp_is_away(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+def test_addresses_and_the_stack_stay_while_vpp_is_away_even_over_a_restart(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    stacked = stack(snmpd)
     vpp.kill()
     until("every row is down", lambda: set(snmpd.column(f"{IF_TABLE}.8").values()) == {"2"})
-    assert addresses_by_librenms(snmpd) == NAMED
-    assert set(snmpd.walk(f"{IP}.34.1.7").values()) == {"INTEGER: 4"}  # inaccessible
+    for end in (None, agent.stop, agent.kill):
+        if end:
+            end()
+            agent.start()
+            until("the rows are served", served(snmpd))
+        assert addresses_by_librenms(snmpd) == NAMED
+        assert stack(snmpd) == stacked
+        assert set(snmpd.walk(f"{IP}.34.1.7").values()) == {"INTEGER: 4"}  # inaccessible
 
 
 # --- coming and going --------------------------------------------------------------------------

@@ -326,6 +326,22 @@ def test_the_rows_of_the_store_are_shown_without_counters(clock: Clock) -> None:
     assert rows[1001].counters.in_octets is None
 
 
+def test_the_rows_of_the_store_keep_what_they_stand_on_and_their_addresses(clock: Clock) -> None:
+    store = Store()
+    address = IpAddress(2, bytes((192, 0, 2, 1)), 24)
+    told = replace(inventory(ETHERNET, SUB), addresses={address.key: address})
+    update(InterfaceTable(store, clock=clock), told)
+    table = InterfaceTable(store, clock=clock)
+    derived = table.derive(standing)
+    table.restore(DOWN)
+    assert derived.rows.by_index == {oid("1002"): "eth0.7 on eth0"}
+    rows = rows_of(table)
+    assert rows[1002].addresses == (Address(address.address, 24, None),)
+    assert (rows[1001].link_traps, rows[1002].link_traps) == (True, False)
+    # Of a VPP that has told its interfaces, and not yet its addresses.
+    assert update(table, inventory(ETHERNET, SUB))[1002].addresses == rows[1002].addresses
+
+
 def test_stateless_indexes_follow_vpp_and_nothing_is_remembered() -> None:
     table = InterfaceTable(settings=Settings(ifindex="stateless"))
     update(table, inventory(LOOP))

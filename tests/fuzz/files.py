@@ -37,7 +37,10 @@ def _state() -> bytes:
         store = Store(name)
         for index, key in enumerate(("GigabitEthernet5/0/0", "BondEthernet0.105", "Zürich")):
             store.index_of(key, index)
-            row = LastRow(f"eno{index}", "Cüst", 6, 9000, 10**10, "6805ca324610", True, True, True)
+            row = LastRow(
+                *(f"eno{index}", "Cüst", 6, 9000, 10**10, "6805ca324610", True, True, True),
+                *(False, ("GigabitEthernet5/0/0",), (f"c000020{index}/24",)),
+            )
             store.remember(key, row)
         store.write()
         return store.path.read_bytes()

@@ -25,6 +25,7 @@ from typing import Any
 FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw_if_index
 OTHERS = 100_001  # where that is taken: from here up
 LARGEST = 2**31 - 1  # InterfaceIndex, RFC 2863
+LONGEST_ADDRESS = 20  # octets, of InfiniBand; it is part of an index of ifRcvAddressTable
 VERSION = 1
 NAME = "interfaces.json"
 
@@ -50,9 +51,15 @@ class LastRow:
     has_connector: bool
     admin_up: bool
     paired: bool  # it had an LCP pair
+    # What follows was not always written.
+    link_traps: bool = False
+    stands_on: tuple[str, ...] = ()  # names
+    addresses: tuple[str, ...] = ()  # hexadecimal, with the prefix length: c0000201/24
 
 
-_FIELDS: dict[str, type] = dict(LastRow.__annotations__)
+_LISTS = ("stands_on", "addresses")
+_FIELDS = {name: kind for name, kind in LastRow.__annotations__.items() if name not in _LISTS}
+_NOT_ALWAYS = {"link_traps", *_LISTS}
 _LARGEST = {"speed": 2**63 - 1}  # the other numbers are served as an Integer32
 
 
@@ -195,18 +202,39 @@ def _parse(text: bytes) -> tuple[dict[str, int], dict[str, LastRow]]:
     return indexes, rows
 
 
+def address_of(text: str) -> tuple[bytes, int]:
+    """(octets, prefix length) of one of `LastRow.addresses`.  Raises ValueError."""
+    octets, _, length = text.partition("/")
+    address, prefix_length = bytes.fromhex(octets), int(length)
+    if len(address) not in (4, 16) or not 0 <= prefix_length <= 8 * len(address):
+        raise ValueError(f"{text} is no address")
+    return address, prefix_length
+
+
 def _row(name: str, fields: object) -> LastRow:
-    if not isinstance(fields, dict) or fields.keys() != _FIELDS.keys():
-        raise ValueError(f"expected {', '.join(_FIELDS)} of {name}")
+    every = LastRow.__annotations__.keys()
+    if not isinstance(fields, dict) or not every - _NOT_ALWAYS <= fields.keys() <= every:
+        raise ValueError(f"expected {', '.join(every)} of {name}")
     for field, kind in _FIELDS.items():
+        if field not in fields:
+            continue
         if type(fields[field]) is not kind or (
             kind is int and not 0 <= fields[field] <= _LARGEST.get(field, LARGEST)
         ):
             raise ValueError(f"expected another {field} of {name}")
-    for text in (name, fields["name"], fields["alias"]):
+    lists = {}
+    for field in _LISTS:
+        texts = fields.get(field, [])
+        if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+            raise ValueError(f"expected texts as {field} of {name}")
+        lists[field] = tuple(texts)
+    for text in (name, fields["name"], fields["alias"], *lists["stands_on"]):
         text.encode()  # raises ValueError: half a surrogate pair is no text
-    bytes.fromhex(fields["phys_address"])
-    return LastRow(**fields)
+    for text in lists["addresses"]:
+        address_of(text)
+    if len(bytes.fromhex(fields["phys_address"])) > LONGEST_ADDRESS:
+        raise ValueError(f"expected another phys_address of {name}")
+    return LastRow(**fields | lists)
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

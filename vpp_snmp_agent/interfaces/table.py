@@ -26,7 +26,7 @@ from ..vpp.stats import Segment
 from . import naming, stacking
 from .counters import CounterSet, InterfaceCounters
 from .naming import Wish
-from .store import FIRST, LastRow, Store
+from .store import FIRST, LastRow, Store, address_of
 
 STEP = 100  # rows made at a stretch: a millisecond or two
 DERIVED_STEP = 1000  # of those that are made of them
@@ -109,6 +109,11 @@ class Row:
             has_connector=self.has_connector,
             admin_up=self.admin_up,
             paired=self.paired,
+            link_traps=self.link_traps,
+            stands_on=self.stands_on,
+            addresses=tuple(
+                f"{each.address.hex()}/{each.prefix_length}" for each in self.addresses
+            ),
         )
 
 
@@ -217,13 +222,13 @@ class InterfaceTable:
                 phys_address=bytes.fromhex(last.phys_address),
                 has_connector=last.has_connector,
                 duplex=0,
-                stands_on=(),
+                stands_on=last.stands_on,
                 aggregated=False,
                 lacp=None,
-                addresses=(),
+                addresses=tuple(Address(*address_of(each), None) for each in last.addresses),
                 neighbors=(),
                 paired=last.paired,
-                link_traps=False,
+                link_traps=last.link_traps,
                 admin_up=last.admin_up,
                 oper_status=oper_status,
                 changed_at=None,
