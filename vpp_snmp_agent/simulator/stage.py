@@ -208,7 +208,7 @@ class Snmpd(Process):
         }
 
 
-class Snmptrapd(_Process):
+class Snmptrapd(Process):
     """What a manager hears, in the place where snmpd stands."""
 
     def __init__(self, directory: Path) -> None:
