@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 PACKAGES := snmpd snmp snmptrapd iproute2 util-linux python3-venv
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' vpp_snmp_agent/__init__.py)
+DEB := dist/vpp-snmp-agent_$(VERSION)_all.deb
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test bench lint fuzz soak packages clean
+.PHONY: help demo test bench lint fuzz soak deb deb-test packages deb-packages deb-test-packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
@@ -14,6 +16,8 @@ help:
 	@echo "make bench        what it costs, beside other agents (QUICK=1: within three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
+	@echo "make deb          $(DEB)"
+	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"
 	@echo "make clean        remove what the others made"
 
 demo: packages $(VENV)/ready
@@ -36,14 +40,37 @@ fuzz: packages $(VENV)/ready
 soak: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.soak $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
 
-packages:
-	@if command -v snmpd snmpbulkwalk snmptrapd ip unshare nsenter >/dev/null \
+# In a copy, for the packager leaves its files among the sources.
+deb: deb-packages $(VENV)/ready
+	rm -rf build/deb
+	mkdir -p build/deb/source dist
+	cp -a debian vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+	    --only-binary :all: --require-hashes --target build/deb/source/private -r debian/private.txt
+	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
+	mv build/deb/vpp-snmp-agent_$(VERSION)_all.deb $(DEB)
+	lintian --fail-on error,warning,override $(DEB)
+
+deb-test: deb deb-test-packages
+	$(VENV)/bin/python -m tests.deb $(if $(SHORT),--short) $(DEB)
+
+# $(call bring,PACKAGES,COMMANDS): have Debian's packages installed, if a command is not there.
+bring = @if (for each in $(2); do command -v $$each || exit 1; done) >/dev/null \
 	    && $(PYTHON) -c 'import ensurepip' 2>/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then as_root=; \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then as_root=sudo; \
-	else echo "Please have these installed: apt-get install $(PACKAGES)" >&2; exit 1; fi; \
+	else echo "Please have these installed: apt-get install $(1)" >&2; exit 1; fi; \
 	$$as_root apt-get update -qq \
-	    && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(PACKAGES)
+	    && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(1)
+
+packages:
+	$(call bring,$(PACKAGES),snmpd snmpbulkwalk snmptrapd ip unshare nsenter)
+
+deb-packages: packages
+	$(call bring,debhelper dh-python dpkg-dev lintian,dh dh_python3 dpkg-buildpackage lintian)
+
+deb-test-packages:
+	$(call bring,debootstrap systemd-container,debootstrap systemd-nspawn)
 
 $(VENV)/ready: setup.py pyproject.toml
 	$(PYTHON) -m venv $(VENV)

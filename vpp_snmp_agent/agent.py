@@ -258,6 +258,7 @@ class Agent:
             case feed.Present(identity):
                 self._segment = self._inventory = None
                 self._vpp_started = time.monotonic()
+                self._supervisor.publish("distro", f"VPP {identity.version}")
                 self._vpp_is(
                     logging.INFO, f"VPP {identity.version} answers", f"pid {identity.vpe_pid}"
                 )

@@ -1,7 +1,12 @@
-"""What systemd is told, if it started us (sd_notify(3)); silence otherwise."""
+"""What systemd is told, if it started us (sd_notify(3)); silence otherwise.
+
+And what is left in the directory that it made for us, for whoever may not ask VPP.
+"""
 
 import os
 import socket
+from contextlib import suppress
+from pathlib import Path
 
 
 class Supervisor:
@@ -40,3 +45,15 @@ class Supervisor:
     def stopping(self) -> None:
         """The service ends."""
         self._tell("STOPPING=1")
+
+    def publish(self, name: str, text: str) -> None:
+        """Leave one line in a file of RuntimeDirectory= (systemd.exec(5)), for all to read."""
+        directory = os.environ.get("RUNTIME_DIRECTORY", "")
+        if not directory:
+            return
+        path = Path(directory, name)
+        new = path.with_name(f"{name}.new")
+        with suppress(OSError):  # what nobody can read then is no more than a decoration
+            new.write_text(f"{text}\n", encoding="utf-8")
+            new.chmod(0o644)
+            new.replace(path)

@@ -228,7 +228,11 @@ class Feed:
                 ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ
+                | {
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "PYTHONSAFEPATH": "1",  # -m alone would look in the working directory first
+                },
             )
 
     def _end(self, now: float, pause: float = 0.0) -> None:
