@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_a_vpp_that_is_there_is_told_whole(vpp: Simulator) -> None:
         assert {each.host_if_name for each in told.pairs.values()} >= {"bond0.105", "loop0"}
         bond = next(iter(told.bonds.values()))
         assert len(bond.active) == bond.active_members == 2
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="only Python 3.11 leaves it out")
+def test_no_module_is_taken_from_the_working_directory(
+    vpp: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "vpp_papi.py").write_text("raise SystemExit('taken')")
+    monkeypatch.chdir(tmp_path)
+    with Listener(vpp) as listener:
+        listener.wait(feed.Present)
 
 
 def test_a_vpp_that_is_not_there_is_waited_for(tmp_path: Path) -> None:

@@ -132,3 +132,36 @@ def test_a_supervisor_that_does_not_read_holds_nobody_up(systemd: socket.socket)
     assert 0 < heard < sent
     supervisor.ready()
     assert systemd.recv(4096) == b"READY=1"
+
+
+# --- what is left for others ---------------------------------------------------------------
+
+
+def test_what_is_published_all_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    umask = os.umask(0o077)
+    try:
+        for text in ("VPP 25.10", "VPP 26.06"):
+            Supervisor().publish("distro", text)
+            assert (tmp_path / "distro").read_text() == f"{text}\n"
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "distro").stat().st_mode & 0o777 == 0o644
+    assert [path.name for path in tmp_path.iterdir()] == ["distro"]
+
+
+def test_without_a_directory_nothing_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    Supervisor().publish("distro", "VPP 26.06")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_published_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path / "gone"))
+    Supervisor().publish("distro", "VPP 26.06")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""What a router has besides the package: a VPP, a routing daemon, a port, a poller."""
+
+import re
+
+from .debian import SIMULATOR, System
+from .told import until
+
+IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
+ROWS = 18  # of the simulator's edge router
+AUTH, PRIVACY = "an authentication password", "a privacy password"
+IN_NAMESPACE = ("ip", "netns", "exec", "dataplane")
+
+VPP = f"""
+[Unit]
+Description=VPP, simulated
+StartLimitIntervalSec=0
+
+[Service]
+Group=vpp
+RuntimeDirectory=vpp
+RuntimeDirectoryMode=0750
+Environment=PYTHONPATH={SIMULATOR} PYTHONDONTWRITEBYTECODE=1
+ExecStart=/usr/bin/python3 -m vpp_snmp_agent.simulator --run-dir /run/vpp
+
+[Install]
+WantedBy=multi-user.target
+"""
+# What must not be cut off: it requires the namespace, so systemd stops it with its service.
+BGP = """
+[Unit]
+Description=A routing daemon in the namespace
+Requires=netns-dataplane.service
+After=netns-dataplane.service
+
+[Service]
+NetworkNamespacePath=/run/netns/dataplane
+ExecStart=/bin/sleep infinity
+"""
+
+
+def write_unit(system: System, name: str, text: str) -> None:
+    """A unit of the operator's own."""
+    path = system.root / "etc/systemd/system" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    system.run("systemctl", "daemon-reload")
+
+
+def ports(system: System, *where: str, options: tuple[str, ...] = ("-v2c", "-c", "public")) -> str:
+    """ifIndex and ifName of every port, a line each, as a poller sees them from `where`."""
+    poll = [*where, "snmpbulkwalk", *options, "-t", "2", "-r", "1", "-On", "127.0.0.1", IF_NAME]
+    told = system.run(*poll, check=False, env=["MIBS="])
+    return "\n".join(
+        " ".join(found) for found in re.findall(rf"^\.{IF_NAME}\.(\d+) = STRING: (.*)$", told, re.M)
+    )
+
+
+def served(system: System) -> bool:
+    """Whether every row is there."""
+    return ports(system, *IN_NAMESPACE).count("\n") == ROWS - 1
+
+
+def wait_for_rows(system: System) -> None:
+    """Until every row is there."""
+    until(f"{ROWS} rows are served", lambda: served(system))
+
+
+def get(system: System, oid: str, *options: str) -> str:
+    """The answer of snmpd in the namespace, with its type; or why there is none."""
+    words = ["snmpget", *(options or ("-v2c", "-c", "public")), "-On", "127.0.0.1", oid]
+    return system.run(*IN_NAMESPACE, *words, check=False, env=["MIBS="])
+
+
+def v3_get(system: System, oid: str) -> str:
+    """The same by SNMPv3, as user poller."""
+    authentic = ("-v3", "-l", "authPriv", "-u", "poller", "-a", "SHA-256", "-A", AUTH)
+    return get(system, oid, *authentic, "-x", "AES", "-X", PRIVACY)
+
+
+def state(system: System, unit: str, name: str) -> str:
+    """A property of a unit."""
+    return system.tells("systemctl", "show", "--value", "--property", name, unit)
+
+
+def pid(system: System, unit: str) -> str:
+    """The main process of a unit; as the system itself numbers it."""
+    return state(system, unit, "MainPID")

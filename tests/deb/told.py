@@ -1,0 +1,34 @@
+"""How the story is told: a line for what holds, and what was seen of what does not."""
+
+from collections.abc import Callable
+
+from vpp_snmp_agent.simulator import stage
+
+PATIENCE = 120.0  # seconds, for a machine that has other things to do
+
+
+class Failed(Exception):
+    """Something that must hold does not."""
+
+
+def chapter(title: str) -> None:
+    """What the next lines are about."""
+    print(f"\n{title}", flush=True)
+
+
+def check(what: str, holds: object, seen: object = "") -> None:
+    """A line, if it holds; else Failed with what was seen instead."""
+    if not holds:
+        raise Failed(f"{what}\n{seen}")
+    print(f"ok     {what}", flush=True)
+
+
+def until(what: str, condition: Callable[[], object]) -> None:
+    """Return as soon as `condition()` is true; StageError if it is not in time."""
+    stage.until(what, condition, PATIENCE)
+
+
+def eventually(what: str, condition: Callable[[], object]) -> None:
+    """A line, as soon as it holds; StageError if it does not in time."""
+    until(what, condition)
+    print(f"ok     {what}", flush=True)

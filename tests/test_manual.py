@@ -1,0 +1,130 @@
+"""The manual pages, README and the completion tell every flag and every key, and no other."""
+
+import re
+from argparse import Action
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from vpp_snmp_agent import __version__, cli, config
+from vpp_snmp_agent.config import Settings
+
+ROOT = Path(__file__).resolve().parents[1]
+DEBIAN = ROOT / "debian"
+COMMAND = (DEBIAN / "vpp-snmp-agent.8").read_text()
+FILE = (DEBIAN / "vpp-snmp-agent.yaml.5").read_text()
+README = (ROOT / "README.md").read_text()
+COMPLETION = (DEBIAN / "completions" / "vpp-snmp-agent").read_text()
+
+ACTIONS = {action.dest: action for action in cli.parser()._actions}
+FLAGS = {flag for action in ACTIONS.values() for flag in action.option_strings}
+COMMANDS = set(ACTIONS["command"].choices or ())
+KEYS = set(config._SETTINGS)
+
+
+def section(page: str, heading: str) -> str:
+    """A section of a manual page, in its mdoc(7)."""
+    return page.partition(f"\n.Sh {heading}\n")[2].partition("\n.Sh ")[0]
+
+
+def items(text: str) -> dict[str, str]:
+    """What each `.It` line of a list says, by what stands after it."""
+    found = re.split(r"^\.It (.*)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
+OPTIONS = items(section(COMMAND, "OPTIONS"))
+SETTINGS = items(section(FILE, "KEYS"))
+
+
+def flags_of(item: str) -> list[str]:
+    """`Fl h , -help` means -h and --help."""
+    words = item.removeprefix("Fl ").split(" Ar ")[0].split(" , ")
+    return [f"-{word}" for word in words]
+
+
+def test_the_manual_has_every_flag_and_no_other() -> None:
+    assert sorted(flag for item in OPTIONS for flag in flags_of(item)) == sorted(FLAGS)
+
+
+@pytest.mark.parametrize(
+    "action", [each for each in ACTIONS.values() if each.option_strings], ids=lambda each: each.dest
+)
+def test_a_flag_of_the_manual_takes_what_the_command_takes(action: Action) -> None:
+    (item,) = [item for item in OPTIONS if action.option_strings[0] in flags_of(item)]
+    takes = " | ".join(action.choices) if action.choices else action.metavar or ""
+    assert item.partition(" Ar ")[2] == takes
+
+
+def test_the_manual_has_every_command_and_no_other() -> None:
+    described = items(section(COMMAND, "DESCRIPTION"))
+    assert {item.removeprefix("Cm ") for item in described} == COMMANDS
+    assert set(re.findall(r"Cm (\w+)", section(COMMAND, "SYNOPSIS"))) == COMMANDS
+
+
+def test_the_manual_has_every_key_and_no_other() -> None:
+    assert [item.removeprefix("Ic ") for item in SETTINGS] == list(config._SETTINGS)
+
+
+DEFAULTS = {each.name.replace("_", "-"): each.default for each in fields(Settings)}
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_the_manual_tells_each_keys_default(key: str) -> None:
+    default = DEFAULTS[key]
+    match default:
+        case None:
+            shown = "hide" if key == "taps" else "none"
+        case tuple():
+            shown = f"[{', '.join(default)}]" if default else "none"
+        case float():
+            shown = f"{default:g}"
+        case _:
+            shown = str(default)
+    text = SETTINGS[f"Ic {key}"].replace("\n.Pa ", " ").replace("\n", " ")
+    assert re.search(rf"The default is {re.escape(shown)} ?[.,;]", text)
+
+
+def test_readme_has_every_flag_and_key_and_no_other() -> None:
+    rows = re.findall(r"^\| (`-.*?`) \| *(?:`(.*?)`)? *\|", README, re.MULTILINE)
+    flags = {flag for cell, _ in rows for flag in re.findall(r"`(-.*?)`", cell)}
+    assert flags == FLAGS - {"-h", "--help", "--version", "--json"} | {"-dd"}
+    alone = set(re.findall(r"^\| `([a-z-]+)` \| ", section_of_readme("The command"), re.MULTILINE))
+    alone = {key for key in alone if not key.startswith("-")}
+    assert {key for _, key in rows if key} | alone == KEYS
+
+
+def section_of_readme(heading: str) -> str:
+    """A section of README."""
+    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_the_completion_knows_every_command_and_flag_and_no_other() -> None:
+    words = COMPLETION.partition('words="')[2].partition('"')[0].split()
+    assert sorted(words) == sorted({*COMMANDS, *FLAGS, "-dd"})
+
+
+def test_the_packages_version_is_the_agents() -> None:
+    (version,) = re.findall(r"\Avpp-snmp-agent \((.*?)\)", (DEBIAN / "changelog").read_text())
+    assert version == __version__
+
+
+def test_the_packages_settings_file_is_one_and_names_the_vppcfg() -> None:
+    path = DEBIAN / "agent.yaml"
+    assert config.parse_settings(path.read_bytes(), str(path)) == {"vppcfg": "/etc/vpp/vppcfg.yaml"}
+    uncommented = re.sub(r"^#(\w+: )", r"\1", path.read_text(), flags=re.MULTILINE)
+    shown = config.parse_settings(uncommented.encode(), str(path))
+    assert shown.keys() == {"vppcfg", "hide", "speeds", "names", "alias"}
+
+
+def test_what_the_package_brings_is_what_the_agent_asks_for() -> None:
+    asked = re.findall(r'"(vpp_papi|pyagentx3)>=(.*?),<(.*?)"', (ROOT / "setup.py").read_text())
+    brought = dict(re.findall(r"^(\w+)==([0-9.]+)", (DEBIAN / "private.txt").read_text(), re.M))
+    assert len(asked) == len(brought) == 2
+
+    def order(version: str) -> tuple[int, ...]:
+        return tuple(map(int, version.split(".")))
+
+    for name, least, below in asked:
+        assert order(least) <= order(brought[name]) < order(below)
