@@ -99,6 +99,7 @@ class System:
                 with suppress(subprocess.TimeoutExpired):
                     self._container.wait(0.1)
         shutil.rmtree(self._directory)
+        _sweep()
 
     def _start(self) -> None:
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"]
@@ -214,3 +215,14 @@ class System:
         return self.run(
             "apt-get", "--quiet", "--yes", *words, env=["DEBIAN_FRONTEND=noninteractive"]
         )
+
+
+def _sweep() -> None:
+    """Remove the control groups that systemd-nspawn leaves, unless another one is in them."""
+    hierarchies = Path("/sys/fs/cgroup")
+    for name in ("payload", "supervisor"):
+        for top in [*hierarchies.glob(name), *hierarchies.glob(f"*/{name}")]:
+            groups = [Path(directory) for directory, _, _ in os.walk(top, topdown=False)]
+            if not any((group / "cgroup.procs").read_text() for group in groups):
+                for group in groups:
+                    group.rmdir()
