@@ -111,11 +111,13 @@ class System:
             self._container = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console
             )
-        self._init = 0
         until("the container's init runs", self._find_init)
         if self._boot:
             # What failed, if it is degraded, is for the story to find out.
-            until("the system is up", lambda: self._state() in ("running", "degraded"))
+            until(
+                "the system is up",
+                lambda: self._find_init() and self._state() in ("running", "degraded"),
+            )
         else:
             until("it can be entered", lambda: self.succeeds("true"))
 
@@ -123,6 +125,7 @@ class System:
         assert self._container is not None
         if self._container.poll() is not None:
             raise Failed(f"systemd-nspawn:\n{(self._directory / 'console').read_text()}")
+        self._init = 0
         for each in self._children():
             with suppress(OSError):
                 # The child before init has a pid of this machine alone, and its root at first.
