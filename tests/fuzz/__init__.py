@@ -8,6 +8,11 @@ What it ever finds becomes a named test beside the module's others.
 import random
 from collections import Counter
 
+from vpp_snmp_agent import mibs
+from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.mib import View
+from vpp_snmp_agent.interfaces.table import InterfaceTable
+
 Tally = Counter[str]  # what happened how often
 
 
@@ -47,3 +52,17 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
             case 7:
                 changed[at:at] = chance.randbytes(chance.choice((1, 4, 20)))
     return bytes(changed)
+
+
+def walk(table: InterfaceTable) -> int:
+    """Go through all that is made of some rows, as a manager would; how many objects."""
+    view = View([each for module in mibs.modules(table) for each in module.objects])
+    count, name = 0, b""
+    while True:
+        found = pdu.decode_varbind(view.get_next(name, False, b""))
+        if found.type is pdu.END_OF_MIB_VIEW:
+            return count
+        if found.name <= name:
+            raise Broken(f"a walk goes back from {pdu.dotted(name)}")
+        name = found.name
+        count += 1

@@ -17,9 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vpp_snmp_agent import mibs
-from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces.table import InterfaceTable
 from vpp_snmp_agent.simulator.__main__ import arguments
@@ -38,7 +35,7 @@ from vpp_snmp_agent.vpp.inventory import (
 )
 from vpp_snmp_agent.vpp.inventory import Broken as Failed
 
-from . import Broken, Tally, dice, mutate
+from . import Broken, Tally, dice, mutate, walk
 
 KIND, CASES = "api", 20_000
 WHOLE, WHOLE_CASES = "feed", 500
@@ -116,16 +113,7 @@ class Rows:
         for _ in table.update(inventory, None, Descriptions()):
             pass
         table.commit()
-        view = View([each for module in mibs.modules(table) for each in module.objects])
-        name = b""
-        while True:
-            found = pdu.decode_varbind(view.get_next(name, False, b""))
-            if found.type is pdu.END_OF_MIB_VIEW:
-                return
-            if found.name <= name:
-                raise Broken(f"a walk goes back from {pdu.dotted(name)}")
-            name = found.name
-            self.walked += 1
+        self.walked += walk(table)
 
 
 @contextmanager

@@ -5,16 +5,14 @@ import re
 import tempfile
 from pathlib import Path
 
-from vpp_snmp_agent import config, mibs
-from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import View
+from vpp_snmp_agent import config
 from vpp_snmp_agent.config import BadSettings, Settings
 from vpp_snmp_agent.interfaces.naming import DOWN
 from vpp_snmp_agent.interfaces.store import LastRow, Store, StoreError
 from vpp_snmp_agent.interfaces.table import InterfaceTable
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 
-from . import Broken, Tally, dice, mutate
+from . import Broken, Tally, dice, mutate, walk
 
 KIND, CASES = "files", 60_000
 
@@ -65,15 +63,7 @@ def _serve(directory: str) -> None:
     store.load()
     table = InterfaceTable(store)
     table.restore(DOWN)
-    view = View([each for module in mibs.modules(table) for each in module.objects])
-    name = pdu.oid("1.3.6.1.2.1")
-    while True:
-        found = pdu.decode_varbind(view.get_next(name, False, b""))
-        if found.type is pdu.END_OF_MIB_VIEW:
-            break
-        if found.name <= name:
-            raise Broken(f"a walk goes back from {pdu.dotted(name)}")
-        name = found.name
+    walk(table)
     store.index_of("another", 1)
     store.write()
     Store(directory).load()  # what was written is read again
