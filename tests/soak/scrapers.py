@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
 from vpp_snmp_agent.simulator.stage import Snmpd, StageError
@@ -132,7 +132,8 @@ class Scraper:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.polls = 0
-        # By ifIndex and column the last value, by ifIndex what the last polls said of jumps.
+        self._asked_of = 0  # the snmpd whose sysUpTime these are in:
+        # by ifIndex and column the last value, by ifIndex what the last polls said of jumps.
         self._last: dict[str, int] = {}
         self._jumps: dict[str, list[str]] = {}
 
@@ -164,11 +165,16 @@ class Scraper:
             name, equals, value = line.partition(" = ")
             if equals and name.startswith("."):
                 told[name[1:]] = value
-        self._look_back(told, asked)
+        with suppress(StageError):  # snmpd has ended since
+            self._look_back(told, asked)
         self.judge.hear(told, asked, whole)
 
     def _look_back(self, told: Told, asked: float) -> None:
         """Of what is told together with ifCounterDiscontinuityTime."""
+        pid = self.snmpd.pid
+        if pid != self._asked_of:
+            # sysUpTime began anew, and with it all that a manager knows of jumps.
+            self._asked_of, self._last, self._jumps = pid, {}, {}
         for oid, value in told.items():
             column, _, index = oid.rpartition(".")
             if column == DISCONTINUITY:
