@@ -461,6 +461,9 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
     with Agent(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
         until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
+        # The agent writes down what it learned in its own time, and nobody else may write.
+        kept = tmp_path / "state" / "interfaces.json"
+        until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         ip = [f"1.3.6.1.2.1.4.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35)]
         mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
         for below in ("1.2.840.10006", *mib_2):
