@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +22,7 @@ def main() -> int:
     if os.geteuid():
         print("make deb-test needs root: it makes systems and boots them", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not before all is cleaned up
     version = given.package.name.split("_")[1]
     began = time.monotonic()
     try:

@@ -48,7 +48,9 @@ def base(suite: str) -> Path:
         new = path.with_suffix(".new")
         shutil.rmtree(new, ignore_errors=True)
         BASES.mkdir(parents=True, exist_ok=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+        # In mounts of its own: what it mounts goes with it, wherever it is interrupted.
+        command = ["unshare", "--mount", "debootstrap", "--variant=minbase"]
+        command.append(f"--include={','.join(PACKAGES)}")
         log = BASES / f"{suite}.log"
         with log.open("wb") as output:
             done = subprocess.run(
