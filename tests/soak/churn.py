@@ -15,6 +15,7 @@ POOL, FLAPS = 1000, 10_000
 BASE = 200  # interfaces that stay
 PARENT = "HundredGigabitEthernet1/0/0"
 NAMES = "1.3.6.1.2.1.31.1.1.1.1"
+WARM = 20.0  # seconds in which memory settles
 SECONDS, QUICK_SECONDS = 60.0, 10.0
 GROWTH = 2.0  # MiB
 DESCRIPTORS = 2  # that may be open just when they are counted
@@ -100,7 +101,7 @@ def run(quick: bool) -> bool:
         walker = stack.enter_context(Walker(snmpd))
         rates = Rates(vpp)
         seconds = QUICK_SECONDS if quick else SECONDS
-        rounds = churn(vpp, rates, seconds / 2)  # what the largest number of rows takes is taken
+        rounds = churn(vpp, rates, WARM)
         settled = use(agent.pid)
         rounds += churn(vpp, rates, seconds)
         for number in range(FLAPS):
