@@ -16,6 +16,11 @@ def cpu(pid: int) -> int:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
 
+def queued(*pids: int) -> float:
+    """Seconds that processes of one thread were ready to run and had to wait for a CPU."""
+    return sum(int((PROC / str(pid) / "schedstat").read_text().split()[1]) for pid in pids) * 1e-9
+
+
 def family(pid: int) -> list[int]:
     """A process and its children."""
     children = (PROC / str(pid) / "task" / str(pid) / "children").read_text()
