@@ -37,7 +37,7 @@ class Rows:
     An index is the key of the instance part of a name: `oid("1001")` for ifIndex 1001.
     """
 
-    __slots__ = ("by_index", "following", "hold", "indexes")
+    __slots__ = ("_following", "by_index", "hold", "indexes")
 
     def __init__(self, hold: Callable[[Any], Callable[[], None]] | None = None) -> None:
         """`hold(row)`: all cells of the row are of this moment until what it returns is called.
@@ -51,7 +51,14 @@ class Rows:
         """From now on these are the rows."""
         self.by_index = by_index
         self.indexes: Sequence[bytes] = sorted(by_index)
-        self.following = dict(pairwise(self.indexes))  # each index but the last to the next
+        self._following: dict[bytes, bytes] | None = None
+
+    @property
+    def following(self) -> dict[bytes, bytes]:
+        """Each index but the last to the next; made when the first walk asks for it."""
+        if self._following is None:
+            self._following = dict(pairwise(self.indexes))
+        return self._following
 
     def __len__(self) -> int:
         return len(self.indexes)
