@@ -286,14 +286,15 @@ def answers(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Ite
         return lambda: master.get(IF_NUMBER).value == count
 
     waits = {"dumped anew": timed(agent, master, dump_anew, told(NEWS))}
-    then = resident(agent)
+    dumped = resident(agent)
     waits["1,000 come"] = timed(agent, master, come, rows(11_000))
     waits["go"] = timed(agent, master, go, rows(10_000))
+    gone = resident(agent)
     yield Row(
-        "resident memory, 10,000 interfaces, child included",
-        f"{then:.0f} MiB",
-        f"after 1,000 more came and went {resident(agent):.0f}",
-        then,
+        "resident memory, 10,000 interfaces: dumped anew, 1,000 gone",
+        f"{dumped:.0f}, {gone:.0f} MiB",
+        "dumped anew" if dumped > gone else "1,000 gone",
+        max(dumped, gone),
         96,
         "MiB",
     )
@@ -301,13 +302,13 @@ def answers(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Ite
         ("99% of answers", 5.0, percentile_99),
         ("the latest answer", 50.0, max),
     ):
-        own = [of([each.own for each in took]) / MILLI for took in waits.values()]
         whole = [of([each.whole for each in took]) / MILLI for took in waits.values()]
+        own = [of([each.own for each in took]) / MILLI for took in waits.values()]
         yield Row(
             f"{name}: {', '.join(waits)}",
-            f"{', '.join(f'{each:.1f}' for each in own)} ms",
-            f"with queue {', '.join(f'{each:.0f}' for each in whole)}",
-            max(own),
+            f"{', '.join(f'{each:.1f}' for each in whole)} ms",
+            f"without CPU queue {', '.join(f'{each:.1f}' for each in own)}",
+            max(whole),
             bar,
             "ms",
         )
@@ -320,10 +321,8 @@ def resident(agent: Agent) -> float:
 
 @dataclass(frozen=True)
 class Wait:
-    """Seconds until an answer came: of all, and without the queue for a CPU.
-
-    How long one waits there is the machine's affair and that of all who are busy on it;
-    what the agent does before it answers is its own.
+    """Seconds until an answer came: of all, which a poller waits and the bar is for; and
+    without the queue for a CPU, to tell how much of that the machine's load was.
     """
 
     whole: float

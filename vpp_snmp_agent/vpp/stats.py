@@ -434,7 +434,8 @@ class Counter:
 class Counters:
     """Several counters of an interface, read in one call for each group of them.
 
-    Fourteen counters take 4 us so, where one by one they take 9.
+    Of 3 threads fourteen counters take 4.6 us so, where one by one they take 7.7; of 17
+    it is 21 against 15, but such a Get asks for more than fourteen readings.
     """
 
     def __init__(self, segment: Segment, *groups: Sequence[Counter]) -> None:
