@@ -82,7 +82,7 @@ class System:
         subprocess.run(["cp", "-a", "--reflink=auto", clean, self.root], check=True)
         try:
             self._start()
-        except BaseException:
+        except BaseException:  # ^C too: no container is left behind
             self.__exit__(None, None, None)
             raise
         return self

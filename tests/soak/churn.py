@@ -1,7 +1,6 @@
 """A thousand interfaces that come and go again and again, a burst of link flaps, and walks."""
 
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 
+from . import Beside
 from .probe import use
 
 POOL, FLAPS = 1000, 10_000
@@ -24,26 +24,21 @@ LOOK, RARE_LOOK = "sw_interface_dump", "sw_bond_interface_dump"
 LOOKS, RARE_LOOKS = 5, 1  # at most, a second
 
 
-class Walker:
+class Walker(Beside):
     """Walks ifName without a pause; a walk that ends improperly or out of order is told."""
 
     def __init__(self, snmpd: Snmpd) -> None:
+        super().__init__()
         self._snmpd = snmpd
         self.walks = 0
         self.wrong: list[str] = []
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self) -> "Walker":
-        self._thread.start()
+        self.begin()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.is_set():
+    def run(self) -> None:
+        while not self.ending.is_set():
             done = self._snmpd.run("snmpbulkwalk", NAMES, options=("-On", "-Cr25"), check=False)
             names = [line.partition(" = ")[0] for line in done.stdout.splitlines()]
             indexes = [int(name.rpartition(".")[2]) for name in names]

@@ -17,6 +17,8 @@ from itertools import pairwise
 
 from vpp_snmp_agent.simulator import Simulator, Truth
 
+from . import Beside
+
 LEARNED = 3.0  # seconds after which the agent knows of an end; 2 by issue, and a busy machine
 KEPT = 1.5  # seconds for which a lock may hide what moves: the agent waits for 1
 PAUSE = 0.05  # seconds between two snapshots
@@ -77,10 +79,11 @@ class Answer:
     answered: float
 
 
-class Oracle:
+class Oracle(Beside):
     """The truth about one simulator, for as long as it is watched."""
 
     def __init__(self, vpp: Simulator) -> None:
+        super().__init__()
         self.vpp = vpp
         self.lock = threading.RLock()  # whoever speaks to the simulator holds it
         self.lives: dict[str, list[Life]] = {}
@@ -88,20 +91,14 @@ class Oracle:
         self._pending: list[Answer] = []
         self.wrong: list[str] = []
         self.checked = 0
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> "Oracle":
         self.look()
-        self._thread.start()
+        self.begin()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ending.wait(PAUSE):
+    def run(self) -> None:
+        while not self.ending.wait(PAUSE):
             with self.lock:
                 self.look()
             self._settle()

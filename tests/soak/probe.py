@@ -8,13 +8,14 @@ import ctypes
 import os
 import resource
 import socket
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError, until
+
+from . import Beside
 
 PAUSE = 0.02  # seconds between an answer and the next question
 PATIENCE = 1.0  # seconds for an answer
@@ -101,27 +102,22 @@ class Sample(NamedTuple):
     status: int | None  # ifOperStatus
 
 
-class Probe:
+class Probe(Beside):
     """Asks one port until it is told to end."""
 
     def __init__(self, snmpd: Snmpd, index: int) -> None:
+        super().__init__()
         self._snmpd = snmpd
         self._names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]
         self.samples: list[Sample] = []
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._ask_all)
 
     def __enter__(self) -> "Probe":
-        self._thread.start()
+        self.begin()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _ask_all(self) -> None:
+    def run(self) -> None:
         sock, asked_of, number = None, None, 1 << 24
-        while not self._ending.wait(PAUSE):
+        while not self.ending.wait(PAUSE):
             number += 1
             began = time.monotonic()
             try:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
 from vpp_snmp_agent.simulator.stage import Snmpd, StageError
 
+from . import Beside
 from .oracle import CELLS, Answer, Oracle
 
 IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
@@ -115,7 +116,7 @@ class Judge:
             self.changed.append(f"{index} was {before}, is {name}")
 
 
-class Scraper:
+class Scraper(Beside):
     """A poller that polls without a pause."""
 
     def __init__(
@@ -125,12 +126,11 @@ class Scraper:
         poll: Callable[["Scraper", random.Random], None],
         seed: int,
     ) -> None:
+        super().__init__()
         self.snmpd = snmpd
         self.judge = judge
         self._poll = poll
         self._chance = random.Random(seed)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run)
         self.polls = 0
         self._asked_of = 0  # the snmpd whose sysUpTime these are in:
         # by ifIndex and column the last value, by ifIndex what the last polls said of jumps.
@@ -138,15 +138,11 @@ class Scraper:
         self._jumps: dict[str, list[str]] = {}
 
     def __enter__(self) -> "Scraper":
-        self._thread.start()
+        self.begin()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ending.wait(0.02):
+    def run(self) -> None:
+        while not self.ending.wait(0.02):
             self._poll(self, self._chance)
             self.polls += 1
 
