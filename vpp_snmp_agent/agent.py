@@ -2,9 +2,10 @@
 
 The rules this module keeps:
 
-- Nothing in it waits but the poll.  What is long is done elsewhere (the state file is
-  written by a process forked for it) or a step at a time (making ten thousand rows), and
-  requests are answered between the steps.
+- Nothing in it waits but the poll, save 1 ms for a walk's next question (master.py), and
+  50 ms, once, for a lock that VPP keeps (vpp/stats.py).
+- What is long is done elsewhere (the state file is written by a process forked for it) or a
+  step at a time (making ten thousand rows), and requests are answered between the steps.
 - The log tells changes of state.  A failure that repeats is told once.
 """
 

@@ -1,6 +1,7 @@
 """The connection to snmpd: made anew whenever it is lost, quietly.
 
-Nothing here waits: what cannot be sent or read now is done when the loop says so.
+Nothing here waits, but for LINGER in a walk: what cannot be sent or read now is done when
+the loop says so.
 """
 
 import errno
