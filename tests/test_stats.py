@@ -179,16 +179,6 @@ def test_the_short_way_sees_a_vector_grow_within_its_capacity(writer: Writer) ->
     assert together.read_in(drops.epoch, COLUMNS) == [0, 0, 0]
 
 
-def test_the_short_way_does_not_read_what_a_vector_has_lost(writer: Writer) -> None:
-    drops, together = both(writer)
-    assert together.read_in(drops.epoch, 5) == [0, 0, 0]
-    row = writer.counters["/if/drops"].rows[1]
-    assert row is not None
-    writer.overwrite(row.offset - 8, struct.pack("=I", 5))
-    assert drops.read_in(drops.epoch, 5) is None
-    assert together.read_in(drops.epoch, 5) is None
-
-
 def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: Writer) -> None:
     writer.drop_row("/if/drops", 1)
     drops, together = both(writer)

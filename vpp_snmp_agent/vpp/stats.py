@@ -10,8 +10,9 @@ The rules this module keeps:
   briefly, and not again until it has let go: it may have died or hung with it.
 - A lock that is kept for `KEPT` is a main thread that hangs in it.  It changes nothing any
   more, and its workers count on: what leads to a cell just as it did before is read.
-- Where a counter lies is remembered for an epoch.  A vector may grow within its
-  capacity without a new epoch, so lengths are read each time.
+- Where a counter lies is remembered for an epoch.  Within one a vector may grow, but it
+  neither moves nor shrinks (vlib/counter.c only validates): a cell that was there still
+  is, and for one that was not the lengths are read again.
 """
 
 import array
@@ -50,8 +51,6 @@ _WORD = 8
 _U64 = 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 _NAME_AT = ENTRY.size - 128
-_STATE = [EPOCH_WORD * _WORD, IN_PROGRESS_WORD * _WORD]
-_STATE_AT = _STATE[0]
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
 Reader = Callable[[memoryview, int], tuple[int, ...]]
@@ -306,18 +305,18 @@ class Segment:
         return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
 
 
-def _reader(letters: str, places: list[int]) -> Reader:
-    """What reads numbers at some ascending places (bytes) in one call, from the first's on.
+def _reader(places: list[int]) -> Reader:
+    """What reads the words at some ascending places (bytes) in one call, from the first's on.
 
     Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
     SegmentUnavailable where they overlap.
     """
     layout, at = "=", places[0]
-    for letter, place in zip(letters, places, strict=True):
+    for place in places:
         if place < at:
             raise SegmentUnavailable("two vectors of the segment overlap")
-        layout += f"{place - at}x{letter}"
-        at = place + struct.calcsize("=" + letter)
+        layout += f"{place - at}xQ"
+        at = place + _WORD
     return struct.Struct(layout).unpack_from
 
 
@@ -325,8 +324,8 @@ class Counter:
     """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
 
     __slots__ = (
-        *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_read_state"),
-        *("_segment", "_state", "_stride", "_threads", "_whole", "_words", "epoch", "step"),
+        *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_segment"),
+        *("_stride", "_threads", "_whole", "_words", "epoch", "step"),
     )
 
     def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
@@ -340,9 +339,7 @@ class Counter:
         self.step = self._stride * _WORD  # bytes from one interface's cell to the next one's
         self.epoch = -1  # of the last reading
         self._threads: list[tuple[int, int]] = []
-        # For `read_in`: epoch, lock and all threads' lengths; how many interfaces all have.
-        self._state: tuple[int, ...] = ()
-        self._least = 0
+        self._least = 0  # as many interfaces have a cell of each thread
 
     def read_in(self, epoch: int, sw_if_index: int) -> int | None:
         """What `read` would return, if the epoch is still this one and the cell is in it.
@@ -352,13 +349,11 @@ class Counter:
         """
         if sw_if_index >= self._least or self.epoch != epoch:
             return None
-        whole, state = self._whole, self._state
-        if self._read_state(whole, _STATE_AT) != state:
-            return None
         try:
-            cells = self._read_cells(whole, self._first_cell + self.step * sw_if_index)
+            cells = self._read_cells(self._whole, self._first_cell + self.step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
+        # Every change ends with another epoch, so to look afterwards is enough.
         words = self._words
         if words[EPOCH_WORD] != epoch or words[IN_PROGRESS_WORD]:
             return None
@@ -392,8 +387,8 @@ class Counter:
             if segment.unchanged(epoch):
                 if not seen:
                     break
-                self._state = self._read_state(self._whole, _STATE_AT)
-                self._least = min(self._state[2:]) if self._state[:2] == (epoch, 0) else 0
+                if sw_if_index >= self._least:
+                    self._least = min(lengths[length_at] for _, length_at in self._threads)
                 return total & _U64
         raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
 
@@ -410,10 +405,10 @@ class Counter:
             return  # the next look, or the next reading, finds out
 
     def vectors(self) -> list[tuple[int, int]]:
-        """Where (in bytes) each thread has the cell of interface 0, and its vector's length."""
+        """Each thread's cell of interface 0 (in bytes), and its vector's length (a u32 word)."""
         return [
-            ((start + self._offset) * _WORD, start * _WORD - LENGTH_BEFORE)
-            for start, _ in self._segment.locate(self._name, self._kind)
+            ((start + self._offset) * _WORD, length_at)
+            for start, length_at in self._segment.locate(self._name, self._kind)
         ]
 
     def _locate(self, epoch: int) -> None:
@@ -421,10 +416,8 @@ class Counter:
         if epoch == self._segment.kept_in and threads != self._threads:
             raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
         starts = sorted(start * _WORD for start, _ in threads)
-        lengths = [start - LENGTH_BEFORE for start in starts]
-        self._read_state = _reader("QQ" + "I" * len(starts), [*_STATE, *lengths])
         if starts:
-            self._read_cells = _reader("Q" * len(starts), starts)
+            self._read_cells = _reader(starts)
             self._first_cell = starts[0] + self._offset * _WORD
         self._threads = threads
         self._least = 0
@@ -444,7 +437,7 @@ class Counters:
         self._groups = groups
         self._count = sum(map(len, groups))
         self._epoch = self._tried = -1
-        self._state: tuple[int, ...] = ()  # epoch, lock, the length of each vector
+        self._lengths: list[int] = []  # where (u32 words) each vector has its length
         self._least = 0  # as many interfaces have all the cells
         # For each group: what reads it, where interface 0's first cell is, how far the next.
         self._readers: list[tuple[Reader, int, int]] = []
@@ -454,14 +447,11 @@ class Counters:
         if self._epoch != epoch and not self._locate(epoch):
             return None
         segment = self._segment
-        whole = segment.whole
-        state = self._read_state(whole, _STATE_AT)
-        if state != self._state:
-            if state[:2] != (epoch, 0):
-                return None
-            self._state, self._least = state, min(state[2:])
         if sw_if_index >= self._least:
-            return None
+            self._least = min(segment.lengths[each] for each in self._lengths)
+            if sw_if_index >= self._least:
+                return None
+        whole = segment.whole
         found: tuple[int, ...] = ()
         try:
             for read_cells, first, step in self._readers:
@@ -497,9 +487,8 @@ class Counters:
                     counted += 1
                 ascending = sorted(places)
                 nth |= {places[cell]: len(nth) + n for n, cell in enumerate(ascending)}
-                reader = _reader("Q" * len(ascending), ascending or [0])
+                reader = _reader(ascending or [0])
                 readers.append((reader, ascending[0], group[0].step))
-            read_state = _reader("QQ" + "I" * len(lengths), [*_STATE, *sorted(lengths)])
         except (SegmentUnavailable, IndexError):
             return False
         threads = range(len(nth) // counted)
@@ -508,5 +497,6 @@ class Counters:
         if not segment.unchanged(epoch):
             return False
         self._by_thread = itemgetter(*(nth[each] for each in sorted(nth)))
-        self._readers, self._read_state, self._epoch, self._state = readers, read_state, epoch, ()
+        self._lengths, self._least = list(lengths), 0
+        self._readers, self._epoch = readers, epoch
         return True
