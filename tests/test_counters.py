@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from vpp_snmp_agent.interfaces import counters as room
-from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.interfaces.counters import READINGS, CounterSet, InterfaceCounters
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
@@ -241,71 +241,84 @@ def fill(put: Set, base: int) -> None:
             put(name.removeprefix("/if/"), *cell)
 
 
-def test_held_counters_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
+def together(counters: InterfaceCounters) -> dict[str, int]:
+    readings = counters.readings()
+    assert readings is not None
+    return dict(zip(READINGS, readings, strict=True))
+
+
+def test_readings_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
     one_by_one = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
-    together = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
-    for base in (3, 5000):
+    at_once = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    for base, counts_drops in ((3, False), (5000, True), (5001, False)):
         fill(put, base)
-        let_go = together.hold()
-        assert together._held is not None
-        assert everything(together) == everything(one_by_one)
-        let_go()
-        assert everything(together) == everything(one_by_one)
+        one_by_one.counts_drops = at_once.counts_drops = counts_drops
+        expected = {name: getattr(one_by_one, name) for name in READINGS}
+        assert None not in expected.values()
+        assert together(at_once) == expected
+        assert everything(at_once) == everything(one_by_one)
+        assert together(at_once) == expected
 
 
-def test_held_counters_stand_still_until_they_are_let_go(
-    counters: InterfaceCounters, put: Set
-) -> None:
-    put("rx", 10, 1000)
-    let_go = counters.hold()
-    put("rx", 20, 2000)
-    assert counters.in_octets == 1000
-    let_go()
-    assert counters.in_octets == 2000
+def test_readings_are_of_the_moment(counters: InterfaceCounters, put: Set) -> None:
+    for octets in (1000, 2000):
+        put("rx", 10, octets)
+        assert together(counters)["in_octets"] == octets
 
 
-def test_a_decrease_between_two_holds_is_a_discontinuity(
+def test_a_decrease_between_two_readings_is_a_discontinuity(
     counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 10, 1000)
     put("rx-multicast", 4, 400)
-    counters.hold()()
+    assert together(counters)["in_unicast"] == 6
     assert counters.restarted_at is None
-    assert counters.in_unicast == 6
     put("rx", 2, 200)
     put("rx-multicast", 0, 0)
-    let_go = counters.hold()
+    assert together(counters)["in_unicast"] == 2
     assert counters.restarted_at is not None
-    assert counters.in_unicast == 2
-    let_go()
 
 
-def test_a_segment_that_cannot_be_read_holds_the_last_readings(
+def test_unicast_never_goes_backwards_in_readings_either(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 10, 1000)
+    put("tx", 20, 2000)
+    assert together(counters)["in_unicast"] == 10
+    assert together(counters)["out_unicast"] == 20
+    put("rx-multicast", 4, 400)
+    put("tx-broadcast", 4, 400)
+    assert together(counters)["in_unicast"] == counters.in_unicast == 10
+    assert together(counters)["out_unicast"] == counters.out_unicast == 20
+    put("rx", 15, 1500)
+    put("tx", 25, 2500)
+    assert together(counters)["in_unicast"] == 11
+    assert together(counters)["out_unicast"] == 21
+    assert counters.restarted_at is None
+
+
+def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
     counters: InterfaceCounters, writer: Writer, put: Set
 ) -> None:
     put("rx", 10, 1000)
-    counters.hold()()
+    put("tx-multicast", 3, 300)
+    together(counters)
     writer.hold(True)
     put("rx", 20, 2000)
-    let_go = counters.hold()
-    assert counters.in_octets == 1000
-    let_go()
+    assert counters.readings() is None
+    assert (counters.in_octets, counters.out_multicast) == (1000, 3)
 
 
-def test_counters_of_an_index_that_is_anothers_are_not_held(
+def test_an_index_that_is_anothers_has_no_readings(
     counters: InterfaceCounters, writer: Writer, put: Set
 ) -> None:
     put("rx", 10, 1000)
-    counters.hold()()
+    together(counters)
     writer.set_name(INDEX, "another")
     put("rx", 20, 2000)
-    let_go = counters.hold()
+    assert counters.readings() is None
     assert counters.in_octets == 1000
-    let_go()
 
 
-def test_counters_without_a_segment_can_be_held_too() -> None:
-    counters = InterfaceCounters(None, INDEX, NAME)
-    let_go = counters.hold()
-    assert counters.in_octets is None
-    let_go()
+def test_without_a_segment_there_are_no_readings() -> None:
+    assert InterfaceCounters(None, INDEX, NAME).readings() is None

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.agentx import pdu, shortcut
 from vpp_snmp_agent.agentx.mib import Column, Rows, Scalar, Table, View
 from vpp_snmp_agent.agentx.pdu import (
+    COUNTER32,
     COUNTER64,
     HEADER_SIZE,
     INTEGER,
@@ -227,30 +228,44 @@ def test_a_get_of_many_cells_of_which_one_does_not_exist_is_left_to_the_long_way
     both_ways(view, [port(index, 1, 2, 3, 4) for index in ("1", "2", "10")])
 
 
-def test_rows_are_held_for_a_get_that_is_known_and_let_go_whatever_happens() -> None:
-    held: list[str] = []
-    told: list[tuple[str, tuple[str, ...]]] = []
+BIG = 5 * 2**64 + 7 * 2**32 + 9
 
-    def hold(row: str) -> Callable[[], None]:
-        held.append(row)
-        return held.clear
 
-    def value(row: str) -> bytes:
-        told.append((row, tuple(held)))
-        if row == "3":
-            raise ZeroDivisionError
-        return row.encode()
+def counted(readings: Callable[[str], tuple[int, ...] | None]) -> tuple[Rows, View]:
+    """Four columns of two readings, long and short in turns, beside a column of its own."""
+    rows = rows_of("1", "2", "3", readings=readings)
+    columns = [
+        Column(1, "first", COUNTER64, lambda row: BIG, place=0),
+        Column(2, "second", COUNTER32, lambda row: BIG + 1, place=1),
+        Column(3, "none's", OCTET_STRING, lambda row: row.encode()),
+        Column(4, "first again", COUNTER32, lambda row: BIG, place=0),
+        Column(5, "second again", COUNTER64, lambda row: BIG + 1, place=1),
+        Column(6, "not beside them", INTEGER, lambda row: 6),
+        Column(7, "alone", COUNTER32, lambda row: BIG, place=0),
+    ]
+    return rows, View([Table(ENTRY, columns).over(rows)])
 
-    rows = rows_of("1", "2", "3", hold=hold)
-    columns = [Column(number, "name", OCTET_STRING, value) for number in COLUMNS]
-    short = Shortcut(View([Table(ENTRY, columns).over(rows)]), SESSION)
-    assert short.answer(port("1")) is not None
-    assert short.answer(port("2")) is not None
-    assert told == 4 * [("1", ())] + 4 * [("2", ("2",))]
-    assert not held
-    with pytest.raises(ZeroDivisionError):
-        short.answer(port("3"))
-    assert not held
+
+def test_counters_of_a_known_get_are_read_together_and_answered_alike() -> None:
+    asked: list[str] = []
+
+    def readings(row: str) -> tuple[int, ...]:
+        asked.append(row)
+        return BIG, BIG + 1
+
+    _, view = counted(readings)
+    requests = [port(index, *range(1, 8)) for index in ("1", "2", "3", "4", "1")]
+    answers = both_ways(view, requests)
+    assert asked == ["2", "3", "1"]  # not to learn it, nor of a row that is not there
+    long, short = BIG % 2**64, BIG % 2**32
+    assert values(answers[1]) == [long, short + 1, b"2", short, long + 1, 6, short]
+
+
+def test_a_row_without_readings_is_left_to_be_read_one_by_one() -> None:
+    _, view = counted(lambda row: None)
+    answers = both_ways(view, [port(index, 1, 2, 4, 5) for index in ("1", "2", "3")])
+    long, short = BIG % 2**64, BIG % 2**32
+    assert [values(each) for each in answers] == 3 * [[long, short + 1, short, long + 1]]
 
 
 def test_the_gets_that_are_known_are_bounded(view: View) -> None:

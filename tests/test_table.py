@@ -566,5 +566,6 @@ def test_drops_may_be_discards(segment: Segment) -> None:
         made.words[row.offset // 8 + 1] = {"rx-miss": 1, "rx-no-buf": 20, "drops": 300}[name]
     for settings, discards in ((Settings(), 21), (Settings(discards="all"), 321)):
         table = InterfaceTable(settings=settings)
-        assert update(table, inventory(ETHERNET), Segment(made.fd))[1001].in_discards == discards
+        shown = update(table, inventory(ETHERNET), Segment(made.fd))[1001]
+        assert shown.counters.in_discards == discards
     os.close(made.fd)

@@ -37,14 +37,15 @@ class Rows:
     An index is the key of the instance part of a name: `oid("1001")` for ifIndex 1001.
     """
 
-    __slots__ = ("_following", "by_index", "hold", "indexes")
+    __slots__ = ("_following", "by_index", "indexes", "readings")
 
-    def __init__(self, hold: Callable[[Any], Callable[[], None]] | None = None) -> None:
-        """`hold(row)`: all cells of the row are of this moment until what it returns is called.
+    def __init__(self, readings: Callable[[Any], tuple[int, ...] | None] | None = None) -> None:
+        """`readings(row)`: counters of the row that cost less together than one by one.
 
-        For rows of which many cells cost less together than one by one.
+        Columns tell by their `place` which of them is theirs.  None where each has to be
+        asked for by itself.
         """
-        self.hold = hold
+        self.readings = readings
         self.replace({})
 
     def replace(self, by_index: Mapping[bytes, Any]) -> None:
@@ -82,15 +83,22 @@ class UpTime:
 class Column:
     """One columnar object: its number, name and syntax in the MIB, its value for a row."""
 
-    __slots__ = ("_heads", "name", "number", "prefix", "type", "value")
+    __slots__ = ("_heads", "name", "number", "place", "prefix", "type", "value")
 
     def __init__(
-        self, number: int, name: str, type_: ValueType, value: Callable[[Any], Any]
+        self,
+        number: int,
+        name: str,
+        type_: ValueType,
+        value: Callable[[Any], Any],
+        place: int | None = None,
     ) -> None:
+        """`place`: where the same value stands in the row's `readings`, of a counter."""
         self.number = number
         self.name = name
         self.type = type_
         self.value = value
+        self.place = place
         self.prefix = b""
         # All of a varbind up to the index, by the index's length: the one part of an
         # answer worth keeping, for it is the same in each.

@@ -15,9 +15,14 @@ The rules this module keeps:
 """
 
 import struct
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import and_, itemgetter
+from typing import Any
 
 from .mib import Column, Rows, TableView, View
 from .pdu import (
+    COUNTER64,
     GET,
     GETNEXT,
     HEADER_SIZE,
@@ -63,6 +68,45 @@ class _Spot:
         return True
 
 
+# What makes some varbinds of a row: of its index, the row, its readings; None if it cannot.
+_Maker = Callable[[bytes, Any, tuple[int, ...]], bytes | None]
+
+
+def _cell(column: Column, size: int) -> _Maker:
+    """One varbind, of an index of so many octets."""
+    value_of, head, encode = column.value, column.head(size), column.type.encode
+
+    def varbind(index: bytes, row: Any, readings: tuple[int, ...]) -> bytes | None:
+        value = value_of(row)
+        return None if value is None else head + index + encode(value)
+
+    return varbind
+
+
+def _counters(columns: Sequence[Column], size: int) -> _Maker:
+    """The varbinds of counters that stand side by side, all in one call."""
+    layout = ">"
+    blank: list[Any] = []
+    limits = []
+    for column in columns:
+        head = column.head(size)
+        is_long = column.type is COUNTER64
+        layout += f"{len(head)}s{size}s{'Q' if is_long else 'I'}"
+        limits.append(2**64 - 1 if is_long else 2**32 - 1)
+        blank += head, b"", 0
+    pack = struct.Struct(layout).pack
+    count = len(limits)
+    pick = itemgetter(*(column.place for column in columns))
+
+    def varbinds(index: bytes, row: Any, readings: tuple[int, ...]) -> bytes:
+        parts = blank.copy()
+        parts[1::3] = [index] * count
+        parts[2::3] = map(and_, pick(readings), limits)
+        return pack(*parts)
+
+    return varbinds
+
+
 class _Shape:
     """A Get of many cells of one row, as pollers send it for one row after another.
 
@@ -70,41 +114,47 @@ class _Shape:
     and LibreNMS's 23 columns of a port are looked up once, not again for each port.
     """
 
-    __slots__ = ("_between", "_cells", "_first", "_rows", "_size")
+    __slots__ = ("_between", "_first", "_makers", "_rows", "_size")
 
     def __init__(self, request: bytes, spots: list[_Spot], places: list[int], index: bytes) -> None:
         """The index stands at `places` of the request; all spots are over the same rows."""
         self._rows = spots[0].rows
-        self._size = len(index)
+        self._size = size = len(index)
         self._first = places[0]
-        starts = [HEADER_SIZE, *(place + self._size for place in places)]
+        starts = [HEADER_SIZE, *(place + size for place in places)]
         self._between = [
             request[start:end] for start, end in zip(starts, [*places, None], strict=True)
         ]
-        self._cells = [
-            (spot.value, spot.column.head(self._size), spot.column.type.encode) for spot in spots
-        ]
+        self._makers: list[_Maker] = []
+        for is_counter, some in groupby([spot.column for spot in spots], self._is_counter):
+            columns = list(some)
+            if is_counter and len(columns) > 1:
+                self._makers.append(_counters(columns, size))
+            else:
+                self._makers += [_cell(column, size) for column in columns]
+
+    def _is_counter(self, column: Column) -> bool:
+        return self._rows.readings is not None and column.place is not None
 
     def answer(self, request: bytes) -> bytes | None:
         """The varbinds of the same cells of another row; None if it asks of anything else."""
         index = request[self._first : self._first + self._size]
         if index.join(self._between) != request[HEADER_SIZE:]:
             return None
-        row = self._rows.by_index.get(index)
+        rows = self._rows
+        row = rows.by_index.get(index)
         if row is None:
             return None
-        let_go = self._rows.hold(row) if self._rows.hold else None
-        try:
-            answers: list[bytes] = []
-            for value_of, head, encode in self._cells:
-                value = value_of(row)
-                if value is None:
-                    return None
-                answers += head, index, encode(value)
-            return b"".join(answers)
-        finally:
-            if let_go:
-                let_go()
+        readings = rows.readings(row) if rows.readings else ()
+        if readings is None:
+            return None
+        answers = []
+        for make in self._makers:
+            made = make(index, row, readings)
+            if made is None:
+                return None
+            answers.append(made)
+        return b"".join(answers)
 
 
 class Shortcut:

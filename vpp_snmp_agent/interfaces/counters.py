@@ -12,9 +12,9 @@ The rules this module keeps:
   does not reach /if/names, so the name that stood there at first is its name as well.
 """
 
+import struct
 import time
 from array import array
-from collections.abc import Callable
 from contextlib import suppress
 from operator import lt
 
@@ -31,24 +31,33 @@ _SOURCES = (
     ("/if/rx-broadcast", Kind.COMBINED, 0),
     ("/if/tx-multicast", Kind.COMBINED, 0),
     ("/if/tx-broadcast", Kind.COMBINED, 0),
-    ("/if/punt", Kind.SIMPLE, 0),
     ("/if/rx-no-buf", Kind.SIMPLE, 0),
     ("/if/rx-miss", Kind.SIMPLE, 0),
     ("/if/rx-error", Kind.SIMPLE, 0),
     ("/if/tx-error", Kind.SIMPLE, 0),
     ("/if/drops", Kind.SIMPLE, 0),
+    ("/if/punt", Kind.SIMPLE, 0),
     ("/if/ip4", Kind.SIMPLE, 0),
     ("/if/ip6", Kind.SIMPLE, 0),
 )
 _RX_PACKETS, _RX_BYTES, _TX_PACKETS, _TX_BYTES = range(4)
 _RX_MULTICAST, _RX_BROADCAST, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
-_PUNT, _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 14)
-_IP4, _IP6 = range(14, 16)
-# Read together: totals before what is taken off them.
-_GROUPS = slice(0, 4), slice(4, 8), slice(8, 16)
-_ALL = (1 << len(_SOURCES)) - 1
+_RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 13)
+_PUNT, _IP4, _IP6 = range(13, 16)
+# Read together: totals before what is taken off them.  Not those that no poller asks for
+# with the others: each cell of each thread lies on a page of its own.
+_GROUPS = slice(0, 4), slice(4, 8), slice(8, 13)
+_TOGETHER = 13
+_put_together = struct.Struct(f"={_TOGETHER}Q").pack_into
 _RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
 _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))
+
+# What `InterfaceCounters.readings` returns, by the names of its properties.
+READINGS = (
+    *("in_octets", "out_octets", "in_unicast", "out_unicast"),
+    *("in_multicast", "in_broadcast", "out_multicast", "out_broadcast"),
+    *("in_non_unicast", "out_non_unicast", "in_discards", "in_errors", "out_errors"),
+)
 
 
 class CounterSet:
@@ -74,8 +83,8 @@ class InterfaceCounters:
     """The counters of one interface; each property is a reading, None if there is none."""
 
     __slots__ = (
-        *("_epoch", "_first_name", "_held", "_last", "_name", "_read_once", "_set", "_sources"),
-        *("_sw_if_index", "restarted_at"),
+        *("_epoch", "_first_name", "_last", "_name", "_read_once", "_set", "_sources"),
+        *("_sw_if_index", "counts_drops", "restarted_at"),
     )
 
     def __init__(
@@ -91,7 +100,7 @@ class InterfaceCounters:
         self._sw_if_index = sw_if_index
         self._last = _NOTHING_READ[:]
         self._read_once = 0  # a bit for each source
-        self._held: list[int] | None = None
+        self.counts_drops = False  # as discards; True if the operator wants it
         self.restarted_at = restarted_at
         self._name = interface_name.encode(errors="replace")
         self._first_name: bytes | None = None
@@ -128,28 +137,45 @@ class InterfaceCounters:
             value = counter.read(sw_if_index)
         raise SegmentUnavailable("VPP changes its interfaces too fast")
 
-    def hold(self) -> Callable[[], None]:
-        """All readings are of this moment until what this returns is called.
+    def readings(self) -> tuple[int, ...] | None:
+        """What the properties that READINGS names return, all of one moment and soon had.
 
-        For the answer to one request: all its cells are of one moment then, and soon had.
-        Where they cannot be read together, each is read as ever.
+        None where they cannot be read together: then each is to be asked for by itself.
         """
-        if self._set is not None:
-            held = self._set.together.read_in(self._epoch, self._sw_if_index)
-            if held is not None:
-                if any(map(lt, held, self._last)):
-                    self._restart()
-                self._last[: len(held)] = array("Q", held)
-                self._read_once = _ALL
-                self._held = held
-        return self._let_go
-
-    def _let_go(self) -> None:
-        self._held = None
+        if self._set is None:
+            return None
+        read = self._set.together.read_in(self._epoch, self._sw_if_index)
+        if read is None:
+            return None
+        if any(map(lt, read, self._last)):
+            self._restart()
+        last = self._last
+        rx_packets, rx_bytes, tx_packets, tx_bytes = read[_GROUPS[0]]
+        rx_multicast, rx_broadcast, tx_multicast, tx_broadcast = read[_GROUPS[1]]
+        no_buf, miss, rx_error, tx_error, drops = read[_GROUPS[2]]
+        in_unicast = max(last[_RX_UNICAST], rx_packets - rx_multicast - rx_broadcast)
+        out_unicast = max(last[_TX_UNICAST], tx_packets - tx_multicast - tx_broadcast)
+        _put_together(last, 0, *read)
+        last[_RX_UNICAST] = in_unicast
+        last[_TX_UNICAST] = out_unicast
+        self._read_once |= (1 << _TOGETHER) - 1
+        return (
+            rx_bytes,
+            tx_bytes,
+            in_unicast,
+            out_unicast,
+            rx_multicast,
+            rx_broadcast,
+            tx_multicast,
+            tx_broadcast,
+            rx_multicast + rx_broadcast,
+            tx_multicast + tx_broadcast,
+            miss + no_buf + drops if self.counts_drops else miss + no_buf,
+            rx_error,
+            tx_error,
+        )
 
     def _read(self, which: int) -> int | None:
-        if self._held is not None:
-            return self._held[which]
         last = self._last
         try:
             value = self._cell(which)
@@ -240,13 +266,13 @@ class InterfaceCounters:
 
     @property
     def in_discards(self) -> int | None:
-        """What the hardware had to leave for want of descriptors or buffers."""
-        return self._sum(_RX_MISS, _RX_NO_BUF)
+        """What the hardware had to leave for want of descriptors or buffers.
 
-    @property
-    def in_discards_and_drops(self) -> int | None:
-        """Beside that, all that VPP dropped of what came in here, on purpose or not."""
-        return self._sum(_RX_MISS, _RX_NO_BUF, _DROPS)
+        With `counts_drops` also all that VPP dropped of what came in here, on purpose or not.
+        """
+        if self.counts_drops:
+            return self._sum(_RX_MISS, _RX_NO_BUF, _DROPS)
+        return self._sum(_RX_MISS, _RX_NO_BUF)
 
     @property
     def in_errors(self) -> int | None:

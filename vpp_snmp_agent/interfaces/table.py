@@ -67,7 +67,6 @@ class Row:
     oper_status: int
     changed_at: float | None  # oper_status, by time.monotonic; None: before we looked
     counters: InterfaceCounters
-    counts_drops: bool
     uptime: UpTime
 
     @property
@@ -79,13 +78,6 @@ class Row:
     def is_down(self) -> bool:
         """Whether it is down, for whatever reason (RFC 2863 section 3.1.13)."""
         return self.oper_status in (naming.DOWN, naming.LOWER_LAYER_DOWN)
-
-    @property
-    def in_discards(self) -> int | None:
-        """ifInDiscards, as far as the operator wants it."""
-        if self.counts_drops:
-            return self.counters.in_discards_and_drops
-        return self.counters.in_discards
 
     @property
     def last_change(self) -> int:
@@ -162,7 +154,7 @@ class InterfaceTable:
         settings: Settings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.rows = Rows(hold=lambda row: row.counters.hold())
+        self.rows = Rows(readings=lambda row: row.counters.readings())
         self.uptime = UpTime()
         self.store = store or Store()
         self.settings = settings or Settings()
@@ -233,7 +225,6 @@ class InterfaceTable:
                 oper_status=oper_status,
                 changed_at=None,
                 counters=InterfaceCounters(None, 0, key),
-                counts_drops=False,
                 uptime=self.uptime,
             )
             for key, (index, last) in self.store.rows().items()
@@ -314,6 +305,7 @@ class InterfaceTable:
                 counters = InterfaceCounters(
                     sources, sw_if_index, interface.interface_name, None if first else now
                 )
+            counters.counts_drops = settings.discards == "all"
             below = standing.get(sw_if_index, ())
             stands_on = tuple(keys[each] for each in below if each in keys)
             if before and not stands_on and not settled:
@@ -345,7 +337,6 @@ class InterfaceTable:
                 oper_status=status,
                 changed_at=changed_at,
                 counters=counters,
-                counts_drops=settings.discards == "all",
                 uptime=self.uptime,
             )
             if before and not row.addresses and not (settled and inventory.addresses is not None):

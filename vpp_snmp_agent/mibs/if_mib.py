@@ -1,6 +1,7 @@
 """IF-MIB (RFC 2863), without its deprecated ifTestTable."""
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 from ..agentx.mib import Column, Module, Scalar, Table
 from ..agentx.pdu import (
@@ -11,10 +12,12 @@ from ..agentx.pdu import (
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     TIMETICKS,
+    ValueType,
     encode_varbind,
     oid,
     subids,
 )
+from ..interfaces.counters import READINGS
 from ..interfaces.table import InterfaceTable, Row
 
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
@@ -23,6 +26,13 @@ ACTIVE = 1  # RowStatus, RFC 2579
 OTHER = 1  # ifRcvAddressType: not told how long it stays
 BROADCAST = b"\xff" * 6
 ZERO_DOT_ZERO = oid("0.0")
+
+
+def _counter(number: int, name: str, type_: ValueType, reading: str) -> Column:
+    """A column of what `reading` names of the row's counters."""
+    value = attrgetter(f"counters.{reading}")
+    return Column(number, name, type_, value, READINGS.index(reading))
+
 
 IF_TABLE = Table(
     "1.3.6.1.2.1.2.2.1",
@@ -36,17 +46,17 @@ IF_TABLE = Table(
         Column(7, "ifAdminStatus", INTEGER, lambda row: row.admin_status),
         Column(8, "ifOperStatus", INTEGER, lambda row: row.oper_status),
         Column(9, "ifLastChange", TIMETICKS, lambda row: row.last_change),
-        Column(10, "ifInOctets", COUNTER32, lambda row: row.counters.in_octets),
-        Column(11, "ifInUcastPkts", COUNTER32, lambda row: row.counters.in_unicast),
-        Column(12, "ifInNUcastPkts", COUNTER32, lambda row: row.counters.in_non_unicast),
-        Column(13, "ifInDiscards", COUNTER32, lambda row: row.in_discards),
-        Column(14, "ifInErrors", COUNTER32, lambda row: row.counters.in_errors),
+        _counter(10, "ifInOctets", COUNTER32, "in_octets"),
+        _counter(11, "ifInUcastPkts", COUNTER32, "in_unicast"),
+        _counter(12, "ifInNUcastPkts", COUNTER32, "in_non_unicast"),
+        _counter(13, "ifInDiscards", COUNTER32, "in_discards"),
+        _counter(14, "ifInErrors", COUNTER32, "in_errors"),
         Column(15, "ifInUnknownProtos", COUNTER32, lambda row: row.counters.in_unknown_protos),
-        Column(16, "ifOutOctets", COUNTER32, lambda row: row.counters.out_octets),
-        Column(17, "ifOutUcastPkts", COUNTER32, lambda row: row.counters.out_unicast),
-        Column(18, "ifOutNUcastPkts", COUNTER32, lambda row: row.counters.out_non_unicast),
+        _counter(16, "ifOutOctets", COUNTER32, "out_octets"),
+        _counter(17, "ifOutUcastPkts", COUNTER32, "out_unicast"),
+        _counter(18, "ifOutNUcastPkts", COUNTER32, "out_non_unicast"),
         Column(19, "ifOutDiscards", COUNTER32, lambda row: 0),  # VPP charges no drop to egress
-        Column(20, "ifOutErrors", COUNTER32, lambda row: row.counters.out_errors),
+        _counter(20, "ifOutErrors", COUNTER32, "out_errors"),
         Column(21, "ifOutQLen", GAUGE32, lambda row: 0),
         Column(22, "ifSpecific", OBJECT_IDENTIFIER, lambda row: ZERO_DOT_ZERO),
     ),
@@ -56,18 +66,18 @@ IF_X_TABLE = Table(
     "1.3.6.1.2.1.31.1.1.1",
     (
         Column(1, "ifName", OCTET_STRING, lambda row: row.name.encode()),
-        Column(2, "ifInMulticastPkts", COUNTER32, lambda row: row.counters.in_multicast),
-        Column(3, "ifInBroadcastPkts", COUNTER32, lambda row: row.counters.in_broadcast),
-        Column(4, "ifOutMulticastPkts", COUNTER32, lambda row: row.counters.out_multicast),
-        Column(5, "ifOutBroadcastPkts", COUNTER32, lambda row: row.counters.out_broadcast),
-        Column(6, "ifHCInOctets", COUNTER64, lambda row: row.counters.in_octets),
-        Column(7, "ifHCInUcastPkts", COUNTER64, lambda row: row.counters.in_unicast),
-        Column(8, "ifHCInMulticastPkts", COUNTER64, lambda row: row.counters.in_multicast),
-        Column(9, "ifHCInBroadcastPkts", COUNTER64, lambda row: row.counters.in_broadcast),
-        Column(10, "ifHCOutOctets", COUNTER64, lambda row: row.counters.out_octets),
-        Column(11, "ifHCOutUcastPkts", COUNTER64, lambda row: row.counters.out_unicast),
-        Column(12, "ifHCOutMulticastPkts", COUNTER64, lambda row: row.counters.out_multicast),
-        Column(13, "ifHCOutBroadcastPkts", COUNTER64, lambda row: row.counters.out_broadcast),
+        _counter(2, "ifInMulticastPkts", COUNTER32, "in_multicast"),
+        _counter(3, "ifInBroadcastPkts", COUNTER32, "in_broadcast"),
+        _counter(4, "ifOutMulticastPkts", COUNTER32, "out_multicast"),
+        _counter(5, "ifOutBroadcastPkts", COUNTER32, "out_broadcast"),
+        _counter(6, "ifHCInOctets", COUNTER64, "in_octets"),
+        _counter(7, "ifHCInUcastPkts", COUNTER64, "in_unicast"),
+        _counter(8, "ifHCInMulticastPkts", COUNTER64, "in_multicast"),
+        _counter(9, "ifHCInBroadcastPkts", COUNTER64, "in_broadcast"),
+        _counter(10, "ifHCOutOctets", COUNTER64, "out_octets"),
+        _counter(11, "ifHCOutUcastPkts", COUNTER64, "out_unicast"),
+        _counter(12, "ifHCOutMulticastPkts", COUNTER64, "out_multicast"),
+        _counter(13, "ifHCOutBroadcastPkts", COUNTER64, "out_broadcast"),
         Column(
             *(14, "ifLinkUpDownTrapEnable", INTEGER),
             lambda row: ENABLED if row.link_traps else DISABLED,
