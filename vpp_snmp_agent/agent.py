@@ -134,7 +134,7 @@ class Agent:
                 if now >= due:
                     due = now + TICK
                     self._tick(now)
-                self._loop.turn(0 if self._building else max(0.0, due - time.monotonic()))
+                self._loop.turn(0 if self._building else due - now)
                 if self._building:
                     self._build()
             log.info("vpp-snmp-agent ends")

@@ -129,14 +129,12 @@ class Master:
         self._send(self._session.open())
 
     def _ready(self, events: int) -> None:
-        assert self._socket is not None
-        assert self._session is not None
-        if self._unsent:
-            self._send(b"")
-        elif self._session.more:
-            self._take(b"")
-        elif events & ~select.EPOLLOUT:
+        if not self._busy:
             self._read()
+        elif self._unsent:
+            self._send(b"")
+        else:
+            self._take(b"")
 
     def _read(self) -> None:
         """Answer what came; in a walk, wait right here for the next question.
