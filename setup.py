@@ -21,7 +21,7 @@ setup(
     package_data={"vpp_snmp_agent.simulator": ["*.yaml"]},
     install_requires=[
         "pyagentx3>=0.1.4,<0.2",
-        "vpp_papi>=2.3.2,<2.5",
+        "vpp_papi>=2.4,<2.5",
         "PyYAML>=6.0,<7",
     ],
     extras_require={
