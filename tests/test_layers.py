@@ -57,7 +57,7 @@ ALLOWED: dict[str, set[str]] = {
         *("interfaces.stacking", "interfaces.store"),
     },
     "mibs.__init__": {"agentx.mib", "interfaces.table", "mibs."},
-    "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.table"},
+    "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.table"},
     "mibs.etherlike_mib": {"agentx.mib", "agentx.pdu", "interfaces.naming", "interfaces.table"},
     "mibs.ip_mib": {"agentx.mib", "agentx.pdu", "interfaces.table", "vpp.inventory"},
     "mibs.lag_mib": {
