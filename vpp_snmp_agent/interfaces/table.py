@@ -310,7 +310,7 @@ class InterfaceTable:
             stands_on = tuple(keys[each] for each in below if each in keys)
             if before and not stands_on and not settled:
                 stands_on = before.stands_on  # a bond whose members are still to be added
-            row = rows[oid(str(index))] = Row(
+            row = Row(
                 index=index,
                 key=key,
                 sw_if_index=sw_if_index,
@@ -343,6 +343,9 @@ class InterfaceTable:
                 row.addresses = before.addresses  # not asked for yet, or not configured yet
             if before and inventory.neighbors is None:
                 row.neighbors = before.neighbors
+            if before == row:
+                row = before  # so that memory is not filled with holes at each change
+            rows[oid(str(index))] = row
             changes += _change(before if not first else None, row)
             self._remember(row)
         by_key = {row.key: row for row in rows.values()}
