@@ -22,6 +22,7 @@ The rules this module keeps:
 import contextlib
 import ctypes
 import os
+import queue
 import resource
 import select
 import signal
@@ -31,9 +32,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from vpp_papi import VPPApiClient, vpp_papi, vpp_serializer
+from vpp_papi.vpp_transport_socket import VppTransport
 
 from . import inventory
 from .inventory import (
@@ -110,12 +112,76 @@ def _decode_text(
     return text, length + 4 if length else 0
 
 
+class Answers(queue.SimpleQueue[Any]):
+    """What VPP answered, from vpp_papi's receive thread to the caller."""
+
+    def close(self) -> None:
+        """As of a multiprocessing.Queue, which has something to close."""
+
+    def join_thread(self) -> None:
+        """As of a multiprocessing.Queue, which has a thread."""
+
+
+class Transport(VppTransport):  # type: ignore[misc]
+    """vpp_papi's transport, whose answers do not leave the process, nor are longer than any is.
+
+    The original sends each of them to itself: pickled, through a pipe, by a third thread.
+    """
+
+    def __init__(self, client: VPPApiClient, path: str) -> None:
+        self._answers = Answers()
+        super().__init__(client, read_timeout=0, server_address=path)
+
+    @property
+    def q(self) -> Answers:
+        """Where the receive thread puts answers."""
+        return self._answers
+
+    @q.setter
+    def q(self, original: Any) -> None:
+        original.close()
+
+    def _read_fixed(self, size: int) -> Any:
+        if size > LONGEST_MESSAGE:
+            raise VPPUnavailable(f"VPP announces a message of {size} octets")
+        return super()._read_fixed(size)
+
+
+class sw_interface_details(NamedTuple):  # noqa: N801
+    """What takes the place of its namesake, which vpp_papi knows by its name and its context."""
+
+    context: int
+    interface: Interface
+
+
+def in_short(told: Any) -> Interface:
+    """What is asked for of sw_interface_details."""
+    if told.sw_if_index > LAST_INDEX:
+        raise VPPUnavailable(f"VPP tells of a sw_if_index {told.sw_if_index}")
+    return Interface(
+        sw_if_index=told.sw_if_index,
+        sup_sw_if_index=told.sup_sw_if_index,
+        interface_name=told.interface_name,
+        interface_dev_type=told.interface_dev_type,
+        tag=told.tag,
+        l2_address=bytes(told.l2_address),
+        admin_up=bool(told.flags & ADMIN_UP),
+        link_up=bool(told.flags & LINK_UP),
+        link_speed=0 if told.link_speed == NO_INDEX else int(told.link_speed),
+        link_duplex=int(told.link_duplex),
+        link_mtu=int(told.link_mtu),
+        mtu=int(told.mtu[0]),
+    )
+
+
 class Client(VPPApiClient):  # type: ignore[misc]
     """vpp_papi's client, for any release, and quicker at receiving."""
 
     def __init__(self, path: str, api_dir: str) -> None:
         super().__init__(bootstrapapi=True, server_address=path, read_timeout=0, async_thread=False)
+        self.transport = Transport(self, path)
         self._api_dir = api_dir
+        self.interfaces: dict[int, Record] = {}  # as the last dump told them
 
     def get_api_definitions(self) -> None:
         """VPP's own definitions where it offers them, those of its package where not."""
@@ -144,16 +210,18 @@ class Client(VPPApiClient):  # type: ignore[misc]
         definition = self.id_msgdef[number]
         return definition is not None and "context" in definition.field_by_name
 
-    def limit_messages(self) -> None:
-        """Refuse what announces more octets than any message has; once there is a transport."""
-        read_fixed = self.transport._read_fixed
+    def read_blocking(self, no_type_conversion: bool = False, timeout: float | None = None) -> Any:
+        """As vpp_papi's, but of an interface no more than is asked for.
 
-        def read(size: int) -> Any:
-            if size > LONGEST_MESSAGE:
-                raise VPPUnavailable(f"VPP announces a message of {size} octets")
-            return read_fixed(size)
-
-        self.transport._read_fixed = read
+        A dump is a list of them all.  Whole, and made anew each time, ten thousand fill
+        memory with holes that stay.
+        """
+        message = super().read_blocking(no_type_conversion, timeout)
+        if type(message).__name__ != sw_interface_details.__name__:
+            return message
+        told = in_short(message)
+        known = self.interfaces.get(told.sw_if_index)
+        return sw_interface_details(message.context, known if known == told else told)
 
     def hung_up(self) -> bool:
         """Whether VPP closed the connection."""
@@ -207,6 +275,7 @@ class Vpp:
     """The questions, each answered by records."""
 
     def __init__(self, client: Client) -> None:
+        self._client = client
         self._api = client.api
 
     def _checked(self, reply: Any, name: str) -> Any:
@@ -234,26 +303,9 @@ class Vpp:
         details = self._api.sw_interface_dump(
             sw_if_index=NO_INDEX, name_filter_valid=False, _no_type_conversion=True
         )
-        for each in details:
-            if each.sw_if_index > LAST_INDEX:
-                raise VPPUnavailable(f"VPP tells of a sw_if_index {each.sw_if_index}")
-        return {
-            each.sw_if_index: Interface(
-                sw_if_index=each.sw_if_index,
-                sup_sw_if_index=each.sup_sw_if_index,
-                interface_name=each.interface_name,
-                interface_dev_type=each.interface_dev_type,
-                tag=each.tag,
-                l2_address=bytes(each.l2_address),
-                admin_up=bool(each.flags & ADMIN_UP),
-                link_up=bool(each.flags & LINK_UP),
-                link_speed=0 if each.link_speed == NO_INDEX else int(each.link_speed),
-                link_duplex=int(each.link_duplex),
-                link_mtu=int(each.link_mtu),
-                mtu=int(each.mtu[0]),
-            )
-            for each in details
-        }
+        told = {each.interface.sw_if_index: each.interface for each in details}
+        self._client.interfaces = told
+        return told
 
     def pairs(self) -> dict[int, Record]:
         """lcp_itf_pair_get, page by page; empty without the plugin."""
@@ -633,7 +685,6 @@ def main(arguments: list[str]) -> None:
     vpp_serializer.String.unpack = _decode_text
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     client = Client(api_socket, api_dir)
-    client.limit_messages()
 
     def end(error: BaseException | None) -> None:
         if error is None or client.hung_up():
