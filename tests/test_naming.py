@@ -79,7 +79,7 @@ def inventory(
 
 def shown(told: Inventory, setting: Settings = DEFAULT) -> dict[int, Interface]:
     """The interfaces that are rows, in the rows' order."""
-    listed = naming.listed(told, naming.taps(told), setting)
+    listed = dict(naming.listed(told, naming.taps(told), setting))
     return {each.sw_if_index: each for each in listed.values()}
 
 
@@ -448,7 +448,7 @@ def test_what_stands_on_no_other_notifies_of_its_link_and_the_operator_has_the_l
 def test_a_tap_is_known_by_its_phy() -> None:
     tap = port(901, "tap4097", interface_dev_type="tap")
     told = inventory(port(1, "eth0"), tap, pairs=(pair(1, "eno1"),))
-    listed = naming.listed(told, naming.taps(told), Settings(taps="show"))
+    listed = dict(naming.listed(told, naming.taps(told), Settings(taps="show")))
     assert list(listed) == ["eth0", "tap of eth0"]
 
 

@@ -10,7 +10,14 @@ from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces.naming import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP
 from vpp_snmp_agent.interfaces.store import Store
-from vpp_snmp_agent.interfaces.table import Address, InterfaceTable, LinkChange, Row
+from vpp_snmp_agent.interfaces.table import (
+    DERIVED_STEP,
+    STEP,
+    Address,
+    InterfaceTable,
+    LinkChange,
+    Row,
+)
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.inventory import (
     Bond,
@@ -412,6 +419,24 @@ def standing(rows: Mapping[str, Row]) -> Iterator[tuple[bytes, str]]:
     for row in rows.values():
         for below in row.stands_on:
             yield oid(str(row.index)), f"{row.name} on {below}"
+
+
+def test_a_row_of_which_nothing_changed_stays_the_same_object(table: InterfaceTable) -> None:
+    before = update(table, inventory(ETHERNET, SUB))
+    after = update(table, inventory(replace(ETHERNET), replace(SUB)))
+    assert [after[index] is before[index] for index in (1001, 1002)] == [True, True]
+    after = update(table, inventory(replace(ETHERNET), replace(SUB, tag="other")))
+    assert [after[index] is before[index] for index in (1001, 1002)] == [True, False]
+    assert after[1002].alias == "other"
+
+
+def test_ten_thousand_rows_are_made_in_steps_of_few_each(table: InterfaceTable) -> None:
+    ports = [
+        replace(ETHERNET, sw_if_index=index, sup_sw_if_index=index, interface_name=f"eth{index}")
+        for index in range(10_000)
+    ]
+    steps = sum(1 for _ in table.update(inventory(*ports), None, Descriptions()))
+    assert steps > 10_000 // STEP + 2 * 10_000 // DERIVED_STEP
 
 
 def test_a_derived_table_is_made_anew_with_the_rows_and_shown_with_them(

@@ -3,7 +3,7 @@
 Names are RFC 2863's, numbers those of IANAifType-MIB.  Nothing here keeps state.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import NamedTuple, TypeVar
 
@@ -76,14 +76,12 @@ def key(interface: Interface, inventory: Inventory, taps: Mapping[int, int]) -> 
 
 def listed(
     inventory: Inventory, taps: Mapping[int, int], settings: Settings
-) -> dict[str, Interface]:
-    """The interfaces that may be rows, by key, in the order of their sw_if_index."""
+) -> Iterator[tuple[str, Interface]]:
+    """The interfaces that may be rows, with their keys, in the order of their sw_if_index."""
     hidden = set() if settings.shows_taps else taps.keys()
-    return {
-        key(interface, inventory, taps): interface
-        for index, interface in sorted(inventory.interfaces.items())
-        if index not in hidden and not matches(interface.interface_name, settings.hide)
-    }
+    for index, interface in sorted(inventory.interfaces.items()):
+        if index not in hidden and not matches(interface.interface_name, settings.hide):
+            yield key(interface, inventory, taps), interface
 
 
 def wish(
