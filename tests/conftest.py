@@ -12,6 +12,7 @@ import pytest
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import Snmpd, until
 from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp.inventory import Interface, Inventory
 
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -107,3 +108,20 @@ class Listener:
         self._forget(at)
         self.news.pop(0)
         return wanted
+
+
+def named(inventory: Inventory, name: str) -> Interface | None:
+    """An interface by VPP's name for it."""
+    return next(
+        (each for each in inventory.interfaces.values() if each.interface_name == name), None
+    )
+
+
+def link(name: str, up: bool) -> Callable[[Inventory], bool]:
+    """Whether an inventory tells of an interface's link as up, or down."""
+
+    def is_so(inventory: Inventory) -> bool:
+        interface = named(inventory, name)
+        return interface is not None and interface.link_up == up
+
+    return is_so
