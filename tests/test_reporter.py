@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed, reporter
-from vpp_snmp_agent.vpp.inventory import Inventory
+from vpp_snmp_agent.vpp.inventory import Alive, Gone, Inventory, unpack
 
 from .conftest import Listener, link, named
 
@@ -182,3 +183,40 @@ def test_it_ends_with_its_parent(vpp: Simulator) -> None:
     until("the child ended", lambda: not child.exists() or not child.read_bytes())
     parent.stdin.close()
     parent.stdout.close()
+
+
+TALKATIVE = """
+import sys, threading
+from vpp_snmp_agent.vpp.inventory import Alive, Gone
+from vpp_snmp_agent.vpp.reporter import Pipe
+
+pipe = Pipe(int(sys.argv[1]))
+begun = threading.Event()
+
+def talk():
+    while True:
+        pipe.tell(Alive())
+        begun.set()
+
+threading.Thread(target=talk, daemon=True).start()
+begun.wait()
+pipe.tell_last(Gone())
+"""
+
+
+def test_after_the_last_word_no_thread_says_anything() -> None:
+    for _ in range(10):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with (
+            ours,
+            subprocess.Popen(
+                [sys.executable, "-c", TALKATIVE, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            ) as child,
+        ):
+            theirs.close()
+            said = []
+            while datagram := ours.recv(feed.DATAGRAM):
+                said.append(unpack(datagram))
+            assert child.wait(10) == 0
+        assert said[0] == Alive()
+        assert said[-1] == Gone()

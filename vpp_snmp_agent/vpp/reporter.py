@@ -29,7 +29,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from . import inventory
 from .api import Client, Vpp, VPPUnavailable, decode_any_text
@@ -72,12 +72,22 @@ class Pipe:
 
     def __init__(self, descriptor: int) -> None:
         self.socket = socket.socket(fileno=descriptor)
+        self._telling = threading.Lock()
 
     def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """Hand on a message; ends the process if nobody is there to take it."""
-        try:
-            socket.send_fds(self.socket, [inventory.pack(message)], descriptors)
-        except OSError:
+        with self._telling:
+            try:
+                socket.send_fds(self.socket, [inventory.pack(message)], descriptors)
+            except OSError:
+                os._exit(0)
+
+    def tell_last(self, message: Message) -> NoReturn:
+        """Hand on a message and end the process; no other thread tells anything after it."""
+        with self._telling:
+            with contextlib.suppress(OSError):
+                self.socket.send(inventory.pack(message))
+            # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
             os._exit(0)
 
 
@@ -285,15 +295,12 @@ def main(arguments: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     client = Client(api_socket, api_dir)
 
-    def end(error: BaseException | None) -> None:
+    def end(error: BaseException | None) -> NoReturn:
         if error is None or client.hung_up():
-            pipe.tell(Gone())
-        elif isinstance(error, VPPUnavailable):
-            pipe.tell(Broken(str(error)))
-        else:
-            pipe.tell(Broken(f"{type(error).__name__}: {error}"))
-        # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
-        os._exit(0)
+            pipe.tell_last(Gone())
+        if isinstance(error, VPPUnavailable):
+            pipe.tell_last(Broken(str(error)))
+        pipe.tell_last(Broken(f"{type(error).__name__}: {error}"))
 
     # vpp_papi's receive thread would die without a word, and every call wait for ever.
     threading.excepthook = lambda failure: end(failure.exc_value)
