@@ -177,6 +177,13 @@ NO_SUCH_OBJECT = ValueType("noSuchObject", ax.TYPE_NOSUCHOBJECT, _nothing)
 NO_SUCH_INSTANCE = ValueType("noSuchInstance", ax.TYPE_NOSUCHINSTANCE, _nothing)
 END_OF_MIB_VIEW = ValueType("endOfMibView", ax.TYPE_ENDOFMIBVIEW, _nothing)
 
+# How struct writes a counter by its type, and what of it: it wraps (RFC 2578 sections 7.1.6
+# and 7.1.10).
+COUNTER_LAYOUTS = {
+    COUNTER32.number: ("I", 2**32 - 1),
+    COUNTER64.number: ("Q", 2**64 - 1),
+}
+
 VALUE_TYPES = {
     value_type.number: value_type
     for value_type in (

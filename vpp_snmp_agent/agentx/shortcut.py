@@ -22,7 +22,7 @@ from typing import Any
 
 from .mib import Column, Rows, TableView, View
 from .pdu import (
-    COUNTER64,
+    COUNTER_LAYOUTS,
     GET,
     GETNEXT,
     HEADER_SIZE,
@@ -90,9 +90,9 @@ def _counters(columns: Sequence[Column], size: int) -> _Maker:
     limits = []
     for column in columns:
         head = column.head(size)
-        is_long = column.type is COUNTER64
-        layout += f"{len(head)}s{size}s{'Q' if is_long else 'I'}"
-        limits.append(2**64 - 1 if is_long else 2**32 - 1)
+        letter, limit = COUNTER_LAYOUTS[column.type.number]
+        layout += f"{len(head)}s{size}s{letter}"
+        limits.append(limit)
         blank += head, b"", 0
     pack = struct.Struct(layout).pack
     count = len(limits)
