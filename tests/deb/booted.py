@@ -404,8 +404,8 @@ def taken_over(system: System, package: Path) -> None:
     namespace = inode(system)
     running = [pid(system, unit) for unit in (SNMPD, AGENT)]
     keep = "--option=Dpkg::Options::=--force-confold"
-    shutil.copy(package, system.root / "root")
-    system.apt("install", keep, f"/root/{package.name}")
+    shutil.copy(package, system.root / "srv")
+    system.apt("install", keep, f"/srv/{package.name}")
     check("its units go on", [pid(system, unit) for unit in (SNMPD, AGENT)] == running)
     for unit in UNITS:
         path = state(system, unit, "FragmentPath")

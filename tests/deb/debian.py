@@ -209,11 +209,11 @@ class System:
 
     def install(self, package: Path) -> str:
         """`apt install ./package`, as a user would; what it prints."""
-        shutil.copy(package, self.root / "root")
+        shutil.copy(package, self.root / "srv")
         try:
-            return self.apt("install", f"/root/{package.name}")
+            return self.apt("install", f"/srv/{package.name}")
         finally:
-            (self.root / "root" / package.name).unlink()
+            (self.root / "srv" / package.name).unlink()
 
     def apt(self, *words: str) -> str:
         """apt-get with nobody there to be asked."""
