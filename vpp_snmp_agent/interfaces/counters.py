@@ -44,10 +44,10 @@ _RX_PACKETS, _RX_BYTES, _TX_PACKETS, _TX_BYTES = range(4)
 _RX_MULTICAST, _RX_BROADCAST, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
 _RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 13)
 _PUNT, _IP4, _IP6 = range(13, 16)
-# Read together: totals before what is taken off them.  Not those that no poller asks for
-# with the others: each cell of each thread lies on a page of its own.
+# Read together: totals before what is taken off them.  Not the last three, for LibreNMS and
+# Cacti leave them out of their Gets: each cell of each thread lies on a page of its own.
 _GROUPS = slice(0, 4), slice(4, 8), slice(8, 13)
-_TOGETHER = 13
+_TOGETHER = _GROUPS[-1].stop
 _put_together = struct.Struct(f"={_TOGETHER}Q").pack_into
 _RX_UNICAST, _TX_UNICAST = len(_SOURCES), len(_SOURCES) + 1
 _NOTHING_READ = array("Q", [0] * (len(_SOURCES) + 2))

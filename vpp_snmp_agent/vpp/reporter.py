@@ -10,8 +10,8 @@ down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its paren
 The rules this module keeps:
 
 - One process for each connection, for vpp_papi knows one VPP (api.py).
-- No call has a time limit.  A VPP that hangs is waited for, silently; the parent sees the
-  silence, and ends this process when another VPP is there.
+- A VPP that hangs is waited for, silently, for no call has a time limit (api.py); the
+  parent sees the silence, and ends this process when another VPP is there.
 - What a call that failed left behind is told to nobody: the process ends instead.
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is called at most
