@@ -129,11 +129,7 @@ class Derived:
     def prepare(self, interfaces: Mapping[str, Row]) -> Iterator[None]:
         """Make the rows, a step at a time; the old ones are shown until `commit`."""
         made: dict[bytes, Any] = {}
-        for number, (index, row) in enumerate(self._make(interfaces), 1):
-            made.setdefault(index, row)
-            if not number % DERIVED_STEP:
-                yield
-        yield
+        yield from _in_steps(self._make(interfaces), lambda entry: made.setdefault(*entry))
         # In order, so that little is left to sort when all are shown at once.
         self._prepared = {index: made[index] for index in sorted(made)}
         yield
@@ -254,16 +250,18 @@ class InterfaceTable:
 
         taps = naming.taps(inventory)
         listed: dict[str, Interface] = {}
-        yield from _fill(listed, naming.listed(inventory, taps, settings))
+        yield from _in_steps(
+            naming.listed(inventory, taps, settings), lambda entry: listed.__setitem__(*entry)
+        )
         kept = {} if settled else self._waiting_for(listed, inventory)
         wishes = {key: Wish(key, row.name) for key, row in kept.items()}
-        yield from _fill(
-            wishes,
+        yield from _in_steps(
             (
                 (key, naming.wish(interface, inventory, taps, settings))
                 for key, interface in listed.items()
                 if key not in kept
             ),
+            lambda entry: wishes.__setitem__(*entry),
         )
         names = naming.if_names(wishes)
         self.clashes = {key: wanted for key, (_, wanted) in wishes.items() if names[key] != wanted}
@@ -429,15 +427,14 @@ class InterfaceTable:
                 row.changed_at = now
 
 
-K = TypeVar("K")
-V = TypeVar("V")
+E = TypeVar("E")
 T = TypeVar("T", IpAddress, IpNeighbor)
 
 
-def _fill(found: dict[K, V], entries: Iterable[tuple[K, V]]) -> Iterator[None]:
-    """Put entries into a dict, a step at a time."""
-    for number, (key, value) in enumerate(entries, 1):
-        found[key] = value
+def _in_steps(entries: Iterable[E], take: Callable[[E], object]) -> Iterator[None]:
+    """Take one entry after the other, a step at a time."""
+    for number, entry in enumerate(entries, 1):
+        take(entry)
         if not number % DERIVED_STEP:
             yield
     yield
@@ -445,11 +442,9 @@ def _fill(found: dict[K, V], entries: Iterable[tuple[K, V]]) -> Iterator[None]:
 
 def _by_interface(told: Mapping[Any, T] | None, found: dict[int, list[T]]) -> Iterator[None]:
     """Put what was told into `found`, by sw_if_index, a step at a time."""
-    for number, each in enumerate((told or {}).values(), 1):
-        found.setdefault(each.sw_if_index, []).append(each)
-        if not number % DERIVED_STEP:
-            yield
-    yield
+    yield from _in_steps(
+        (told or {}).values(), lambda each: found.setdefault(each.sw_if_index, []).append(each)
+    )
 
 
 def _since(told: Iterable[IpAddress], before: Row | None, now: float | None) -> tuple[Address, ...]:

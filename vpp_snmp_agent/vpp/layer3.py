@@ -65,10 +65,10 @@ class Layer3:
         now = time.monotonic()
         if not self._to_ask:
             if now >= self._addresses_due:
-                self._begin(set(self._names), now)
+                self._begin(set(self._names))
                 self._addresses_due = now + self._every[ADDRESSES]
             elif now >= self._newcomers_due:
-                self._begin(self._newcomers & self._names.keys(), now)
+                self._begin(self._newcomers & self._names.keys())
             elif now >= self._neighbors_due:
                 self._neighbors_due = now + self._every[NEIGHBORS]
                 yield from self._tell({IpNeighbor: self._vpp.neighbors()}, NEIGHBORS)
@@ -83,7 +83,7 @@ class Layer3:
             others = _without(self._records[IpAddress], self._answered)
             yield from self._tell({IpAddress: others | self._found}, ADDRESSES)
 
-    def _begin(self, indexes: set[int], now: float) -> None:
+    def _begin(self, indexes: set[int]) -> None:
         """A round begins."""
         self._to_ask = sorted(indexes)
         self._answered, self._found, self._newcomers = set(), {}, set()
