@@ -343,6 +343,9 @@ class Agent:
 
     def _settled(self, now: float) -> bool:
         """Whether VPP has had its time to be configured."""
+        if self._segment is not None:
+            # VPP writes how long it has run every ten seconds: later it is told better.
+            self._vpp_started = min(self._vpp_started, now - self._segment.uptime)
         return now >= self._vpp_started + self._settings.settle
 
     def _build(self) -> None:
