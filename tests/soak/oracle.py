@@ -91,6 +91,7 @@ class Oracle(Beside):
         self._pending: list[Answer] = []
         self.wrong: list[str] = []
         self.checked = 0
+        self._looked = time.monotonic()
 
     def __enter__(self) -> "Oracle":
         self.look()
@@ -111,11 +112,13 @@ class Oracle(Beside):
         for name, each in truth.items():
             lives = self.lives.setdefault(name, [])
             if not lives or lives[-1].ended is not None:
-                lives.append(Life(began))
+                # Made since the last look, in which it was not there: perhaps right after it.
+                lives.append(Life(self._looked))
             life = lives[-1]
             life.at.append(began)
             life.done.append(done)
             life.told.append(each)
+        self._looked = began
 
     @contextmanager
     def change(self, *names: str, everything: bool = False) -> Iterator[None]:
