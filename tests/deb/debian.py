@@ -130,9 +130,8 @@ class System:
         self._init = 0
         for each in self._children():
             with suppress(OSError):
-                # The child before init has a pid of this machine alone, and its root at first.
                 ours = Path(f"/proc/{each}/root{SIMULATOR}/vpp_snmp_agent/agent.py").exists()
-                if ours and "\t1\n" in Path(f"/proc/{each}/status").read_text().split("NSpid:")[1]:
+                if ours and _is_init(each):
                     self._init = each
         return bool(self._init)
 
@@ -220,6 +219,17 @@ class System:
         return self.run(
             "apt-get", "--quiet", "--yes", *words, env=["DEBIAN_FRONTEND=noninteractive"]
         )
+
+
+def _is_init(pid: int) -> bool:
+    """Whether a process is the first of a pid namespace that is not this machine's.
+
+    The process that makes the system's namespaces has the system's root too, for a moment, but
+    a pid of this machine alone (proc(5): NSpid, one pid per namespace, the innermost last).
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    (pids,) = (line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:"))
+    return len(pids) > 1 and pids[-1] == "1"
 
 
 def _sweep() -> None:
