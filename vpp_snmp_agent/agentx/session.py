@@ -103,6 +103,7 @@ class Session:
         self._pieces: list[bytes] = []  # what came and is not answered yet
         self._came = 0  # octets in them
         self._needed = HEADER_SIZE  # octets before anything of it can be answered
+        self.more = False  # whether a call of `receive` would go on, though nothing new came
         self._events: list[Event] = []
         self._packets = 0
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
@@ -164,7 +165,7 @@ class Session:
         if self._pieces:
             self._pieces.append(data)
             self._came += len(data)
-            if not self.more:
+            if self._came < self._needed:
                 return b""
             data = b"".join(self._pieces)
             self._pieces = []
@@ -184,14 +185,10 @@ class Session:
             size += len(answer)
             at = end
         self._came, self._needed = len(data) - at, needed
+        self.more = self._came >= needed
         if self._came:
             self._pieces = [data[at:]]
         return b"".join(answers)
-
-    @property
-    def more(self) -> bool:
-        """Whether a call of `receive` would go on, though nothing new came."""
-        return self._came >= self._needed
 
     def _trace_both(self, came: bytes, goes: bytes) -> None:
         assert self._trace is not None
