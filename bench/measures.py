@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice, starmap
 from pathlib import Path
 from signal import SIGHUP
 from statistics import median
@@ -81,13 +82,19 @@ class Row:
         return self.figure <= self.bar
 
 
-def ratio(measure: str, ours: Sequence[float], other: Sequence[float], bar: float) -> Row:
-    """A row of two sides' seconds per varbind, turn by turn."""
+def in_turns(count: int, *costs: Callable[[], float]) -> list[list[float]]:
+    """What each of them costs, turn by turn."""
+    return [[each() for each in costs] for _ in range(count)]
+
+
+def ratio(measure: str, turns: Sequence[Sequence[float]], bar: float) -> Row:
+    """A row of turns: seconds per varbind of ours, and of the other side."""
+    ours, other = zip(*turns, strict=True)
     return Row(
         measure,
         f"{median(ours) / MICRO:.1f} us",
         f"{median(other) / MICRO:.1f} us",
-        median(mine / theirs for mine, theirs in zip(ours, other, strict=True)),
+        median(mine / theirs for mine, theirs in turns),
         bar,
     )
 
@@ -97,6 +104,23 @@ def cost(process: Process, work: Callable[[], int]) -> float:
     before = processes.cpu(process.pid)
     varbinds = work()
     return (processes.cpu(process.pid) - before) * 1e-9 / varbinds
+
+
+@contextmanager
+def on_one_cpu(*some: Process) -> Iterator[None]:
+    """Meanwhile they all have the same CPU and no other.
+
+    Between two virtual CPUs it takes more to wake the other side than to answer it.
+    """
+    before = {each.pid: os.sched_getaffinity(each.pid) for each in some}
+    one = {min(set.intersection(*before.values()))}
+    try:
+        for pid in before:
+            os.sched_setaffinity(pid, one)
+        yield
+    finally:
+        for pid, cpus in before.items():
+            os.sched_setaffinity(pid, cpus)
 
 
 @contextmanager
@@ -129,11 +153,21 @@ def walk(snmpd: Snmpd) -> int:
     )
 
 
-def get_ports(snmpd: Snmpd, indexes: Sequence[int]) -> int:
-    """LibreNMS's GET, for some ports; the number of varbinds."""
-    for index in indexes:
-        snmpd.run("snmpget", *(f"{column}.{index}" for column in LIBRENMS))
-    return len(indexes) * len(LIBRENMS)
+def walking(agent: Process, snmpd: Snmpd) -> Callable[[], float]:
+    """What a walk costs an agent, for each varbind."""
+    return partial(cost, agent, partial(walk, snmpd))
+
+
+def polling(agent: Process, snmpd: Snmpd) -> Callable[[], float]:
+    """What LibreNMS's GET costs an agent, for each varbind; of other ports each time."""
+    ports = cycle(sorted(snmpd.column(f"{IF_ENTRY}.1")))
+
+    def get_some() -> int:
+        for index in islice(ports, PORTS):
+            snmpd.run("snmpget", *(f"{column}.{index}" for column in LIBRENMS))
+        return PORTS * len(LIBRENMS)
+
+    return partial(cost, agent, get_some)
 
 
 def cells_of(directory: Path) -> list[VarBind]:
@@ -162,11 +196,8 @@ def beside_the_peers(directory: Path, effort: Effort, with_kernel: bool) -> Iter
         ):
             wait_for_ports(snmpd3, 1000)
             assert walk(snmpd) == walk(snmpd3) == len(cells)  # the same is served
-            ours, other = [], []
-            for _ in range(effort.slow_walks):
-                ours.append(cost(agent, partial(walk, snmpd)))
-                other.append(cost(peer, partial(walk, snmpd3)))
-            yield ratio("CPU per varbind, bulk walk: pyagentx3", ours, other, 1 / 7)
+            turns = in_turns(effort.slow_walks, walking(agent, snmpd), walking(peer, snmpd3))
+            yield ratio("CPU per varbind, bulk walk: pyagentx3", turns, 1 / 7)
 
 
 def _beside_kernel(directory: Path, snmpd: Snmpd, agent: Agent, effort: Effort) -> Iterator[Row]:
@@ -175,20 +206,20 @@ def _beside_kernel(directory: Path, snmpd: Snmpd, agent: Agent, effort: Effort) 
         KernelSubagent(directory / "subagent", theirs.agentx, 1000) as peer,
     ):
         wait_for_ports(theirs, 1000)
-        walk(theirs), walk(snmpd)
-        ours, other = [], []
-        for _ in range(effort.walks):
-            ours.append(cost(agent, partial(walk, snmpd)))
-            other.append(cost(peer, partial(walk, theirs)))
-        yield ratio("CPU per varbind, bulk walk: snmpd -X", ours, other, 0.80)
+        sides = (agent, snmpd), (peer, theirs)
+        in_turns(1, *starmap(walking, sides))
+        yield from _walks_and_gets("", sides, effort)
+        with on_one_cpu(agent, snmpd, peer, theirs):
+            yield from _walks_and_gets(", one CPU", sides, effort)
 
-        mine, kernels = (sorted(each.column(f"{IF_ENTRY}.1")) for each in (snmpd, theirs))
-        ours, other = [], []
-        for turn in range(effort.gets):
-            some = slice(turn * PORTS % 900, turn * PORTS % 900 + PORTS)
-            ours.append(cost(agent, partial(get_ports, snmpd, mine[some])))
-            other.append(cost(peer, partial(get_ports, theirs, kernels[some])))
-        yield ratio("CPU per varbind, LibreNMS's GET of 23: snmpd -X", ours, other, 0.60)
+
+def _walks_and_gets(
+    where: str, sides: Sequence[tuple[Process, Snmpd]], effort: Effort
+) -> Iterator[Row]:
+    turns = in_turns(effort.walks, *starmap(walking, sides))
+    yield ratio(f"CPU per varbind, bulk walk{where}: snmpd -X", turns, 0.80)
+    turns = in_turns(effort.gets, *starmap(polling, sides))
+    yield ratio(f"CPU per varbind, LibreNMS's GET of 23{where}: snmpd -X", turns, 0.60)
 
 
 def wait_for_ports(snmpd: Snmpd, count: int) -> None:
@@ -226,12 +257,6 @@ class Stretch:
         return self._times * len(self._names)
 
 
-def in_turns(effort: Effort, one: Stretch, other: Stretch) -> tuple[list[float], list[float]]:
-    """What each costs, turn by turn."""
-    turns = [(one.cost(), other.cost()) for _ in range(effort.stretches)]
-    return [mine for mine, _ in turns], [theirs for _, theirs in turns]
-
-
 def threads(directory: Path, effort: Effort) -> Iterator[Row]:
     """Whether more workers of VPP's cost more."""
     with (
@@ -240,8 +265,8 @@ def threads(directory: Path, effort: Effort) -> Iterator[Row]:
         at_the_socket(directory / "agent17", vpp17) as many,
         at_the_socket(directory / "agent1", vpp1) as one,
     ):
-        costs = in_turns(effort, Stretch(*many), Stretch(*one))
-        yield ratio("CPU per varbind, 17 VPP threads: 1 thread", *costs, 1.25)
+        turns = in_turns(effort.stretches, Stretch(*many).cost, Stretch(*one).cost)
+        yield ratio("CPU per varbind, 17 VPP threads: 1 thread", turns, 1.25)
 
 
 def many_interfaces(directory: Path, effort: Effort) -> Iterator[Row]:
@@ -257,8 +282,8 @@ def many_interfaces(directory: Path, effort: Effort) -> Iterator[Row]:
             quiet_vpp(directory / "vpp100", 100) as vpp100,
             at_the_socket(directory / "agent100", vpp100) as few,
         ):
-            costs = in_turns(effort, Stretch(*many), Stretch(*few))
-            yield ratio("CPU per varbind, 10,000 interfaces: 100", *costs, 1.15)
+            turns = in_turns(effort.stretches, Stretch(*many).cost, Stretch(*few).cost)
+            yield ratio("CPU per varbind, 10,000 interfaces: 100", turns, 1.15)
         yield from answers(vpp, *many, settings)
 
 

@@ -4,12 +4,23 @@ import os
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from bench import measures, processes, staleness
 from bench.__main__ import table
 from bench.measures import Row
+from vpp_snmp_agent.simulator.stage import Process
+
+
+class Sleeper(Process):
+    """A process that does nothing."""
+
+    def __enter__(self) -> "Sleeper":
+        self._start(["sleep", "infinity"])
+        return self
+
 
 SECONDS = [float(second) for second in range(3601)]
 STEADY = [1000 * second for second in range(3601)]
@@ -38,8 +49,26 @@ def test_a_rate_takes_two_polls() -> None:
 
 
 def test_a_ratio_is_the_median_of_the_turns_ratios() -> None:
-    row = measures.ratio("walk", [1e-6, 2e-6, 9e-6], [2e-6, 2e-6, 3e-6], 0.8)
+    row = measures.ratio("walk", [[1e-6, 2e-6], [2e-6, 2e-6], [9e-6, 3e-6]], 0.8)
     assert (row.ours, row.other, row.figure, row.met) == ("2.0 us", "2.0 us", 1.0, False)
+
+
+def test_sides_are_measured_in_turns() -> None:
+    costs = iter(range(6))
+    assert measures.in_turns(3, lambda: next(costs), lambda: -next(costs)) == [
+        [0, -1],
+        [2, -3],
+        [4, -5],
+    ]
+
+
+def test_what_is_to_have_one_cpu_has_it_only_meanwhile(tmp_path: Path) -> None:
+    with Sleeper(tmp_path / "one") as one, Sleeper(tmp_path / "other") as other:
+        before = os.sched_getaffinity(one.pid)
+        with measures.on_one_cpu(one, other):
+            meanwhile = [os.sched_getaffinity(each.pid) for each in (one, other)]
+        assert meanwhile == [{min(before)}] * 2
+        assert os.sched_getaffinity(one.pid) == os.sched_getaffinity(other.pid) == before
 
 
 def test_the_99th_of_a_hundred_answers_counts() -> None:
