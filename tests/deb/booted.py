@@ -3,10 +3,13 @@
 Debian 12 with systemd as its init, the simulator as its VPP.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
@@ -53,6 +56,7 @@ def tell(suite: str, package: Path) -> None:
             confined(system)
             started_in_any_order(system)
             supervised(system)
+            on_one_cpu(system)
             rebooted(system)
             cut_off_by_nothing(system, newer)
             check_that_nothing_is_left(system, before)
@@ -258,21 +262,16 @@ def supervised(system: System) -> None:
         for how in ("restart", "kill --signal=TERM", "kill --signal=KILL"):
             restart(system, unit, how)
             keeps(system, before, f"systemctl {how} {unit}: the same ports")
-    drop_in = system.root / f"etc/systemd/system/{AGENT}.d/override.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text("[Service]\nWatchdogSec=5\n")
-    system.run("systemctl", "daemon-reload")
-    restart(system, AGENT, "restart")
-    wait_for_rows(system)
-    check("a drop-in changes the unit", state(system, AGENT, "WatchdogUSec") == "5s")
-    hung = pid(system, AGENT)
-    started = state(system, AGENT, "NRestarts")
-    system.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", AGENT)
-    until("systemd noticed", lambda: state(system, AGENT, "NRestarts") != started)
-    keeps(system, before, "an agent that hangs is started again, and serves the same ports")
-    check("as another process", pid(system, AGENT) != hung)
-    shutil.rmtree(drop_in.parent)
-    system.run("systemctl", "daemon-reload")
+    with drop_in(system, "WatchdogSec=5", AGENT):
+        restart(system, AGENT, "restart")
+        wait_for_rows(system)
+        check("a drop-in changes the unit", state(system, AGENT, "WatchdogUSec") == "5s")
+        hung = pid(system, AGENT)
+        started = state(system, AGENT, "NRestarts")
+        system.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", AGENT)
+        until("systemd noticed", lambda: state(system, AGENT, "NRestarts") != started)
+        keeps(system, before, "an agent that hangs is started again, and serves the same ports")
+        check("as another process", pid(system, AGENT) != hung)
     namespace = inode(system)
     for how in ("restart", "stop"):
         system.run("systemctl", how, NETNS)
@@ -280,6 +279,20 @@ def supervised(system: System) -> None:
     system.run("systemctl", "start", NETNS)
     keeps(system, before, "and the ports")
     check("VPP went on through all of it", pid(system, "vpp.service") == vpp)
+
+
+def on_one_cpu(system: System) -> None:
+    """As README advises."""
+    chapter("On one CPU")
+    before = ports(system, *IN_NAMESPACE)
+    cpu = min(os.sched_getaffinity(0))
+    with drop_in(system, f"CPUAffinity={cpu}", SNMPD, AGENT):
+        for unit in (SNMPD, AGENT):
+            restart(system, unit, "restart")
+            status = system.run("cat", f"/proc/{pid(system, unit)}/status")
+            has_it = f"\nCpus_allowed_list:\t{cpu}\n" in status
+            check(f"a drop-in gives {unit} one CPU", has_it, status)
+        keeps(system, before, "the same ports")
 
 
 def rebooted(system: System) -> None:
@@ -439,6 +452,20 @@ def number(answer: str) -> int:
 def log(system: System, unit: str) -> str:
     """What a unit logged since the system's start."""
     return system.run("journalctl", "--boot", "--no-pager", "--output=cat", "--unit", unit)
+
+
+@contextmanager
+def drop_in(system: System, setting: str, *units: str) -> Iterator[None]:
+    """Meanwhile services have one more setting, of the operator's."""
+    files = [system.root / f"etc/systemd/system/{unit}.d/override.conf" for unit in units]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(f"[Service]\n{setting}\n")
+    system.run("systemctl", "daemon-reload")
+    yield
+    for file in files:
+        shutil.rmtree(file.parent)
+    system.run("systemctl", "daemon-reload")
 
 
 def restart(system: System, unit: str, how: str) -> None:
