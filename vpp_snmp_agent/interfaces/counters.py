@@ -150,9 +150,21 @@ class InterfaceCounters:
         if any(map(lt, read, self._last)):
             self._restart()
         last = self._last
-        rx_packets, rx_bytes, tx_packets, tx_bytes = read[_GROUPS[0]]
-        rx_multicast, rx_broadcast, tx_multicast, tx_broadcast = read[_GROUPS[1]]
-        no_buf, miss, rx_error, tx_error, drops = read[_GROUPS[2]]
+        (
+            rx_packets,
+            rx_bytes,
+            tx_packets,
+            tx_bytes,
+            rx_multicast,
+            rx_broadcast,
+            tx_multicast,
+            tx_broadcast,
+            no_buf,
+            miss,
+            rx_error,
+            tx_error,
+            drops,
+        ) = read
         in_unicast = max(last[_RX_UNICAST], rx_packets - rx_multicast - rx_broadcast)
         out_unicast = max(last[_TX_UNICAST], tx_packets - tx_multicast - tx_broadcast)
         _put_together(last, 0, *read)
