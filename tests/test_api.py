@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,15 +16,24 @@ from vpp_snmp_agent.vpp.inventory import Inventory
 from .conftest import Listener, named
 
 
-def test_a_dump_makes_new_records_of_what_changed_alone(vpp: Simulator) -> None:
+@pytest.fixture
+def client(vpp: Simulator) -> Iterator[api.Client]:
+    """One that is connected; nothing of it goes on after the test."""
     client = api.Client(str(vpp.api_socket), "")
     client.connect("a test")
+    yield client
+    client.disconnect()
+    # What ended vpp_papi's receive thread went through a queue, which has a thread as well.
+    client.transport.sque.close()
+    client.transport.sque.join_thread()
+
+
+def test_a_dump_makes_new_records_of_what_changed_alone(vpp: Simulator, client: api.Client) -> None:
     asked = api.Vpp(client)
     first = asked.interfaces()
     changed = vpp.interfaces()["GigabitEthernet5/0/0"]["sw_if_index"]
     vpp.set_link("GigabitEthernet5/0/0", False)
     second = asked.interfaces()
-    client.disconnect()
     new = {index for index in second if second[index] is not first[index]}
     assert new == {index for index in second if second[index] != first[index]}
     assert changed in new
