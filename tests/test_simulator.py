@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import queue
+import random
 import re
 import signal
 import socket
@@ -15,6 +16,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,13 @@ from vpp_papi.vpp_stats import VPPStats
 
 from vpp_snmp_agent.simulator import Simulator, SimulatorError
 from vpp_snmp_agent.simulator.grammar import ENUMS
+from vpp_snmp_agent.simulator.interface import Interface, Spec
 from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
 from vpp_snmp_agent.simulator.release import Release
-from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG
+from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order
 from vpp_snmp_agent.simulator.segment import Heap
+from vpp_snmp_agent.simulator.traffic import CELLS, INCLUDED, Traffic
+from vpp_snmp_agent.simulator.vpp import Router
 from vpp_snmp_agent.vpp import layout
 from vpp_snmp_agent.vpp.layout import Kind
 
@@ -38,6 +43,7 @@ needs_recording = pytest.mark.skipif(
     not RECORDED.is_dir(), reason="no recording of a real VPP beside the repository"
 )
 PORT, CUSTOMER, BOND = "GigabitEthernet5/0/0", "GigabitEthernet5/0/0.205", "BondEthernet0"
+HUNDRED = "HundredGigabitEthernet1/0/0"
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +240,97 @@ def test_a_tag_that_is_not_ascii_breaks_vpp_papi_as_a_real_one_does(vpp: Simulat
         connection.api.sw_interface_dump()
 
 
+def test_a_dump_of_one_interface_is_counted_apart(vpp: Simulator) -> None:
+    with Connection(vpp) as connection:
+        before = vpp.calls()
+        connection.api.sw_interface_dump(sw_if_index=3)
+        connection.api.sw_interface_dump(sw_if_index=0)  # all, to VPP
+        connection.api.sw_interface_dump(name_filter_valid=True, name_filter="net1")
+        after = vpp.calls()
+    asked = {name: after[name] - before.get(name, 0) for name in after}
+    assert (asked["sw_interface_dump"], asked["sw_interface_dump of one"]) == (2, 1)
+
+
+def test_a_neighbour_can_change_and_go(vpp: Simulator) -> None:
+    vpp.add_neighbor(PORT, "192.0.2.77", "02:00:00:00:00:77")
+    vpp.add_neighbor(PORT, "192.0.2.78", "02:00:00:00:00:78", static=True)
+    with Connection(vpp) as connection:
+        index = connection.rows()[PORT].sw_if_index
+
+        def found() -> dict[str, tuple[str, int]]:
+            entries = [e.neighbor for e in connection.api.ip_neighbor_dump(sw_if_index=index, af=0)]
+            return {str(e.ip_address): (str(e.mac_address), int(e.flags)) for e in entries}
+
+        assert found() == {
+            "192.0.2.77": ("02:00:00:00:00:77", 0),
+            "192.0.2.78": ("02:00:00:00:00:78", 1),
+        }
+        vpp.add_neighbor(PORT, "192.0.2.77", "02:00:00:00:00:79")
+        vpp.remove_neighbor(PORT, "192.0.2.78")
+        assert found() == {"192.0.2.77": ("02:00:00:00:00:79", 0)}
+    with pytest.raises(SimulatorError, match="remove_neighbor"):
+        vpp.remove_neighbor(PORT, "192.0.2.78")
+
+
+def test_many_neighbours_are_spread_over_all_interfaces_and_no_two_are_the_same(
+    tmp_path: Path,
+) -> None:
+    with Simulator(tmp_path, interfaces=50, pairs=True) as vpp, Connection(vpp) as connection:
+        vpp.add_neighbors(150)
+        vpp.add_neighbors(50)
+        entries = [
+            each.neighbor
+            for family in (0, 1)
+            for each in connection.api.ip_neighbor_dump(sw_if_index=0xFFFFFFFF, af=family)
+        ]
+        port = HUNDRED
+        vpp.add_neighbors(7, port)
+        index = connection.rows()[port].sw_if_index
+        alone = connection.api.ip_neighbor_dump(sw_if_index=index, af=0)
+        taps = {pair.host_sw_if_index for pair in connection.pairs().values()}
+    assert len({str(each.ip_address) for each in entries}) == 200
+    assert len({str(each.mac_address) for each in entries}) == 200
+    assert sum(":" in str(each.ip_address) for each in entries) == 50
+    holders = Counter(each.sw_if_index for each in entries)
+    assert set(holders.values()) == {4}
+    assert not holders.keys() & (taps | {0})
+    assert len(alone) == 4 + 6  # 0, 50, 100, 150; of 200 to 206 only 203 is IPv6
+
+
+def test_two_hundred_thousand_neighbours_are_dumped_within_a_second(tmp_path: Path) -> None:
+    with Simulator(tmp_path, interfaces=1000) as vpp, socket.socket(socket.AF_UNIX) as sock:
+        vpp.freeze()
+        vpp.add_neighbors(200_000)
+        api = Api(Release(26, 6))
+        size = 200_000 * (16 + api.messages["ip_neighbor_details"].layout.size)
+        sock.connect(str(vpp.api_socket))
+        sock.settimeout(5)
+        took = []
+        for context in range(3):
+            start, left = time.monotonic(), size
+            for family in (0, 1):
+                message = api.pack("ip_neighbor_dump", 0, context, 0xFFFFFFFF, family)
+                sock.sendall(struct.pack(">QII", 0, len(message), 0) + message)
+            while left:
+                left -= len(sock.recv(left))
+            took.append(time.monotonic() - start)
+    assert min(took) < 1.0
+
+
+def test_an_address_for_each_sub_interface_if_so_wanted(tmp_path: Path) -> None:
+    with Simulator(tmp_path, interfaces=300, addresses=True) as vpp, Connection(vpp) as connection:
+        found = {
+            row.interface_name: [
+                str(each.prefix)
+                for each in connection.api.ip_address_dump(sw_if_index=index, is_ipv6=False)
+            ]
+            for index, row in enumerate(connection.rows().values())
+        }
+    assert found.pop("local0") == found.pop(HUNDRED) == []
+    assert len({prefix for (prefix,) in found.values()}) == 299
+    assert found[f"{HUNDRED}.260"] == ["100.64.4.17/30"]
+
+
 # Against vpp_papi's reader of the segment.
 
 
@@ -317,6 +414,89 @@ def test_nothing_flows_where_the_link_is_down(vpp: Simulator) -> None:
     after = vpp.truth()
     assert after[CUSTOMER] == before[CUSTOMER]
     assert after["BondEthernet0.100"].rx > before["BondEthernet0.100"].rx
+
+
+class Naive:
+    """The rates of a router's interfaces, worked out from nothing."""
+
+    def __init__(self) -> None:
+        self._done: dict[Interface, list[int]] = {}
+
+    def rates(self, interface: Interface) -> list[int]:
+        if interface not in self._done:
+            self._done[interface] = self._of(interface)
+        return self._done[interface]
+
+    def _of(self, interface: Interface) -> list[int]:
+        if not interface.carries:
+            return [0] * CELLS
+        rates = interface.traffic.rates()
+        for sub in interface.subs:
+            for cell in INCLUDED:
+                rates[cell] += self.rates(sub)[cell]
+        if interface.bond and interface in interface.bond.active:
+            whole = self.rates(interface.bond.interface)
+            for cell in INCLUDED[1:]:
+                rates[cell] += whole[cell] // len(interface.bond.active)
+        if interface.detailed:
+            interface.traffic.detail(rates)
+        return rates
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_worked_out_bit_by_bit_is_what_would_be_from_nothing(seed: int) -> None:
+    chance = random.Random(seed)
+    router = Router(Release(26, 6), threads=3, segment_size=1 << 23)
+    for spec in in_order(EDGE_ROUTER, None):
+        router.configure(spec)
+    router.clock.freeze()
+    members = ["TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"]
+    for turn in range(120):
+        name = chance.choice(list(router.names)[1:])
+        match chance.randrange(9):
+            case 0:
+                router.set_link(name, chance.random() < 0.6)
+            case 1:
+                router.set_admin(name, chance.random() < 0.6)
+            case 2:
+                router.set_traffic(name, Traffic(rx=turn + 0.7, tx=3.3 * turn, drops=turn / 7))
+            case 3:
+                router.set_detailed(name, chance.random() < 0.5)
+            case 4:
+                parent = chance.choice([PORT, BOND, *members])
+                router.add(Spec(parent=parent, sub_id=3000 + turn, traffic=Traffic(rx=turn)))
+            case 5 if router.names[name].parent:
+                router.delete(name)
+            case 6:
+                member = chance.choice(members)
+                if router.names[member].bond:
+                    router.remove_member(BOND, member)
+                else:
+                    router.add_member(BOND, member)
+            case 7 if router.names[members[0]].bond:
+                router.set_active(members[0], chance.random() < 0.5)
+            case _:
+                router.step(10**8 + turn)
+        if turn % 3 == 0:
+            router.write_all()
+            naive = Naive()
+            for each in router.interfaces.values():
+                expected = [(cell, rate) for cell, rate in enumerate(naive.rates(each)) if rate]
+                assert each.flow.moving == expected, each.name
+
+
+def test_a_member_that_leaves_a_bond_carries_no_share_of_it_any_more(vpp: Simulator) -> None:
+    vpp.freeze()
+    vpp.clear()
+    first, second = "TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"
+    vpp.step(10)
+    before = vpp.truth()
+    vpp.remove_member(BOND, first)
+    vpp.step(10)
+    after = vpp.truth()
+    assert after[first].rx == before[first].rx
+    share = before[second].rx.packets
+    assert abs(after[second].rx.packets - share - 2 * share) <= 3
 
 
 def test_clear_zeroes_every_interface(vpp: Simulator) -> None:
@@ -471,6 +651,33 @@ def test_a_sub_interface_loses_its_link_with_its_parent_silently(vpp: Simulator)
         rows = connection.rows()
         assert (int(rows[PORT].flags), int(rows[CUSTOMER].flags)) == (1, 1)
         assert [index for index, *_ in connection.told()] == [rows[PORT].sw_if_index]
+        vpp.set_link(PORT, True)  # what was packed before is of no use
+        rows = connection.rows()
+        assert (int(rows[PORT].flags), int(rows[CUSTOMER].flags)) == (3, 3)
+
+
+def test_an_answer_says_when_the_events_had_been_sent(vpp: Simulator) -> None:
+    with Connection(vpp) as connection:
+        connection.api.want_interface_events(enable_disable=1, pid=os.getpid())
+        before = time.monotonic()
+        vpp.set_link(PORT, False)
+        after = time.monotonic()
+        assert before < vpp.sent_at < after
+        assert connection.events.get(timeout=5)[2] is False
+
+
+def test_orders_can_be_sent_ahead_and_are_answered_in_turn(vpp: Simulator) -> None:
+    vpp.send("epoch")
+    vpp.send("delete", name="nobody")
+    vpp.send("calls")
+    epoch = vpp.receive()
+    with pytest.raises(SimulatorError, match="nobody"):
+        vpp.receive()
+    first = vpp.sent_at
+    calls = vpp.receive()
+    assert (type(epoch), type(calls)) == (int, dict)
+    assert vpp.sent_at >= first
+    assert not vpp.answered
 
 
 def test_deleting_a_sub_interface_deletes_its_pair_and_tap(vpp: Simulator) -> None:

@@ -21,6 +21,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--threads", type=int, default=3, help="main thread and workers (default: %(default)s)")
     add("--interfaces", type=int, default=0, help="so many plain ones, instead of the edge router")
     add("--pairs", action="store_true", help="with --interfaces: an LCP pair for each")
+    add("--addresses", action="store_true", help="with --interfaces: one for each sub-interface")
     add("--empty", action="store_true", help="hardware only, as a VPP that was just started")
     add("--seed", type=int, help="shuffle the order in which interfaces get their indexes")
     add("--segment-size", type=int, default=0, help="bytes (default: 8 MiB, or what it takes)")

@@ -11,18 +11,22 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from .interface import Interface, Pair
+from .interface import Interface, Neighbor, Pair
 from .messages import ANY, Api
 from .vpp import Router
 
 FRAME = struct.Struct(">QII")
 REQUEST = struct.Struct(">HII")  # id, client index, context
+REPLY_HEAD = struct.Struct(">HI")  # id, context
+AFTER_CONTEXT = REPLY_HEAD.size
 FIRST_CLIENT = 0x80000001
 EAGAIN, INVALID_VALUE = -165, -2  # VNET_API_ERROR_*
 
 # Of the state machines in plugins/lacp/node.h: a partner that is heard, and one that is not.
 LACP_ACTIVE = (5, 0, 3, 3)
 LACP_DEFAULTED = (4, 0, 0, 3)
+EVERY = (0, ANY)  # what asks sw_interface_dump for all: VPP takes 0 for that as well
+ONE_INTERFACE = "sw_interface_dump of one"  # how a dump of one is counted
 PARTNER = bytes.fromhex("020000000b0d")
 
 Handler = Callable[["Client", int, bytes], None]
@@ -161,13 +165,19 @@ class ApiServer:
     def _answer(self, client: Client, message: bytes) -> None:
         (number,) = struct.unpack_from(">H", message)
         name = self._api.names.get(number, "")
-        self.calls[name] += 1
+        self.calls[ONE_INTERFACE if self._asks_for_one(name, message) else name] += 1
         handler = self._handlers.get(name)
         if handler is None:
             return  # as VPP, which logs an unknown id and goes on
         at = 2 if name == "sockclnt_create" else 6
         (context,) = struct.unpack_from(">I", message, at)
         handler(client, context, message)
+
+    def _asks_for_one(self, name: str, message: bytes) -> bool:
+        if name != "sw_interface_dump":
+            return False
+        *_, index, filtered = self._api.unpack(name, message)
+        return not filtered and index not in EVERY
 
     def _sockclnt_create(self, client: Client, context: int, _: bytes) -> None:
         count = len(self._api.messages)
@@ -206,13 +216,11 @@ class ApiServer:
             (length,) = struct.unpack_from(">I", message, 15)
             part = message[19 : 19 + length].rstrip(b"\0").decode()
             found = [i for i in router.interfaces.values() if part in i.name]
-        elif index in (0, ANY):  # VPP takes 0 for "all" as well
-            found = sorted(router.interfaces.values(), key=lambda i: i.sw_if_index)
+        elif index in EVERY:
+            found = [router.interfaces[each] for each in sorted(router.interfaces)]
         else:
             found = [router.interfaces[index]] if index in router.interfaces else []
-        layout = self._api.messages["sw_interface_details"].layout
-        head = FRAME.pack(0, layout.size, 0)
-        head += struct.pack(">HI", self._api.ids["sw_interface_details"], context)
+        head = self._head("sw_interface_details", context)
         client.outbox += b"".join(
             head + (interface.details or self._pack_details(interface)) for interface in found
         )
@@ -243,7 +251,7 @@ class ApiServer:
             interface.dev_type.encode(),
             interface.tag[:63],
         )
-        interface.details = self._api.pack("sw_interface_details", 0, *values)[6:]
+        interface.details = self._api.pack("sw_interface_details", 0, *values)[AFTER_CONTEXT:]
         return interface.details
 
     def _lcp_itf_pair_get(self, client: Client, context: int, message: bytes) -> None:
@@ -330,10 +338,26 @@ class ApiServer:
 
     def _ip_neighbor_dump(self, client: Client, context: int, message: bytes) -> None:
         *_, wanted, family = self._api.unpack("ip_neighbor_dump", message)
-        for index, interface in self._router.interfaces.items():
-            if wanted not in (ANY, index):
-                continue
-            for each in interface.neighbors:
-                if (each.address.version == 6) == bool(family):
-                    about = (index, int(each.static), each.mac, family, each.address.packed)
-                    client.send(self._api.pack("ip_neighbor_details", context, 1.5, *about))
+        interfaces = self._router.interfaces
+        if wanted == ANY:
+            found = [each for each in interfaces.values() if each.neighbors]
+        else:
+            found = [interfaces[wanted]] if wanted in interfaces else []
+        head = self._head("ip_neighbor_details", context)
+        client.outbox += b"".join(
+            head + (neighbor.details or self._pack_neighbor(interface, neighbor))
+            for interface in found
+            for neighbor in interface.neighbors.values()
+            if neighbor.is_ipv6 == bool(family)
+        )
+
+    def _pack_neighbor(self, interface: Interface, neighbor: Neighbor) -> bytes:
+        about = (int(neighbor.static), neighbor.mac, int(neighbor.is_ipv6), neighbor.address)
+        values = (0, 1.5, interface.sw_if_index, *about)
+        neighbor.details = self._api.pack("ip_neighbor_details", *values)[AFTER_CONTEXT:]
+        return neighbor.details
+
+    def _head(self, name: str, context: int) -> bytes:
+        """What goes before details of fixed length that were packed before."""
+        frame = FRAME.pack(0, self._api.messages[name].layout.size, 0)
+        return frame + REPLY_HEAD.pack(self._api.ids[name], context)

@@ -58,7 +58,7 @@ class Simulator:
 
     Options are those of `python -m vpp_snmp_agent.simulator`, with underscores:
     release="25.10", threads=17, interfaces=1000, pairs=True, empty=True, seed=7,
-    segment_size=2**24, without=["lcp"], page=5, update_interval=0.1.
+    addresses=True, segment_size=2**24, without=["lcp"], page=5, update_interval=0.1.
     """
 
     def __init__(self, run_dir: Path, **options: Any) -> None:
@@ -70,6 +70,7 @@ class Simulator:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._inbox = b""
+        self.sent_at = 0.0  # time.monotonic() when VPP had sent the events of the last order
 
     def __enter__(self) -> "Simulator":
         self.start()
@@ -149,19 +150,41 @@ class Simulator:
 
     def tell(self, what: str, **details: Any) -> Any:
         """Say one line to the control socket, and wait for the answer."""
+        self.send(what, **details)
+        return self.receive()
+
+    def send(self, what: str, **details: Any) -> None:
+        """Say one line and do not wait; `receive` once for each, in this order."""
         if self._control is None:
             raise SimulatorError("it does not run")
         self._control.sendall(json.dumps({"do": what, **details}).encode() + b"\n")
+
+    def receive(self) -> Any:
+        """Wait for the answer to the oldest line that was sent; `sent_at` is of that."""
+        if self._control is None:
+            raise SimulatorError("it does not run")
         while b"\n" not in self._inbox:
             data = self._control.recv(1 << 20)
             if not data:
-                raise SimulatorError(f"it ended at {what}")
+                raise SimulatorError("it ended without an answer")
             self._inbox += data
         line, _, self._inbox = self._inbox.partition(b"\n")
         answer = json.loads(line)
+        self.sent_at = answer["at"]
         if "error" in answer:
             raise SimulatorError(answer["error"])
         return answer["answer"]
+
+    def fileno(self) -> int:
+        """Readable when there is something to receive, if all before it was received."""
+        if self._control is None:
+            raise SimulatorError("it does not run")
+        return self._control.fileno()
+
+    @property
+    def answered(self) -> bool:
+        """Whether `receive` does not have to wait, as far as is known without reading."""
+        return b"\n" in self._inbox
 
     # Interfaces.
 
@@ -225,8 +248,16 @@ class Simulator:
         self.tell("set_addresses", name=name, addresses=addresses)
 
     def add_neighbor(self, name: str, address: str, mac: str, static: bool = False) -> None:
-        """An ARP or ND entry; VPP is silent about it."""
+        """An ARP or ND entry, or another MAC of one; VPP is silent about it."""
         self.tell("add_neighbor", name=name, address=address, mac=mac, static=static)
+
+    def remove_neighbor(self, name: str, address: str) -> None:
+        """VPP is silent about it."""
+        self.tell("remove_neighbor", name=name, address=address)
+
+    def add_neighbors(self, count: int, name: str = "") -> None:
+        """So many more of `scenario.neighbor`, for all interfaces in turn or for one alone."""
+        self.tell("add_neighbors", count=count, name=name)
 
     def create_pair(self, name: str, host_name: str, host: str = "") -> int:
         """An LCP pair, with a new TAP or silently with the interface `host`; that one's index."""
@@ -259,12 +290,14 @@ class Simulator:
         seed: int | None = None,
         interfaces: int = 0,
         pairs: bool = False,
+        addresses: bool = False,
     ) -> None:
         """Begin to configure an `empty` router as vppcfg would: one interface after another.
 
         With a seed the order, and so the indexes, differ.  Returns at once.
         """
-        self.tell("configure", count=interfaces, pairs=pairs, seconds=seconds, seed=seed)
+        specs = {"count": interfaces, "pairs": pairs, "addresses": addresses}
+        self.tell("configure", **specs, seconds=seconds, seed=seed)
 
     def wait_until_configured(self) -> None:
         self.tell("wait")
@@ -325,7 +358,11 @@ class Simulator:
     # The API's side.
 
     def calls(self) -> dict[str, int]:
-        """How often each API message has been received."""
+        """How often each API message has been received.
+
+        `sw_interface_dump` is counted where all interfaces were asked for (or a part of
+        their names), `sw_interface_dump of one` where one was.
+        """
         return dict(self.tell("calls"))
 
     def set_page(self, size: int) -> None:

@@ -1,9 +1,11 @@
 """The simulator's script: one JSON object per line in, one JSON answer per line out.
 
-    {"do": "set_admin", "name": "loop0", "up": false}    ->    {"answer": null}
-    {"do": "delete", "name": "nobody"}                   ->    {"error": "..."}
+    {"do": "set_admin", "name": "loop0", "up": false}    ->    {"answer": null, "at": 4711.5}
+    {"do": "delete", "name": "nobody"}                   ->    {"error": "...", "at": 4711.6}
 
-Every public method of Script is something to do.  Bytes travel as latin-1 text.
+Every public method of Script is something to do.  Bytes travel as latin-1 text.  An answer
+comes after the API's clients were sent what the order changed; `at` is the time.monotonic()
+of that, which is the same for all processes.
 """
 
 import json
@@ -12,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -95,6 +98,12 @@ class Script:
     def add_neighbor(self, name: str, address: str, mac: str, static: bool) -> None:
         self._router.add_neighbor(name, address, mac, static)
 
+    def remove_neighbor(self, name: str, address: str) -> None:
+        self._router.remove_neighbor(name, address)
+
+    def add_neighbors(self, count: int, name: str) -> None:
+        self._router.add_neighbors(count, name)
+
     def create_pair(self, name: str, host_name: str, host: str) -> int:
         return self._router.create_pair(name, host_name, host).host.sw_if_index
 
@@ -116,9 +125,11 @@ class Script:
         domain = BridgeDomain(number, everyone, names[bvi] if bvi else None)
         self._router.bridge_domains.append(domain)
 
-    def configure(self, count: int, pairs: bool, seconds: float, seed: int | None) -> None:
+    def configure(
+        self, count: int, pairs: bool, addresses: bool, seconds: float, seed: int | None
+    ) -> None:
         """Add what is missing of the edge router (or of `count` plain interfaces), one by one."""
-        specs = in_order(plain(count, pairs) if count else EDGE_ROUTER, seed)
+        specs = in_order(plain(count, pairs, addresses) if count else EDGE_ROUTER, seed)
         now = time.monotonic()
         pause = seconds / max(1, len(specs))
         self.to_come.extend((now + n * pause, spec) for n, spec in enumerate(specs, 1))
@@ -219,6 +230,7 @@ class ControlServer:
         self._script = script
         self._inboxes: dict[socket.socket, bytearray] = {}
         self._waiting: list[socket.socket] = []
+        self._answers: list[tuple[socket.socket, dict[str, Any]]] = []
         loop.register(listener, selectors.EVENT_READ, lambda _: self._accept(listener))
 
     def _accept(self, listener: socket.socket) -> None:
@@ -254,15 +266,19 @@ class ControlServer:
                 answer = {"answer": getattr(self._script, what)(**order)}
             except (KeyError, TypeError, ValueError, MemoryError, IndexError) as error:
                 answer = {"error": f"{what}: {error!r}"}
-        self._say(sock, answer)
-
-    def _say(self, sock: socket.socket, answer: dict[str, Any]) -> None:
-        sock.sendall(json.dumps(answer).encode() + b"\n")
+        self._answers.append((sock, answer))
 
     def go_on(self) -> None:
-        """Answer those who wait, once there is nothing to wait for."""
+        """Those who wait have their answer once there is nothing to wait for."""
         if self._waiting and not self._script.to_come:
-            for sock in self._waiting:
-                if sock in self._inboxes:
-                    self._say(sock, {"answer": None})
+            self._answers += [(sock, {"answer": None}) for sock in self._waiting]
             self._waiting.clear()
+
+    def answer(self) -> None:
+        """Say what was done, now that it was told to the API's clients."""
+        answers, self._answers = self._answers, []
+        for sock, answer in answers:
+            if sock in self._inboxes:
+                with suppress(OSError):  # gone; `_read` finds out
+                    answer["at"] = time.monotonic()
+                    sock.sendall(json.dumps(answer).encode() + b"\n")

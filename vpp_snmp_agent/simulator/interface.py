@@ -1,9 +1,9 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface
 
-from .traffic import STILL, Flow, Traffic
+from .traffic import CELLS, STILL, Flow, Traffic
 
 ADMIN_UP, LINK_UP = 1, 2
 ONE_TAG, TWO_TAGS, EXACT_MATCH = 2, 4, 16
@@ -75,10 +75,13 @@ class Interface:
     sub_id: int = 0
     outer: int = 0
     inner: int = 0
-    subs: list["Interface"] = field(default_factory=list)
+    subs: dict["Interface", None] = field(default_factory=dict)  # a set that keeps its order
     bond: "Bond | None" = None  # that it is a member of
+    aggregate: "Bond | None" = None  # that it is itself
+    rates: list[int] = field(default_factory=lambda: [0] * CELLS)  # those of its flow
+    sub_rates: list[int] = field(default_factory=lambda: [0] * CELLS)  # its subs' together
     addresses: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
-    neighbors: list["Neighbor"] = field(default_factory=list)
+    neighbors: dict[bytes, "Neighbor"] = field(default_factory=dict)  # by address, packed
     details: bytes | None = None  # packed, without the header
 
     @property
@@ -133,13 +136,20 @@ class Pair:
     netns: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Neighbor:
     """Whom ARP or ND found behind an interface, or the operator put there."""
 
-    address: IPv4Address | IPv6Address
+    __slots__ = ("address", "details", "mac", "static")
+
+    address: bytes  # 4 octets or 16
     mac: bytes
     static: bool
+    details: bytes | None  # packed, without the header
+
+    @property
+    def is_ipv6(self) -> bool:
+        return len(self.address) == 16
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,7 +50,8 @@ class Process:
         self.hung = False
         self.interval: float = options.update_interval
         release = Release.parse(options.release)
-        specs = plain(options.interfaces, options.pairs) if options.interfaces else EDGE_ROUTER
+        count = options.interfaces
+        specs = plain(count, options.pairs, options.addresses) if count else EDGE_ROUTER
         size = options.segment_size or segment_size(len(specs), options)
         self.router = Router(release, options.threads, size)
         run_dir: Path = options.run_dir
@@ -128,6 +129,7 @@ class Process:
                 self.script.go_on()
                 self.control.go_on()
             self.api.tell()
+            self.control.answer()
             now = time.monotonic()
             if now >= tick:
                 self.router.tick(AT_ONCE)

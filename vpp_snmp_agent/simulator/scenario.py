@@ -1,11 +1,16 @@
 """What the simulated VPPs look like: an ISP's edge router, and plain ones of any size."""
 
 import random
+from ipaddress import IPv4Address
 
 from .interface import Spec
 from .traffic import Traffic
 
 GIGABIT, TEN_GIGABIT, HUNDRED_GIGABIT = 10**6, 10**7, 10**8  # kbit/s
+
+CARRIER_GRADE = 0x64400000  # 100.64.0.0
+PRIVATE, DOCUMENTATION = 0x0A000000, 0x20010DB8 << 96  # 10.0.0.0, 2001:db8::
+LOCAL_MACS = 0x024E00000000  # 02:4e:00:00:00:00
 
 UPLINK = Traffic(rx=42_000, tx=18_500, rx_size=1100, tx_size=420, multicast=2)
 CUSTOMER = Traffic(rx=3_100, tx=7_400, rx_size=380, tx_size=1210, drops=0.4, punt=0.1)
@@ -170,8 +175,11 @@ interfaces:
 """
 
 
-def plain(count: int, pairs: bool) -> tuple[Spec, ...]:
-    """One port of 100 Gb/s and count - 1 sub-interfaces of it, with or without LCP pairs."""
+def plain(count: int, pairs: bool, addresses: bool = False) -> tuple[Spec, ...]:
+    """One port of 100 Gb/s and count - 1 sub-interfaces of it, with or without LCP pairs.
+
+    With `addresses` each sub-interface has one of 100.64.0.0/10.
+    """
     port = "HundredGigabitEthernet1/0/0"
     host = "ice0" if pairs else ""
     flow = Traffic(rx=900, tx=700)
@@ -184,11 +192,28 @@ def plain(count: int, pairs: bool) -> tuple[Spec, ...]:
                 outer=(n - 1) // 4000 + 1,
                 inner=(n - 1) % 4000 + 1,
                 host=f"ice0.{n}" if pairs else "",
+                addresses=(f"{address_of(n)}/30",) if addresses else (),
                 traffic=flow,
             )
             for n in range(1, count)
         ),
     )
+
+
+def address_of(sub_id: int) -> IPv4Address:
+    """The address that a sub-interface of `plain` has, if it has one."""
+    return IPv4Address(CARRIER_GRADE + 4 * sub_id + 1)
+
+
+def neighbor(number: int) -> tuple[bytes, bytes]:
+    """The address and the MAC of one of many neighbours, by its number from 0 on.
+
+    No two are the same; every fourth is IPv6.
+    """
+    mac = (LOCAL_MACS + number).to_bytes(6, "big")
+    if number % 4 == 3:
+        return (DOCUMENTATION + number).to_bytes(16, "big"), mac
+    return (PRIVATE + number).to_bytes(4, "big"), mac
 
 
 def in_order(specs: tuple[Spec, ...], seed: int | None) -> list[Spec]:

@@ -256,11 +256,13 @@ class Vpp(Protocol):
 class Agent(Process):
     """The agent, as its command line starts it."""
 
+    module = "vpp_snmp_agent"  # that is run
+
     def __init__(self, directory: Path, vpp: Vpp, agentx: str, *flags: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "agent.log")
         self._command = [
-            *(sys.executable, "-m", "vpp_snmp_agent", "-a", agentx),
+            *(sys.executable, "-m", self.module, "-a", agentx),
             *("--api-socket", str(vpp.api_socket), "--stats-socket", str(vpp.stats_socket)),
             *("--state-dir", str(directory / "state"), *flags),
         ]

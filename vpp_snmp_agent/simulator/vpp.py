@@ -2,15 +2,22 @@
 
 Indexes are given out as VPP's pools do, the one freed last first.  Every change that VPP
 tells its clients is noted as an event; what VPP keeps silent about is not.
+
+A change costs work for what it touches, however many interfaces there are: the rates of
+the interface, of its subs where it carries nothing any more, and of those that count for it
+(its parent, and the members of a bond) are worked out anew before time passes again.
 """
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_interface
+from itertools import count as count_from
+from itertools import islice
 
 from ..vpp.layout import Kind
 from .counters import Counters
 from .interface import ADMIN_UP, LINK_UP, Bond, BridgeDomain, Interface, Neighbor, Pair, Spec
 from .release import Release
+from .scenario import neighbor
 from .traffic import CELLS, COMBINED, INCLUDED, SIMPLE, Clock, Flow, Traffic
 
 NETNS = "dataplane"
@@ -36,9 +43,11 @@ class Router:
         self._next_tap = release.first_tap
         self._next_vif = 10
         self._events: dict[int, list[int]] = {}
-        self._stale = True  # rates are to be worked out anew
-        self._moving: list[Interface] = []
+        self._stale: dict[Interface, None] = {}  # their rates are to be worked out anew
+        self._moving: dict[Interface, None] = {}
+        self._round: list[Interface] = []  # those moving when `tick` began with the first
         self._cursor = 0
+        self._numbers = count_from()  # of neighbours made by `add_neighbors`
         self.add(Spec("local0", "local", mtu=0, admin=False, link=False))
 
     # Interfaces.
@@ -70,14 +79,14 @@ class Router:
             inner=spec.inner,
         )
         if parent:
-            parent.subs.append(interface)
+            parent.subs[interface] = None
         self.interfaces[index] = interface
         self.names[interface.name] = interface
-        self._stale = True
+        self._stale[interface] = None
         self.counters.create(interface)
         self._tell(index, interface.flags if interface.admin else 0)
         if spec.dev_type == "bond" and not parent:
-            self.bonds[interface.name] = Bond(len(self.bonds), interface)
+            interface.aggregate = self.bonds[interface.name] = Bond(len(self.bonds), interface)
         self._give_addresses(interface, spec)
         if spec.bond:
             self.add_member(spec.bond, interface.name)
@@ -93,6 +102,7 @@ class Router:
             return
         present.mtu[0] = spec.l3_mtu
         present.traffic = spec.traffic
+        self._stale[present] = None
         self._give_addresses(present, spec)
         self.set_admin(present.name, spec.admin)
         if spec.bond and not present.bond:
@@ -128,13 +138,15 @@ class Router:
                 self.remove_member(name, member.name)
             del self.bonds[name]
         if interface.parent:
-            interface.parent.subs.remove(interface)
+            del interface.parent.subs[interface]
+            self._count_for(interface.parent, interface.rates, [0] * CELLS)
+        self._stale.pop(interface, None)
+        self._moving.pop(interface, None)
         del self.interfaces[interface.sw_if_index]
         del self.names[name]
         self._free_indexes.append(interface.sw_if_index)
         self.counters.delete(interface)
         self._tell(interface.sw_if_index, 0, deleted=True)
-        self._stale = True
 
     def changed(self, interface: Interface) -> None:
         """Its row is other than it was."""
@@ -165,18 +177,23 @@ class Router:
     def _after_status(self, interface: Interface, flags: int) -> None:
         self.changed(interface)
         self._tell(interface.sw_if_index, flags)
-        self._stale = True
+        self._carries_otherwise(interface)
         if interface.bond:
             self._bond_link(interface.bond)
+
+    def _carries_otherwise(self, interface: Interface) -> None:
+        self._stale[interface] = None
+        for sub in interface.subs:
+            self._carries_otherwise(sub)
 
     def set_detailed(self, name: str, on: bool) -> None:
         """collect_detailed_interface_stats: the counters by kind of address."""
         self.names[name].detailed = on
-        self._stale = True
+        self._stale[self.names[name]] = None
 
     def set_traffic(self, name: str, traffic: Traffic) -> None:
         self.names[name].traffic = traffic
-        self._stale = True
+        self._stale[self.names[name]] = None
 
     def clear(self) -> None:
         """Zero the counters of every interface there is; rows of deleted ones stay."""
@@ -197,8 +214,32 @@ class Router:
             self.add_neighbor(interface.name, address, mac, static=False)
 
     def add_neighbor(self, name: str, address: str, mac: str, static: bool) -> None:
-        neighbor = Neighbor(ip_address(address), bytes.fromhex(mac.replace(":", "")), static)
-        self.names[name].neighbors.append(neighbor)
+        """A new one, or another MAC of one that is there."""
+        packed = ip_address(address).packed
+        octets = bytes.fromhex(mac.replace(":", ""))
+        self.names[name].neighbors[packed] = Neighbor(packed, octets, static, None)
+
+    def remove_neighbor(self, name: str, address: str) -> None:
+        del self.names[name].neighbors[ip_address(address).packed]
+
+    def add_neighbors(self, count: int, name: str = "") -> None:
+        """So many more of `scenario.neighbor`: one for each interface in turn, or all for one.
+
+        The turn is that of the sw_if_indexes, without local0 and TAPs.
+        """
+        taps = {pair.host for pair in self.pairs if pair}
+        turn = (
+            [self.names[name]]
+            if name
+            else [
+                interface
+                for index, interface in sorted(self.interfaces.items())
+                if index and interface not in taps
+            ]
+        )
+        for number in islice(self._numbers, count):
+            address, mac = neighbor(number)
+            turn[number % len(turn)].neighbors[address] = Neighbor(address, mac, False, None)
 
     # Bonds.
 
@@ -219,6 +260,7 @@ class Router:
         bond, member = self.bonds[bond_name], self.names[name]
         del bond.members[member]
         member.bond = None
+        self._stale[member] = None
         for state in self._lacp_states(bond, member):
             self.segment.remove(state)
         self._bond_link(bond)
@@ -245,7 +287,7 @@ class Router:
         up = bool(bond.active)
         if up != bond.interface.carrier:
             self.set_link(bond.interface.name, up)
-        self._stale = True
+        self._stale |= dict.fromkeys(bond.members)  # each carries its share
 
     # LCP pairs.
 
@@ -310,35 +352,47 @@ class Router:
     # Traffic.
 
     def _work_out_rates(self) -> None:
-        if not self._stale:
-            return
-        self._stale = False
-        now, done = self.clock.now(), dict[Interface, list[int]]()
-        for interface in self._moving:
-            if self.interfaces.get(interface.sw_if_index) is interface:
-                self.counters.write(interface, now)  # it may be still from now on
-        for interface in self.interfaces.values():
-            interface.flow.change(self._rates(interface, done), now)
-        self._moving = [i for i in self.interfaces.values() if i.flow.moving]
-        self._cursor = 0
+        """For what changed, and then for whom that changes: sub, parent, members of a bond."""
+        now = self.clock.now()
+        while self._stale:
+            stale, self._stale = self._stale, {}
+            for interface in stale:
+                rates = self._rates(interface)
+                if rates != interface.rates:
+                    self._move(interface, rates, now)
 
-    def _rates(self, interface: Interface, done: dict[Interface, list[int]]) -> list[int]:
-        if interface in done:
-            return done[interface]
-        rates = [0] * CELLS
-        if interface.carries:
-            rates = interface.traffic.rates()
-            for sub in interface.subs:
-                theirs = self._rates(sub, done)
-                for cell in INCLUDED:
-                    rates[cell] += theirs[cell]
-            if interface.bond and interface in interface.bond.active:
-                whole = self._rates(interface.bond.interface, done)
-                for cell in INCLUDED[1:]:
-                    rates[cell] += whole[cell] // len(interface.bond.active)
-            if interface.detailed:
-                interface.traffic.detail(rates)
-        done[interface] = rates
+    def _move(self, interface: Interface, rates: list[int], now: int) -> None:
+        if interface.flow.moving:
+            self.counters.write(interface, now)  # it may be still from now on
+        interface.flow.change(rates, now)
+        if interface.flow.moving:
+            self._moving[interface] = None
+        else:
+            self._moving.pop(interface, None)
+        if interface.parent:
+            self._count_for(interface.parent, interface.rates, rates)
+        if interface.aggregate:
+            self._stale |= dict.fromkeys(interface.aggregate.members)
+        interface.rates = rates
+
+    def _count_for(self, parent: Interface, before: list[int], after: list[int]) -> None:
+        """A parent counts a sub's traffic as well, which was otherwise before."""
+        for cell in INCLUDED:
+            parent.sub_rates[cell] += after[cell] - before[cell]
+        self._stale[parent] = None
+
+    def _rates(self, interface: Interface) -> list[int]:
+        if not interface.carries:
+            return [0] * CELLS
+        rates = interface.traffic.rates()
+        for cell in INCLUDED:
+            rates[cell] += interface.sub_rates[cell]
+        if interface.bond and interface in interface.bond.active:
+            whole = interface.bond.interface.rates
+            for cell in INCLUDED[1:]:
+                rates[cell] += whole[cell] // len(interface.bond.active)
+        if interface.detailed:
+            interface.traffic.detail(rates)
         return rates
 
     def heartbeat(self) -> None:
@@ -357,12 +411,13 @@ class Router:
         if self.clock.frozen:
             return  # whoever froze it had everything written
         now = self.clock.now()
-        part = self._moving[self._cursor : self._cursor + most]
+        if self._cursor >= len(self._round):
+            self._round, self._cursor = list(self._moving), 0
+        part = self._round[self._cursor : self._cursor + most]
         self._cursor += most
-        if self._cursor >= len(self._moving):
-            self._cursor = 0
         for interface in part:
-            self.counters.write(interface, now)
+            if interface in self._moving:  # its index may be another's by now
+                self.counters.write(interface, now)
 
     def write_all(self) -> int:
         """Write every counter as of now, and say when that is."""
