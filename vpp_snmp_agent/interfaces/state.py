@@ -1,0 +1,448 @@
+"""What outlives a restart: the ifIndex of a name, for ever, and the row it last had.
+
+A key is VPP's name for the interface, or `tap of <phy>` for the TAP of an LCP pair.  All is in
+STATE_DIR/ports.journal, whose lines journal.py describes and a thread of writer.py appends.
+Beside it is ports.lock, which its owner holds locked.
+
+The rules this module keeps:
+
+- An index is given once: never to another name, and never another to a name that is
+  remembered.  It is between 1 and 2147483647.
+- `index_of` knows an index once it is on the disk.  All else is saved minutes later.
+- A directory has one owner.  Who only reads needs no lock, and writes nothing.
+- What cannot be read ends the start.  What is damaged is set aside, and what can be read of it
+  counts.
+"""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, count
+from pathlib import Path
+
+from . import journal, writer
+from .facts import Facts
+from .journal import (
+    JOURNAL,
+    OTHERS,
+    SEEN_BITS,
+    SEEN_MASK,
+    SHARDS,
+    Contents,
+    Port,
+    StateError,
+    shard,
+)
+from .writer import Entry, Opened, Record, Writer
+
+__all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read"]
+
+log = logging.getLogger("vpp-snmp-agent")
+
+LOCK = "ports.lock"
+
+FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw_if_index
+
+SAVE_INTERVAL = 300.0  # seconds between two savings of what may be lost
+FIRST_SAVE_DELAY = 10.0  # seconds: what a first start shows shall not wait that long
+SAVE_SLICE = 100  # entries that the loop hands over at a time
+COMMITTED_SLICE = 250  # keys that `committed` returns at a time
+FORGET_SLICE = 200  # keys of one line
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(directory: str) -> list[Port]:
+    """What is remembered, without owning it.  It writes nothing.  Raises StateError.
+
+    A shown port was last seen when its owner last saved.
+    """
+    path = Path(directory, JOURNAL)
+    try:
+        with _reading(path) as fd:
+            contents = journal.contents_of(path, fd, os.fstat(fd).st_size, lambda: None)
+    except FileNotFoundError:
+        contents = _read_old(Path(directory), int(time.time()))
+    if contents.lost:
+        log.warning("%s: %d damaged lines are left out", path, contents.lost)
+    pairs = zip(contents.packed, contents.facts, strict=True)
+    return list(chain.from_iterable(journal.ports_of(*pair, contents.time) for pair in pairs))
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[int]:
+    """One of our files, open for reading.  Raises FileNotFoundError, StateError."""
+    fd = writer.open_file(path, os.O_RDONLY)
+    try:
+        yield fd
+    except OSError as error:
+        raise writer.explained(path, error) from error
+    finally:
+        os.close(fd)
+
+
+def _read_old(directory: Path, now: int) -> Contents:
+    """What 0.1.0 left; of no file, nothing.  Raises StateError."""
+    path = directory / journal.OLD
+    try:
+        with _reading(path) as fd:
+            text = b"".join(journal.chunks(fd, 0, os.fstat(fd).st_size))
+        contents = journal.contents_of_old(text, now)
+    except FileNotFoundError:
+        return Contents()
+    except ValueError as error:
+        raise StateError(
+            f"{path} is damaged: {error}: restore it, or move it away and every interface gets"
+            " a new ifIndex"
+        ) from error
+    _warn_without_facts(journal.OLD, contents)
+    return contents
+
+
+def _warn_without_facts(name: str, contents: Contents) -> None:
+    keys = contents.without_facts
+    if keys:
+        log.warning(
+            "%s: the last rows of %d interfaces are not valid, the first of %s: they keep their"
+            " ifIndex, and their rows wait for VPP",
+            *(name, len(keys), keys[0]),
+        )
+
+
+# --- opening ------------------------------------------------------------------------------------
+
+
+def _lock(directory: Path) -> int:
+    """The locked lock file, with our pid in it.  Raises OSError, StateError."""
+    path = directory / LOCK
+    try:
+        fd = writer.create_file(path)
+    except FileExistsError:
+        fd = writer.open_file(path, os.O_RDWR)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
+        os.close(fd)
+        owner = f" (pid {pid})" if pid.isdecimal() else ""
+        raise StateError(
+            f"{directory}: in use by another vpp-snmp-agent{owner}: stop it, or set another"
+            " state-dir"
+        ) from None
+    except OSError:
+        os.close(fd)
+        raise
+    with contextlib.suppress(OSError):  # the pid is for people; a full disk has no place for it
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+    return fd
+
+
+def open_journal(directory: Path, now: int, pause: Callable[[], None]) -> Opened:
+    """Read the journal, or make it; mend and compact it.  Raises OSError, StateError."""
+    (directory / writer.NEW).unlink(missing_ok=True)
+    try:
+        fd = writer.open_file(directory / JOURNAL, os.O_RDWR)
+    except FileNotFoundError:
+        contents = _read_old(directory, now)
+        opened = _rewritten(directory, contents, pause)
+        names = sum(map(len, contents.packed))
+        if names:
+            log.info(
+                "%d names and their ifIndex are taken over from %s", names, directory / journal.OLD
+            )
+        return opened
+    try:
+        opened = _mended(directory, fd, now, pause)
+    except BaseException:
+        os.close(fd)
+        raise
+    if opened.fd != fd:
+        os.close(fd)
+    return opened
+
+
+def _mended(directory: Path, fd: int, now: int, pause: Callable[[], None]) -> Opened:
+    """Read a journal; what it became.  Raises OSError, StateError."""
+    path, size = directory / JOURNAL, os.fstat(fd).st_size
+    contents = journal.contents_of(path, fd, size, pause)
+    _warn_without_facts(JOURNAL, contents)
+    if contents.lost:
+        return _set_aside(directory, contents, now, pause)
+    if journal.is_sound(contents.tail):  # it counts, and lacks only its newline
+        writer.write_all(fd, b"\n", size)
+        size += 1
+    elif contents.tail:
+        size -= len(contents.tail)
+        os.ftruncate(fd, size)
+    live = contents.live_octets()
+    if live * 2 < size:
+        try:
+            return _rewritten(directory, contents, pause)
+        except OSError as error:
+            log.warning("%s (it is not compacted)", writer.explained(path, error))
+    return Opened(fd, size, live, contents)
+
+
+def _set_aside(directory: Path, contents: Contents, now: int, pause: Callable[[], None]) -> Opened:
+    """Put what can be read of a damaged journal in its place.  Raises OSError, StateError."""
+    path = directory / JOURNAL
+    name = f"{JOURNAL}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    aside = next(path for path in map(directory.joinpath, names) if not os.path.lexists(path))
+    contents.reserve_lost()
+    try:
+        _restore_lost(contents, _read_old(directory, now))
+    except StateError as error:
+        log.warning("%s", error)  # it was only a second chance
+    opened = _rewritten(directory, contents, pause, aside)
+    log.error(
+        "%s was damaged: %d of its %d lines could not be read; %d names are left, and those that"
+        " were lost get a new ifIndex. The damaged file is kept as %s",
+        *(path, contents.lost, contents.count, sum(map(len, contents.packed)), aside),
+    )
+    return opened
+
+
+def _restore_lost(contents: Contents, old: Contents) -> None:
+    """Restore lost names that 0.1.0 knew."""
+    for packed, facts in zip(old.packed, old.facts, strict=True):
+        for key, value in packed.items():
+            if key not in contents.packed[shard(key)]:
+                with contextlib.suppress(ValueError):  # its ifIndex is another's now
+                    contents.put(key, value, facts.get(key))
+
+
+def _rewritten(
+    directory: Path, contents: Contents, pause: Callable[[], None], aside: Path | None = None
+) -> Opened:
+    """A journal that says this and no more, durably.  Raises OSError."""
+    fd, size = writer.replace(directory, contents.live_lines(pause), aside=aside)
+    try:
+        writer.sync_directory(directory)
+    except BaseException:
+        os.close(fd)
+        raise
+    return Opened(fd, size, size, contents)
+
+
+# --- the state ----------------------------------------------------------------------------------
+
+
+class State:
+    """The remembered names of one state directory, which has this one owner.
+
+    Made by `open`; to be used by one thread.
+    """
+
+    def __init__(
+        self, directory: str, lock: int, opened: Opened, clock: Callable[[], float]
+    ) -> None:
+        self._directory = directory
+        self._lock = lock
+        self._clock = clock
+        self._packed = opened.contents.packed  # by key: ifIndex and seen, of those durable
+        self._facts = opened.contents.facts  # of those that are shown
+        self._given = opened.contents.all_given()
+        self._waiting = journal.shards()  # until they are durable
+        self._dirty: list[set[str]] = [set() for _ in range(SHARDS)]
+        self._saving = SHARDS  # the shard at which a save has arrived; SHARDS: none is under way
+        self._next_save: float | None = None
+        self._exhausted = False
+        self._writer: Writer | None = Writer(Path(directory), opened)
+
+    @classmethod
+    def open(
+        cls, directory: str, *, patiently: bool = False, clock: Callable[[], float] = time.time
+    ) -> "State":
+        """Lock the directory, and read, mend or make its journal.  Raises StateError.
+
+        `patiently`: in a thread beside the loop, which then waits at most a millisecond for the
+        interpreter (a first start's interfaces.json excepted).  `clock` is the time of day.
+        """
+        path = Path(directory)
+        try:
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            lock = _lock(path)
+        except OSError as error:
+            raise writer.explained(path, error) from error
+        try:
+            opened = open_journal(path, _seconds(clock), journal.yielder(patiently))
+        except OSError as error:
+            os.close(lock)
+            raise writer.explained(path / JOURNAL, error) from error
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(directory, lock, opened, clock)
+
+    # --- indexes ----------------------------------------------------------------------------------
+
+    def index_of(self, key: str) -> int | None:
+        """Its ifIndex, once that is durable and `committed` has said so."""
+        value = self._packed[shard(key)].get(key)
+        return None if value is None else value >> SEEN_BITS
+
+    def assign(self, key: str, sw_if_index: int) -> None:
+        """Give it an ifIndex, if it has none; `committed` returns it once that is durable."""
+        at = shard(key)
+        if key in self._packed[at] or key in self._waiting[at]:
+            return
+        index = FIRST + sw_if_index
+        if index > journal.MAX_INDEX or index in self._given:
+            index = self._given.free_from(OTHERS)
+        if index > journal.MAX_INDEX:
+            if not self._exhausted:
+                log.error("no ifIndex is left for %s: it is not shown, nor any other new name", key)
+            self._exhausted = True
+            return
+        self._given.add(index, index)
+        packed = index << SEEN_BITS | _seconds(self._clock)
+        self._waiting[at][key] = packed
+        self._queue([Entry(key, packed, None, True)])
+
+    def fileno(self) -> int:
+        """Readable when a commit ended, well or not."""
+        return self._writer.event if self._writer else -1
+
+    def committed(self) -> list[str]:
+        """The keys whose ifIndex became durable: at most 250, and `fileno` stays readable.
+
+        What cannot be written is logged once and tried again.
+        """
+        thread = self._writer
+        if thread is None:
+            return []
+        if thread.bug:
+            raise thread.bug
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(thread.event)
+        found: list[str] = []
+        while thread.durable and len(found) < COMMITTED_SLICE:
+            key, packed = thread.durable.popleft()
+            at = shard(key)
+            del self._waiting[at][key]
+            self._packed[at][key] = packed
+            found.append(key)
+        if thread.durable:
+            os.eventfd_write(thread.event, 1)
+        return found
+
+    def forget(self, keys: Iterable[str]) -> list[str]:
+        """Forget those that are remembered and not shown; their ifIndex goes to nobody else.
+
+        Returns those forgotten.  It takes 1 us a key: hand it some hundreds at a time.
+        """
+        found = []
+        for key in keys:
+            at = shard(key)
+            if key not in self._facts[at] and self._packed[at].pop(key, None) is not None:
+                self._dirty[at].discard(key)
+                found.append(key)
+        for start in range(0, len(found), FORGET_SLICE):
+            self._queue([{"forget": found[start : start + FORGET_SLICE]}])
+        return found
+
+    # --- rows -------------------------------------------------------------------------------------
+
+    def show(self, key: str, facts: Facts) -> None:
+        """Its row is shown and looks like this.  KeyError: its ifIndex is not durable."""
+        at = shard(key)
+        if key not in self._packed[at]:
+            raise KeyError(key)
+        known = self._facts[at].get(key)
+        if known is not facts and known != facts:
+            self._facts[at][key] = facts
+            self._dirty[at].add(key)
+
+    def hide(self, key: str) -> None:
+        """Its row is not shown any more."""
+        at = shard(key)
+        if self._facts[at].pop(key, None) is not None:
+            index = self._packed[at][key] >> SEEN_BITS
+            self._packed[at][key] = index << SEEN_BITS | _seconds(self._clock)
+            self._dirty[at].add(key)
+
+    def shown(self) -> Iterator[Port]:
+        """Those that are shown; after `open`, those that were shown at the last save."""
+        now = self._clock()
+        for packed, facts in zip(self._packed, self._facts, strict=True):
+            for key in list(facts):
+                if key in facts:  # still
+                    yield Port(packed[key] >> SEEN_BITS, key, now, True, facts[key])
+
+    def ports(self) -> Iterator[Port]:
+        """Everything remembered, in no order; it may change between two of them."""
+        now = self._clock()
+        for packed, facts in zip(self._packed, self._facts, strict=True):
+            yield from journal.ports_of(packed, facts, now)
+
+    # --- saving -----------------------------------------------------------------------------------
+
+    def save_some(self, now: float) -> None:
+        """Every 300 s, hand the writer what changed, a slice a call; `now` is any clock's.
+
+        The first time after 10 s.  While the disk cannot be written nothing is handed over, so
+        that it does not pile up.
+        """
+        if self._writer is None or self._writer.failures:
+            return
+        if self._next_save is None:
+            self._next_save = now + FIRST_SAVE_DELAY
+        if self._saving == SHARDS:
+            if now < self._next_save:
+                return
+            self._next_save = now + SAVE_INTERVAL
+            self._saving = 0
+        records: list[Record] = []
+        while self._saving < SHARDS and len(records) < SAVE_SLICE:
+            records += self._dirty_entries(self._saving)
+            self._saving += 1
+        if records:
+            self._queue([{"time": _seconds(self._clock)}, *records])
+
+    def _dirty_entries(self, at: int) -> list[Entry]:
+        if not self._dirty[at]:
+            return []
+        keys, self._dirty[at] = self._dirty[at], set()
+        packed, facts, seconds = self._packed[at], self._facts[at], _seconds(self._clock)
+        found = []
+        for key in keys:
+            fact, value = facts.get(key), packed[key]
+            if fact is not None:
+                value = value & ~SEEN_MASK | seconds
+            found.append(Entry(key, value, fact, False))
+        return found
+
+    def close(self) -> None:
+        """Save all, and release the directory.  It waits for the disk, and logs if that fails."""
+        if self._writer is None:
+            return
+        thread, self._writer = self._writer, None
+        for at in range(SHARDS):
+            entries = self._dirty_entries(at)
+            if entries:
+                thread.queue.put([*entries])
+        if any(self._facts):
+            thread.queue.put([{"time": _seconds(self._clock)}])
+        thread.queue.put(None)
+        thread.thread.join()
+        os.close(thread.event)
+        os.close(self._lock)
+        if thread.bug:
+            raise thread.bug
+
+    def _queue(self, records: list[Record]) -> None:
+        if self._writer:
+            self._writer.queue.put(records)
+
+
+def _seconds(clock: Callable[[], float]) -> int:
+    return min(max(int(clock()), 0), SEEN_MASK)
