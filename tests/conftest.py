@@ -5,14 +5,26 @@ import select
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import Snmpd, until
 from vpp_snmp_agent.vpp import feed
-from vpp_snmp_agent.vpp.inventory import Interface, Inventory
+from vpp_snmp_agent.vpp.records import (
+    INTERFACES,
+    Addresses,
+    Bond,
+    BridgeDomain,
+    Changes,
+    Complete,
+    Interface,
+    LacpPort,
+    LcpPair,
+    Neighbor,
+    NeighborChanges,
+)
 
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -45,8 +57,62 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
         yield running
 
 
+class Reported:
+    """What a reporter has reported so far, by key: each change applied in its order."""
+
+    def __init__(self) -> None:
+        self.interfaces: dict[int, Interface] = {}
+        self.pairs: dict[int, LcpPair] = {}
+        self.bonds: dict[int, Bond] = {}
+        self.lacp_ports: dict[int, LacpPort] = {}
+        self.bridge_domains: dict[int, BridgeDomain] = {}
+        self.addresses: dict[int, Addresses] = {}
+        self.neighbors: dict[tuple[int, bytes], Neighbor] = {}
+        self.complete: set[str] = set()
+
+    def _of(self, kind: type[Any]) -> dict[int, Any]:
+        kinds: dict[type[Any], dict[int, Any]] = {
+            Interface: self.interfaces,
+            LcpPair: self.pairs,
+            Bond: self.bonds,
+            LacpPort: self.lacp_ports,
+            BridgeDomain: self.bridge_domains,
+            Addresses: self.addresses,
+        }
+        return kinds[kind]
+
+    def apply(self, news: feed.News) -> None:
+        """A change; what is gone must have been there."""
+        match news:
+            case feed.Present():
+                self.__init__()  # type: ignore[misc]
+            case Changes(reported, gone):
+                for kind, key in gone:
+                    del self._of(kind)[key]
+                for record in reported:
+                    self._of(type(record))[record.key] = record
+            case NeighborChanges(reported=neighbors, gone=gone_neighbors):
+                for of_interface in gone_neighbors:
+                    del self.neighbors[of_interface]
+                for each in neighbors:
+                    self.neighbors[each.sw_if_index, each.address] = each
+            case Complete(what):
+                self.complete.add(what)
+
+    def named(self, name: str) -> Interface | None:
+        """An interface by VPP's name for it."""
+        found = (each for each in self.interfaces.values() if each.interface_name == name)
+        return next(found, None)
+
+    def interface(self, name: str) -> Interface:
+        """The same of one that must be there."""
+        found = self.named(name)
+        assert found is not None, name
+        return found
+
+
 class Listener:
-    """A feed, and all the news that it has brought."""
+    """A feed, all the news that it has brought, and what they add up to."""
 
     def __init__(
         self,
@@ -62,9 +128,10 @@ class Listener:
             "api_dir": str(vpp.api_dir),
         } | settings
         self.feed = feed.Feed(
-            feed.Settings(period=period, addresses=addresses, neighbors=neighbors, **paths)
+            feed.ReporterSettings(period=period, addresses=addresses, neighbors=neighbors, **paths)
         )
         self.news: list[feed.News] = []
+        self.reported = Reported()
 
     def __enter__(self) -> "Listener":
         return self
@@ -75,16 +142,19 @@ class Listener:
 
     def _forget(self, count: int) -> None:
         for each in self.news[:count]:
-            if isinstance(each, feed.Segment):
+            if isinstance(each, feed.SegmentReceived):
                 os.close(each.descriptor)
         del self.news[:count]
 
     def pump(self) -> None:
-        """Take what comes within a moment."""
-        self.news += self.feed.check(time.monotonic())
+        """Take one message, if it comes within a moment."""
+        came = list(self.feed.check(time.monotonic()))
         fd = self.feed.fileno()
         if fd >= 0 and select.select([fd], [], [], 0.02)[0]:
-            self.news += self.feed.receive(time.monotonic())
+            came += self.feed.receive(time.monotonic())
+        for each in came:
+            self.reported.apply(each)
+        self.news += came
 
     def all(self, kind: type[N]) -> list[N]:
         """The news of one kind, oldest first."""
@@ -109,19 +179,34 @@ class Listener:
         self.news.pop(0)
         return wanted
 
+    def wait_until(self, condition: Callable[[Reported], object]) -> Reported:
+        """Once what is reported is as wanted; it is asked after each message."""
 
-def named(inventory: Inventory, name: str) -> Interface | None:
-    """An interface by VPP's name for it."""
-    return next(
-        (each for each in inventory.interfaces.values() if each.interface_name == name), None
-    )
+        def is_so() -> bool:
+            if not condition(self.reported):
+                self.pump()
+            return bool(condition(self.reported))
+
+        until("it is reported", is_so)
+        return self.reported
+
+    def wait_complete(self, what: str = INTERFACES) -> Reported:
+        """Once everything of a sort has been reported; what came before is forgotten."""
+        self.wait_until(lambda reported: what in reported.complete)
+        self._forget(len(self.news))
+        return self.reported
 
 
-def link(name: str, up: bool) -> Callable[[Inventory], bool]:
-    """Whether an inventory tells of an interface's link as up, or down."""
+def named(name: str) -> Callable[[Reported], Interface | None]:
+    """An interface by VPP's name for it, in what is reported."""
+    return lambda reported: reported.named(name)
 
-    def is_so(inventory: Inventory) -> bool:
-        interface = named(inventory, name)
+
+def link(name: str, up: bool) -> Callable[[Reported], bool]:
+    """Whether an interface's link is reported as up, or down."""
+
+    def is_so(reported: Reported) -> bool:
+        interface = reported.named(name)
         return interface is not None and interface.link_up == up
 
     return is_so

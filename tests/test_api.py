@@ -4,34 +4,40 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from vpp_papi import vpp_serializer
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import api, feed
-from vpp_snmp_agent.vpp.inventory import Inventory
+from vpp_snmp_agent.vpp.records import Addresses, Interface
 
-from .conftest import Listener, named
+from .conftest import Listener
 
 
 @pytest.fixture
-def client(vpp: Simulator) -> Iterator[api.Client]:
-    """One that is connected; nothing of it goes on after the test."""
+def client(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[api.Client]:
+    """One that is connected."""
+    monkeypatch.setattr(vpp_serializer.String, "unpack", vpp_serializer.String.unpack)
+    api.decode_any_text()
     client = api.Client(str(vpp.api_socket), "")
     client.connect("a test")
     yield client
     client.disconnect()
-    # What ended vpp_papi's receive thread went through a queue, which has a thread as well.
-    client.transport.sque.close()
-    client.transport.sque.join_thread()
+
+
+def index_of(vpp: Simulator, name: str) -> int:
+    return int(vpp.interfaces()[name]["sw_if_index"])
+
+
+# --- dumps ------------------------------------------------------------------------------------
 
 
 def test_a_dump_makes_new_records_of_what_changed_alone(vpp: Simulator, client: api.Client) -> None:
     asked = api.Vpp(client)
     first = asked.interfaces()
-    changed = vpp.interfaces()["GigabitEthernet5/0/0"]["sw_if_index"]
+    changed = index_of(vpp, "GigabitEthernet5/0/0")
     vpp.set_link("GigabitEthernet5/0/0", False)
     second = asked.interfaces()
     new = {index for index in second if second[index] is not first[index]}
@@ -40,30 +46,144 @@ def test_a_dump_makes_new_records_of_what_changed_alone(vpp: Simulator, client: 
     assert len(new) < len(second) == len(first)
 
 
-def test_a_paged_dump_is_read_to_its_end(vpp: Simulator) -> None:
+@pytest.mark.parametrize("kind", ["interfaces", "pairs", "lacp_ports", "bridge_domains"])
+def test_what_did_not_change_is_not_decoded_again(
+    vpp: Simulator, client: api.Client, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+    ask = getattr(api.Vpp(client), kind)
+    first = ask()
+    assert first
+    decoded: list[bytes] = []
+
+    def decode(message: bytes) -> object:
+        decoded.append(message)
+        return api.Client.decode(client, message)
+
+    monkeypatch.setattr(client, "decode", decode)
+    second = ask()
+    assert [id(each) for each in second.values()] == [id(each) for each in first.values()]
+    assert len(decoded) == (kind == "pairs")  # whose reply carries the cursor
+
+
+def test_one_interface_is_asked_for_and_the_next_dump_knows_it(
+    vpp: Simulator, client: api.Client
+) -> None:
+    asked = api.Vpp(client)
+    first = asked.interfaces()
+    loop, ethernet = index_of(vpp, "loop0"), index_of(vpp, "GigabitEthernet6/0/0")
+    vpp.set_mtu("loop0", 1234)
+    some = asked.interfaces_named([loop, ethernet, 4711])
+    assert some.keys() == {loop, ethernet}
+    assert some[loop].mtu == 1234
+    assert some[ethernet] is first[ethernet]
+    assert asked.interfaces()[loop] is some[loop]
+
+
+def test_a_deleted_interface_is_in_no_dump(vpp: Simulator, client: api.Client) -> None:
+    asked = api.Vpp(client)
+    index = vpp.add_loopback("loop7")
+    assert asked.interfaces()[index].interface_name == "loop7"
+    vpp.delete("loop7")
+    assert index not in asked.interfaces()
+    assert asked.interfaces_named([index]) == {}
+
+
+def test_more_interfaces_are_asked_for_than_one_request_holds(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", interfaces=200) as vpp:
+        client = api.Client(str(vpp.api_socket), "")
+        client.connect("a test")
+        asked = range(1, 151)
+        assert api.Vpp(client).interfaces_named(asked).keys() == set(asked)
+        assert vpp.calls()["sw_interface_dump of one"] == len(asked)
+        assert vpp.calls()["control_ping"] == 3
+        client.disconnect()
+
+
+def test_events_that_come_during_a_dump_are_noted(vpp: Simulator, client: api.Client) -> None:
+    asked = api.Vpp(client)
+    asked.want_events()
+    vpp.set_admin("loop0", False)
+    asked.interfaces()
+    vpp.set_link("TenGigabitEthernet1/0/2", False)
+
+    def noted() -> bool:
+        client.collect_events()
+        return len(client.events) == 2
+
+    until("both events", noted)
+    assert client.events == {index_of(vpp, "loop0"), index_of(vpp, "TenGigabitEthernet1/0/2")}
+
+
+def test_a_paged_dump_is_read_to_its_end(vpp: Simulator, client: api.Client) -> None:
     vpp.set_page(3)
-    with Listener(vpp) as listener:
-        assert len(listener.wait(Inventory).pairs) == 16
+    assert len(api.Vpp(client).pairs()) == 16
     assert vpp.calls()["lcp_itf_pair_get"] == 6
+
+
+def test_several_interfaces_are_asked_for_addresses_together(
+    vpp: Simulator, client: api.Client
+) -> None:
+    vpp.set_addresses("loop0", "192.0.2.9/32", "2001:db8::9/127", "192.0.2.8/31")
+    loop, ethernet = index_of(vpp, "loop0"), index_of(vpp, "GigabitEthernet6/0/0")
+    assert api.Vpp(client).addresses([ethernet, loop]) == [
+        Addresses(ethernet, ()),
+        Addresses(
+            loop,
+            (
+                (bytes([192, 0, 2, 9]), 32),
+                (bytes([192, 0, 2, 8]), 31),
+                (bytes.fromhex("20010db8000000000000000000000009"), 127),
+            ),
+        ),
+    ]
+    assert vpp.calls()["control_ping"] == 1
+
+
+def test_neighbours_are_the_same_whoever_decodes_them(
+    vpp: Simulator, client: api.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+    vpp.add_neighbor("loop0", "fe80::7", "02:00:00:00:00:08", static=True)
+    ours = list(api.Vpp(client).neighbors())
+    monkeypatch.setattr(api, "NEIGHBOR_DETAILS", "ip_neighbor_details_4711abcd")
+    assert list(api.Vpp(client).neighbors()) == ours
+    loop = index_of(vpp, "loop0")
+    assert (loop, bytes([192, 0, 2, 7]), 0x020000000007) in ours
+    address = bytes.fromhex("fe800000000000000000000000000007")
+    assert (loop, address, 1 << 48 | 0x020000000008) in ours
+
+
+def test_octets_that_come_from_vpp_are_news_of_it(vpp: Simulator) -> None:
+    received = []
+    client = api.Client(str(vpp.api_socket), "", received=lambda: received.append(1))
+    client.connect("a test")
+    before = len(received)
+    api.Vpp(client).ping()
+    assert len(received) > before > 0
+    client.disconnect()
+
+
+# --- releases ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("absent", [["lcp"], ["lacp"], ["bond"], ["l2"], ["lcp", "lacp", "bond"]])
 def test_a_plugin_that_is_off_is_not_asked(tmp_path: Path, absent: list[str]) -> None:
     with Simulator(tmp_path / "vpp", without=absent) as vpp, Listener(vpp) as listener:
-        told = listener.wait(Inventory)
-        assert bool(told.pairs) == ("lcp" not in absent)
-        assert bool(told.bonds) == ("bond" not in absent)
+        reported = listener.wait_complete()
+        assert bool(reported.pairs) == ("lcp" not in absent)
+        assert bool(reported.bonds) == ("bond" not in absent)
+        assert bool(reported.lacp_ports) == (not {"bond", "lacp"} & set(absent))
 
 
 @pytest.mark.parametrize("release", ["22.02", "22.06", "23.02", "24.02", "24.06", "25.10", "26.06"])
 def test_every_release_is_understood(tmp_path: Path, release: str) -> None:
     with Simulator(tmp_path / "vpp", release=release) as vpp, Listener(vpp) as listener:
         assert listener.wait(feed.Present).identity.version.startswith(release)
-        told = listener.wait(Inventory)
-        assert len(told.interfaces) == 35
-        assert len(told.pairs) == 16
-        ethernet = named(told, "GigabitEthernet5/0/0")
-        assert ethernet is not None
+        reported = listener.wait_complete()
+        assert len(reported.interfaces) == 35
+        assert len(reported.pairs) == 16
+        ethernet = reported.interface("GigabitEthernet5/0/0")
         assert ethernet.l2_address == bytes.fromhex("6805ca324610")
         assert (ethernet.link_speed, ethernet.mtu) == (10**6, 9000)
 
@@ -72,10 +192,8 @@ def test_a_tag_of_any_octets_breaks_nothing(vpp: Simulator) -> None:
     vpp.set_tag("loop0", "Zürich".encode())
     vpp.set_tag("BondEthernet0", b"\xff\xfe broken")
     with Listener(vpp) as listener:
-        told = listener.wait(Inventory)
-        loop, bond = named(told, "loop0"), named(told, "BondEthernet0")
-        assert loop is not None
-        assert bond is not None
+        reported = listener.wait_complete()
+        loop, bond = reported.interface("loop0"), reported.interface("BondEthernet0")
         assert loop.tag == "Zürich"
         assert bond.tag == "\ufffd\ufffd broken"
 
@@ -90,30 +208,146 @@ def test_before_24_06_the_directory_of_api_files_is_asked_for(tmp_path: Path) ->
         assert "nowhere" in reason
 
 
+def test_only_the_definitions_in_use_are_kept(client: api.Client) -> None:
+    assert "sw_interface_details" in client.messages
+    assert {name for name in client.messages if name in api.MESSAGES} == api.MESSAGES
+    module = {"messages": [["show_version"], ["cli"]], "services": {"cli": {}}, "types": [["t"]]}
+    assert api._restricted(module) == {
+        "messages": [["show_version"]],
+        "services": {},
+        "types": [["t"]],
+    }
+
+
+# --- what no VPP sends ------------------------------------------------------------------------
+
+
+def test_a_message_that_vpp_defines_and_does_not_have_is_missed(client: api.Client) -> None:
+    del client.transport.message_table["sw_interface_details_6c221fc7"]
+    with pytest.raises(api.VPPUnavailable, match="sw_interface_details_6c221fc7"):
+        api.Vpp(client).interfaces()
+
+
 def test_a_message_longer_than_any_is_refused_before_there_is_room_for_it(tmp_path: Path) -> None:
     path = tmp_path / "api.sock"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen(4)
         server.settimeout(10)
-        settings = feed.Settings(str(path), str(tmp_path / "stats.sock"), str(tmp_path), 30)
+        settings = feed.ReporterSettings(str(path), str(tmp_path / "stats.sock"), str(tmp_path), 30)
         source = feed.Feed(settings)
         assert not list(source.check(1e9))
         server.accept()[0].close()  # it only looks who is there
         vpp, _ = server.accept()
         vpp.sendall(struct.pack(">QII", 0, 2**32 - 1, 0))
-        told: list[feed.News] = []
+        news: list[feed.News] = []
 
         def failed() -> bool:
-            told.extend(source.receive(1e9))
-            return any(isinstance(each, feed.Failed) for each in told)
+            news.extend(source.receive(1e9))
+            return any(isinstance(each, feed.Failed) for each in news)
 
         until("it is refused", failed)
-        assert told[-1] == feed.Failed("VPP announces a message of 4294967295 octets")
+        assert news[-1] == feed.Failed("VPP announces a message of 4294967295 octets")
         vpp.close()
         source.close()
 
 
-def test_a_sw_if_index_that_no_vpp_gives_is_refused() -> None:
+@pytest.fixture
+def pretended(client: api.Client) -> Iterator[socket.socket]:
+    """The other end of the client's socket, which is no VPP's any more."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    real, client.transport.socket = client.transport.socket, theirs
+    with ours, theirs:
+        yield ours
+    client.transport.socket = real
+
+
+def framed(message: bytes) -> bytes:
+    """As on the wire."""
+    return struct.pack(">QII", 0, len(message), 0) + message
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"", "a message of 0 octets"),
+        (b"\1", "a message of 1 octets"),
+        (b"\xff\xff" + bytes(40), "the unknown id 65535"),
+        (bytes(20), "the unknown id 0"),
+    ],
+)
+def test_a_message_that_is_none_is_refused(
+    client: api.Client, pretended: socket.socket, message: bytes, reason: str
+) -> None:
+    pretended.sendall(framed(message))
+    with pytest.raises(api.VPPUnavailable, match=reason):
+        client.collect_events()
+    pretended.sendall(framed(message))
+    with pytest.raises(api.VPPUnavailable, match=reason):
+        list(client.dump("sw_interface_dump", {"sw_if_index": 3}))
+
+
+def test_an_event_of_an_index_that_no_vpp_gives_is_refused(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    number = client.transport.get_msg_index("sw_interface_event_2d3d95a7")
+    pretended.sendall(framed(struct.pack(">HIIII?", number, 1, 2, 2**31, 3, False)))
     with pytest.raises(api.VPPUnavailable, match="sw_if_index 2147483648"):
-        api.in_short(SimpleNamespace(sw_if_index=2**31))
+        client.collect_events()
+
+
+def test_an_interface_of_an_index_that_no_vpp_gives_is_refused(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    number = client.transport.get_msg_index("sw_interface_details_6c221fc7")
+    details = struct.pack(">HII", number, client.get_context() + 1, 2**31) + bytes(400)
+    pretended.sendall(framed(details))
+    with pytest.raises(api.VPPUnavailable, match="sw_if_index 2147483648"):
+        api.Vpp(client).interfaces()
+
+
+def test_an_answer_to_another_question_is_none_to_this(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    context = client.get_context() + 1
+    details = client.transport.get_msg_index("sw_interface_details_6c221fc7")
+    ping = client.transport.get_msg_index("control_ping_reply_f6b0b8ca")
+    for number, of in ((details, 99_999), (ping, 99_999), (ping, context)):
+        pretended.sendall(framed(struct.pack(">HIiII", number, of, 0, 1, 2)))
+    assert list(client.dump("sw_interface_dump", {"sw_if_index": 3})) == []
+
+
+def test_messages_are_read_however_they_are_cut(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    number = client.transport.get_msg_index("sw_interface_event_2d3d95a7")
+    events = b"".join(
+        framed(struct.pack(">HIIII?", number, 1, 2, index, 3, False)) for index in range(5, 25)
+    )
+    for at in range(0, len(events), 7):
+        pretended.sendall(events[at : at + 7])
+        client.collect_events()
+        whole = min(at + 7, len(events)) // (len(events) // 20)
+        assert client.events == set(range(5, 5 + whole))
+
+
+def test_a_vpp_that_hangs_up_is_gone(client: api.Client, pretended: socket.socket) -> None:
+    pretended.close()
+    with pytest.raises(api.VPPGone):
+        client.collect_events()
+    with pytest.raises(api.VPPGone):
+        api.Vpp(client).interfaces()
+
+
+def test_a_truncated_record_is_refused(client: api.Client, pretended: socket.socket) -> None:
+    number = client.transport.get_msg_index(api.NEIGHBOR_DETAILS)
+    pretended.sendall(framed(struct.pack(">HI", number, client.get_context() + 1) + bytes(30)))
+    with pytest.raises(struct.error):
+        list(api.Vpp(client).neighbors())
+
+
+def test_speed_that_vpp_does_not_know_is_none(vpp: Simulator, client: api.Client) -> None:
+    vpp.set_speed("GigabitEthernet5/0/0", 0xFFFFFFFF)
+    found = api.Vpp(client).interfaces()[index_of(vpp, "GigabitEthernet5/0/0")]
+    assert isinstance(found, Interface)
+    assert found.link_speed == 0

@@ -63,6 +63,29 @@ def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> No
     assert counters.discontinuity is None
 
 
+def test_what_vpp_drops_is_discarded_only_if_the_operator_wants_it(
+    writer: Writer, put: Set
+) -> None:
+    sources = CounterSet(Segment(writer.fd))
+    counters = InterfaceCounters(sources, INDEX, NAME)
+    for name, value in (("rx-no-buf", 20), ("rx-miss", 300), ("drops", 1000)):
+        put(name, value)
+    assert counters.in_discards == 320
+    sources.counts_drops = True
+    assert counters.in_discards == 1320
+    assert together(counters)["in_discards"] == 1320
+
+
+def test_counters_know_whose_they_are(writer: Writer) -> None:
+    sources, other = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
+    counters, none = InterfaceCounters(sources, INDEX, NAME), InterfaceCounters(None, INDEX, NAME)
+    assert (counters.has_source, none.has_source) == (True, False)
+    assert counters.are_of(sources, INDEX)
+    assert not counters.are_of(sources, INDEX + 1)
+    assert not counters.are_of(other, INDEX)
+    assert none.are_of(None, INDEX)
+
+
 def test_unicast_never_goes_below_zero_nor_backwards(counters: InterfaceCounters, put: Set) -> None:
     put("rx", 5, 500)
     put("rx-multicast", 6, 600)
@@ -112,8 +135,8 @@ def test_while_the_segment_is_locked_the_last_reading_stands(
     assert counters.in_unicast is None
     writer.hold(False)
     assert counters.in_octets == 6000
-    told: int | None = counters.out_octets
-    assert told == 0
+    octets: int | None = counters.out_octets
+    assert octets == 0
     assert counters.discontinuity is None
 
 
@@ -123,12 +146,12 @@ def test_the_total_is_read_before_what_is_taken_off_it(
     order: list[str] = []
     put("rx", 10, 1000)
     for source in counters._sources:
-        monkeypatch.setattr(type(source), "read", _told(order), raising=True)
+        monkeypatch.setattr(type(source), "read", _noting(order), raising=True)
     assert counters.in_unicast is None
     assert order == ["/if/rx", "/if/rx-multicast", "/if/rx-broadcast"]
 
 
-def _told(order: list[str]) -> Callable[[object, int], int]:
+def _noting(order: list[str]) -> Callable[[object, int], int]:
     def read(counter: object, sw_if_index: int) -> int:
         order.append(counter._name.decode())  # type: ignore[attr-defined]
         raise SegmentUnavailable("for the order's sake")
@@ -248,11 +271,12 @@ def together(counters: InterfaceCounters) -> dict[str, int]:
 
 
 def test_readings_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
-    one_by_one = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
-    at_once = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    sources = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
+    one_by_one, at_once = (InterfaceCounters(each, INDEX, NAME) for each in sources)
     for base, counts_drops in ((3, False), (5000, True), (5001, False)):
         fill(put, base)
-        one_by_one.counts_drops = at_once.counts_drops = counts_drops
+        for each in sources:
+            each.counts_drops = counts_drops
         expected = {name: getattr(one_by_one, name) for name in READINGS}
         assert None not in expected.values()
         assert together(at_once) == expected

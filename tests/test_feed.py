@@ -1,4 +1,4 @@
-"""vpp/feed.py: a VPP that comes, goes, hangs and is replaced, as the loop is told of it."""
+"""vpp/feed.py: a VPP that comes, goes, hangs and is replaced, as the loop learns of it."""
 
 import contextlib
 import errno
@@ -13,10 +13,18 @@ import pytest
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed
-from vpp_snmp_agent.vpp.inventory import Inventory, Mapped
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    INTERFACES,
+    NEIGHBORS,
+    Changes,
+    Complete,
+    Mapped,
+    NeighborChanges,
+)
 from vpp_snmp_agent.vpp.stats import Segment
 
-from .conftest import Listener
+from .conftest import Listener, link
 
 ROWS = 35  # of the edge router, TAPs and local0 included
 
@@ -32,19 +40,21 @@ def children() -> set[int]:
     return found
 
 
-def test_a_vpp_that_is_there_is_told_whole(vpp: Simulator) -> None:
+def test_a_vpp_that_is_there_is_reported_whole(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
         present = listener.wait(feed.Present)
         assert (present.identity.version, present.identity.vpe_pid) == ("26.06-release", vpp.pid)
-        segment = listener.wait(feed.Segment)
+        segment = listener.wait(feed.SegmentReceived)
         assert Segment(segment.descriptor).scalar("/sys/num_worker_threads") == 2
         os.close(segment.descriptor)
-        told = listener.wait(Inventory)
-        assert told.identity == present.identity
-        assert len(told.interfaces) == ROWS
-        assert {each.host_if_name for each in told.pairs.values()} >= {"bond0.105", "loop0"}
-        bond = next(iter(told.bonds.values()))
-        assert len(bond.active) == bond.active_members == 2
+        reported = listener.wait_complete()
+        assert len(reported.interfaces) == ROWS
+        assert {each.host_if_name for each in reported.pairs.values()} >= {"bond0.105", "loop0"}
+        (bond,) = reported.bonds.values()
+        assert bond.mode == 5
+        assert reported.lacp_ports.keys() == set(bond.members)
+        names = [reported.interfaces[each].interface_name for each in bond.members]
+        assert names == ["TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="only Python 3.11 leaves it out")
@@ -63,24 +73,24 @@ def test_a_vpp_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
         assert listener.wait(feed.Away).errno == errno.ENOENT
         with vpp:
             listener.wait(feed.Present)
-            listener.wait(Inventory)
+            listener.wait_complete()
 
 
 def test_a_vpp_that_stops_is_away_at_once_and_found_again(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
         before = listener.wait(feed.Present).identity
-        listener.wait(Inventory)
+        listener.wait_complete()
         vpp.stop()
         listener.wait(feed.Away)
         assert listener.wait(feed.Away).errno == errno.ENOENT
         vpp.start()
         assert listener.wait(feed.Present).identity.vpe_pid != before.vpe_pid
-        listener.wait(Inventory)
+        listener.wait_complete()
 
 
 def test_a_vpp_that_crashes_leaves_its_socket_and_is_away(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         vpp.kill()
         listener.wait(feed.Away)
         assert listener.wait(feed.Away).errno == errno.ECONNREFUSED
@@ -88,50 +98,64 @@ def test_a_vpp_that_crashes_leaves_its_socket_and_is_away(vpp: Simulator) -> Non
 
 def test_a_vpp_of_another_release_gets_a_process_of_its_own(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         first = children()
         vpp.restart(release="22.02")
         assert listener.wait(feed.Present).identity.version.startswith("22.02")
-        assert len(listener.wait(Inventory).pairs) == 16
+        assert len(listener.wait_complete().pairs) == 16
         assert len(children()) == 1
         assert children().isdisjoint(first)
 
 
-def test_a_vpp_that_hangs_is_told_once_and_goes_on_over_the_same_connection(
+def test_a_vpp_that_hangs_is_reported_once_and_goes_on_over_the_same_connection(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "SILENCE", 1.5)
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.5)
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         child = children()
         vpp.hang()
         listener.wait(feed.Hung)
         vpp.set_link("TenGigabitEthernet1/0/2", False)
         vpp.resume()
         listener.wait(feed.Answering)
-        told = listener.wait(Inventory)
+        listener.wait_until(link("TenGigabitEthernet1/0/2", False))
         assert not listener.all(feed.Hung)
-        down = {each.interface_name for each in told.interfaces.values() if not each.link_up}
-        assert "TenGigabitEthernet1/0/2" in down
         assert children() == child
 
 
-def test_a_vpp_that_hangs_from_the_start_is_told(
+def test_a_vpp_that_has_nothing_to_report_does_not_hang(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "SILENCE", 1.0)
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 2.0)
+    with Listener(vpp, period=3600) as listener:
+        listener.wait_complete()
+        before = vpp.calls()["control_ping"]
+
+        def asked_often() -> bool:
+            listener.pump()
+            return vpp.calls()["control_ping"] >= before + 4
+
+        until("it is asked four times, a second apart", asked_often)
+        assert not listener.news
+
+
+def test_a_vpp_that_hangs_from_the_start_is_reported(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     vpp.hang()
     with Listener(vpp) as listener:
         listener.wait(feed.Hung)
         vpp.resume()
         listener.wait(feed.Present)
-        listener.wait(Inventory)
+        listener.wait_complete()
 
 
 def test_a_hung_vpp_that_is_killed_is_away(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "SILENCE", 1.0)
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         vpp.hang()
         listener.wait(feed.Hung)
         vpp.kill()
@@ -141,9 +165,9 @@ def test_a_hung_vpp_that_is_killed_is_away(vpp: Simulator, monkeypatch: pytest.M
 def test_another_vpp_in_a_hung_ones_place_is_taken_for_what_it_is(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "SILENCE", 1.0)
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         os.kill(vpp.pid, signal.SIGSTOP)
         listener.wait(feed.Hung)
         with Simulator(vpp.run_dir, release="25.10") as other:
@@ -152,30 +176,32 @@ def test_another_vpp_in_a_hung_ones_place_is_taken_for_what_it_is(
 
 
 def test_patience_with_a_silent_vpp_ends(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "SILENCE", 1.0)
-    monkeypatch.setattr(feed, "PATIENCE", 2.0)
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
+    monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         child = children()
         vpp.hang()
-        listener.wait(feed.Hung)
+        since = listener.wait(feed.Hung).since
 
         def replaced() -> bool:
             listener.pump()
             return bool(children() - child)
 
         until("a new connection is tried", replaced)
+        assert listener.wait(feed.Hung).since == since
         vpp.resume()
         listener.wait(feed.Present)
 
 
-def test_a_reporter_that_is_killed_is_told_of_and_replaced(vpp: Simulator) -> None:
+def test_a_reporter_that_is_killed_is_news_and_replaced(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         (child,) = children()
         os.kill(child, signal.SIGKILL)
         assert "ended unexpectedly" in listener.wait(feed.Failed).reason
-        listener.wait(Inventory)
+        listener.wait(feed.Present)
+        listener.wait_complete()
         assert not listener.all(feed.Away)  # VPP itself was there all the time
 
 
@@ -192,13 +218,13 @@ def test_a_reporter_that_fails_starts_anew_after_ever_longer_pauses(
 def test_nothing_is_left_behind(vpp: Simulator) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         assert len(children()) == 1
     assert not children()
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
-def test_where_no_process_can_be_had_it_is_told_and_tried_again(
+def test_without_a_process_that_is_news_and_tried_again(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -211,10 +237,43 @@ def test_where_no_process_can_be_had_it_is_told_and_tried_again(
             reason = listener.wait(feed.Failed).reason
             assert reason == "no process to ask VPP with: Resource temporarily unavailable"
             assert len(os.listdir("/proc/self/fd")) == descriptors
-        listener.wait(Inventory)
+        listener.wait_complete()
 
 
 def test_a_segment_for_which_no_descriptor_is_free_is_none(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        told = list(listener.feed._understand(Mapped(), [], 0.0))
-        assert told == [feed.NoSegment("", errno.EMFILE)]
+        news = list(listener.feed._understand(Mapped(), [], 0.0))
+        assert news == [feed.SegmentMissing("", errno.EMFILE)]
+
+
+def test_the_loop_does_not_wait_for_a_child_to_end(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        (ended,) = children()
+        with monkeypatch.context() as patched:
+
+            def wait(*_: object) -> int:
+                raise AssertionError("the loop waits")
+
+            patched.setattr(subprocess.Popen, "wait", wait)
+            os.kill(ended, signal.SIGKILL)
+            listener.wait(feed.Failed)
+            listener.wait(feed.Present)
+        listener.wait_complete()
+
+        def is_reaped() -> bool:
+            listener.pump()
+            return not Path(f"/proc/{ended}").exists()
+
+        until("the child is reaped", is_reaped)
+
+
+def test_changes_are_handed_on_as_they_came(vpp: Simulator) -> None:
+    with Listener(vpp, addresses=3600, neighbors=3600) as listener:
+        everything = {INTERFACES, NEIGHBORS, ADDRESSES}
+        listener.wait_until(lambda reported: reported.complete == everything)
+        kinds = {type(each) for each in listener.news}
+        assert kinds == {*(feed.Present, feed.SegmentReceived, Changes, NeighborChanges, Complete)}
+        assert len(listener.all(Complete)) == 3

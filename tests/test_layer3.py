@@ -1,28 +1,30 @@
 """vpp/layer3.py: which interfaces are asked for their addresses, how often, and when."""
 
+from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.vpp.inventory import Inventory, IpNeighbor
+from vpp_snmp_agent.vpp import layer3
+from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.layer3 import NEWCOMER_DELAY, PAUSE, STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    NEIGHBORS,
+    Addresses,
+    Changes,
+    Complete,
+    Neighbor,
+    NeighborChanges,
+)
 
-from .conftest import Listener, link, named
-
-
-def addresses_of(told: Inventory) -> set[tuple[str, str]]:
-    """All that are told: interface and address."""
-    assert told.addresses is not None
-    return {
-        (
-            told.interfaces[each.sw_if_index].interface_name,
-            f"{ip_address(each.address)}/{each.prefix_length}",
-        )
-        for each in told.addresses.values()
-    }
-
+from .conftest import Listener, Reported, link, named
 
 EDGE = {
     ("TenGigabitEthernet1/0/2", "203.0.113.17/24"),
@@ -33,30 +35,37 @@ EDGE = {
 }
 
 
-def knows_addresses(told: Inventory) -> bool:
-    return told.addresses is not None
+def addresses_of(reported: Reported) -> set[tuple[str, str]]:
+    """All that are reported: interface and address."""
+    return {
+        (reported.interfaces[index].interface_name, f"{ip_address(address)}/{length}")
+        for index, each in reported.addresses.items()
+        for address, length in each.addresses
+    }
+
+
+# --- with a VPP -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("release", ["22.02", "24.06", "26.06"])
-def test_interfaces_are_told_first_and_addresses_follow(tmp_path: Path, release: str) -> None:
+def test_interfaces_are_reported_first_and_addresses_follow(tmp_path: Path, release: str) -> None:
     with (
         Simulator(tmp_path / "vpp", release=release) as vpp,
         Listener(vpp, addresses=300, neighbors=300) as listener,
     ):
         vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
         vpp.add_neighbor("loop0", "fe80::7", "02:00:00:00:00:08", static=True)
-        assert listener.wait(Inventory).addresses is None
-        assert addresses_of(listener.wait(Inventory, knows_addresses)) == EDGE
-        told = listener.wait(Inventory, lambda told: told.neighbors is not None)
-        assert told.neighbors is not None
-        loop = named(told, "loop0")
-        assert loop is not None
-        behind_loop = {
-            each for each in told.neighbors.values() if each.sw_if_index == loop.sw_if_index
-        }
-        assert len(told.neighbors) == 2 + 4
+        reported = listener.wait_complete()
+        assert not reported.addresses
+        assert not reported.neighbors
+        listener.wait_complete(ADDRESSES)
+        assert addresses_of(reported) == EDGE
+        listener.wait_complete(NEIGHBORS)
+        loop = reported.interface("loop0")
+        behind_loop = {each for (at, _), each in reported.neighbors.items() if at == loop.key}
+        assert len(reported.neighbors) == 2 + 4
         assert behind_loop == {
-            IpNeighbor(loop.sw_if_index, *each)
+            Neighbor(loop.sw_if_index, *each)
             for each in (
                 (ip_address("192.0.2.7").packed, bytes.fromhex("020000000007"), False),
                 (ip_address("fe80::7").packed, bytes.fromhex("020000000008"), True),
@@ -66,7 +75,9 @@ def test_interfaces_are_told_first_and_addresses_follow(tmp_path: Path, release:
 
 def test_each_interface_is_asked_once_a_round_and_no_tap_at_all(vpp: Simulator) -> None:
     with Listener(vpp, addresses=300) as listener:
-        listener.wait(Inventory, knows_addresses)
+        reported = listener.wait_complete(ADDRESSES)
+        taps = {each.host_sw_if_index for each in reported.pairs.values()}
+        assert reported.addresses.keys() == reported.interfaces.keys() - taps
     calls = vpp.calls()
     assert calls["ip_address_dump"] == 2 * (35 - 16)
     assert calls.get("ip_neighbor_dump", 0) == 0
@@ -74,7 +85,7 @@ def test_each_interface_is_asked_once_a_round_and_no_tap_at_all(vpp: Simulator) 
 
 def test_nothing_is_asked_that_is_switched_off(vpp: Simulator) -> None:
     with Listener(vpp, period=1) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         dumps = vpp.calls()["sw_interface_dump"]
 
         def dumped_again() -> bool:
@@ -85,46 +96,50 @@ def test_nothing_is_asked_that_is_switched_off(vpp: Simulator) -> None:
     assert not {"ip_address_dump", "ip_neighbor_dump"} & vpp.calls().keys()
 
 
-def test_addresses_that_change_are_told_within_their_period(vpp: Simulator) -> None:
+def test_addresses_that_change_are_reported_within_their_period(vpp: Simulator) -> None:
     with Listener(vpp, addresses=1, neighbors=1) as listener:
-        listener.wait(Inventory, knows_addresses)
+        listener.wait_complete(ADDRESSES)
         vpp.set_addresses("loop0", "192.0.2.9/32")
         expected = {each for each in EDGE if each[0] != "loop0"} | {("loop0", "192.0.2.9/32")}
-        listener.wait(Inventory, lambda told: addresses_of(told) == expected)
+        listener.wait_until(lambda reported: addresses_of(reported) == expected)
         vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
-        listener.wait(Inventory, lambda told: len(told.neighbors or ()) == 4 + 1)
+        listener.wait_until(lambda reported: len(reported.neighbors) == 4 + 1)
 
 
 def test_a_newcomer_is_asked_before_the_period_is_over_and_the_others_are_not(
     vpp: Simulator,
 ) -> None:
     with Listener(vpp, addresses=3600) as listener:
-        listener.wait(Inventory, knows_addresses)
+        listener.wait_complete(ADDRESSES)
         before = vpp.calls()["ip_address_dump"]
         vpp.add_loopback("loop7")
         vpp.set_addresses("loop7", "192.0.2.77/32")
-        listener.wait(
-            Inventory,
-            lambda told: knows_addresses(told) and ("loop7", "192.0.2.77/32") in addresses_of(told),
-        )
+        listener.wait_until(lambda reported: ("loop7", "192.0.2.77/32") in addresses_of(reported))
         assert vpp.calls()["ip_address_dump"] == before + 2
 
 
-def test_an_index_that_changed_hands_takes_no_address_along(vpp: Simulator) -> None:
+def test_an_index_that_changed_hands_takes_no_address_and_no_neighbour_along(
+    vpp: Simulator,
+) -> None:
     index = vpp.add_loopback("loop7")
     vpp.set_addresses("loop7", "192.0.2.77/32")
-    with Listener(vpp, addresses=3600) as listener:
-        listener.wait(Inventory, knows_addresses)
+    vpp.add_neighbor("loop7", "192.0.2.78", "02:00:00:00:00:09")
+    with Listener(vpp, addresses=3600, neighbors=3600) as listener:
+        listener.wait_complete(ADDRESSES)
+        listener.wait_complete(NEIGHBORS)
         assert vpp.reuse("loop7", name="loop8", dev_type="Loopback") == index
 
-        def is_told(told: Inventory) -> bool:
-            found = told.interfaces.get(index)
-            name = found.interface_name if found else ""
-            at = {each.sw_if_index for each in (told.addresses or {}).values()}
-            assert not (name == "loop8" and index in at)
-            return name == "loop8"
+        def is_gone(reported: Reported) -> bool:
+            at = reported.addresses.keys() | {at for at, _ in reported.neighbors}
+            found = reported.interfaces.get(index)
+            assert not (found and found.interface_name == "loop8" and index in at)
+            return found is None
 
-        listener.wait(Inventory, is_told)
+        listener.wait_until(is_gone)
+        assert index not in listener.reported.addresses
+        listener.wait_until(lambda reported: is_gone(reported) or reported.named("loop8"))
+        listener.wait_until(named("loop8"))
+        assert {at for at, _ in listener.reported.neighbors}.isdisjoint({index})
 
 
 def test_many_interfaces_are_asked_a_few_at_a_time_and_events_come_in_between(
@@ -134,7 +149,7 @@ def test_many_interfaces_are_asked_a_few_at_a_time_and_events_come_in_between(
         Simulator(tmp_path / "vpp", interfaces=2000) as vpp,
         Listener(vpp, addresses=3600) as listener,
     ):
-        listener.wait(Inventory)
+        listener.wait_complete()
 
         def began() -> int | None:
             listener.pump()
@@ -142,8 +157,8 @@ def test_many_interfaces_are_asked_a_few_at_a_time_and_events_come_in_between(
 
         until("the round began", began)
         vpp.set_link("HundredGigabitEthernet1/0/0", False)
-        told = listener.wait(Inventory, link("HundredGigabitEthernet1/0/0", False))
-        assert told.addresses is None
+        reported = listener.wait_until(link("HundredGigabitEthernet1/0/0", False))
+        assert ADDRESSES not in reported.complete
         assert vpp.calls()["ip_address_dump"] < 2 * 2000
 
 
@@ -151,11 +166,207 @@ def test_a_link_that_flaps_keeps_no_address_waiting(vpp: Simulator) -> None:
     with Listener(vpp, addresses=3600) as listener:
         up = True
 
-        def all_are_told() -> bool:
+        def all_are_reported() -> bool:
             nonlocal up
             up = not up
             vpp.set_link("TenGigabitEthernet1/0/2", up)
             listener.pump()
-            return any(told.addresses is not None for told in listener.all(Inventory))
+            return ADDRESSES in listener.reported.complete
 
-        until("the addresses are told", all_are_told)
+        until("the addresses are reported", all_are_reported)
+
+
+def test_link_events_during_a_dump_of_neighbours_are_reported_after_it(tmp_path: Path) -> None:
+    with (
+        Simulator(tmp_path / "vpp", interfaces=50) as vpp,
+        Listener(vpp, neighbors=1) as listener,
+    ):
+        for number in range(2000):
+            address = f"10.7.{number >> 8}.{number & 255}"
+            vpp.add_neighbor(
+                "HundredGigabitEthernet1/0/0", address, f"02:00:00:00:00:{number % 251:02x}"
+            )
+        listener.wait_until(lambda reported: len(reported.neighbors) == 2000)
+        for up in (False, True, False):
+            vpp.set_link("HundredGigabitEthernet1/0/0", up)
+            listener.wait_until(link("HundredGigabitEthernet1/0/0", up))
+        assert not listener.reported.interface("HundredGigabitEthernet1/0/0").link_up
+
+
+# --- by a clock that is set -------------------------------------------------------------------
+
+
+class FakeVpp:
+    """Answers with what it is given, and remembers what it was asked."""
+
+    has_addresses = has_neighbors = True
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.has: dict[int, tuple[tuple[bytes, int], ...]] = {}
+        self.neighbor_dump: list[tuple[int, bytes, int]] = []
+
+    def addresses(self, indexes: list[int]) -> list[Addresses]:
+        self.asked.append(indexes)
+        return [Addresses(index, self.has.get(index, ())) for index in indexes]
+
+    def neighbors(self) -> Iterator[tuple[int, bytes, int]]:
+        yield from self.neighbor_dump
+
+
+class Clock:
+    """A time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(layer3, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def fake() -> FakeVpp:
+    return FakeVpp()
+
+
+def drain(of: Layer3, clock: Clock, seconds: float = 0.0) -> list[Any]:
+    """What it reports in so many seconds, refreshed whenever it is due."""
+    news: list[Any] = []
+    end = clock.now + seconds
+    while of.due() <= end:
+        clock.now = max(clock.now, of.due())
+        news += list(of.refresh())
+    clock.now = end
+    return news
+
+
+def test_the_first_answer_is_reported_even_when_it_is_empty(fake: FakeVpp, clock: Clock) -> None:
+    fake.has[3] = ((b"\xc0\0\2\3", 31),)
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    assert list(of.follow({3, 4})) == []
+    expected = Changes((Addresses(3, ((b"\xc0\0\2\3", 31),)), Addresses(4, ())))
+    assert drain(of, clock) == [expected, Complete(ADDRESSES)]
+    assert drain(of, clock, 700.0) == []
+    assert fake.asked == [[3, 4]] * 3
+
+
+def test_a_few_are_asked_at_a_stretch(fake: FakeVpp, clock: Clock) -> None:
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(set(range(1, 2 * STEP + 6))))
+    began = clock.now
+    while len(fake.asked) < 3:
+        clock.now = max(clock.now, of.due())
+        list(of.refresh())
+    assert [len(each) for each in fake.asked] == [STEP, STEP, 5]
+    assert clock.now - began == pytest.approx(2 * PAUSE)
+
+
+def test_a_newcomer_is_asked_when_it_was_given_its_addresses(fake: FakeVpp, clock: Clock) -> None:
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow({3}))
+    drain(of, clock, 100.0)
+    list(of.follow({3, 4}))
+    assert drain(of, clock, NEWCOMER_DELAY - 0.1) == []
+    assert drain(of, clock, 0.2) == [Changes((Addresses(4, ()),))]
+    assert fake.asked == [[3], [4]]
+
+
+def test_no_round_keeps_a_newcomer_waiting(fake: FakeVpp, clock: Clock) -> None:
+    many = set(range(10, 10 + 300 * STEP))  # a round of 15 s
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(many))
+    drain(of, clock, 1.0)
+    list(of.follow(many | {7}))
+    drain(of, clock, NEWCOMER_DELAY - 0.1)
+    assert 7 not in {each for some in fake.asked for each in some}
+    drain(of, clock, 0.2)
+    assert 7 in {each for some in fake.asked for each in some}
+    assert len(fake.asked) < 300
+    drain(of, clock, 15.0)
+    asked = [each for some in fake.asked for each in some]
+    assert sorted(asked) == sorted(many | {7})
+
+
+def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow({3, 4}))
+    drain(of, clock, 100.0)
+    list(of.follow({3, 4, 5}))
+    assert of.forget_addresses([4, 5]) == [(Addresses, 4)]
+    assert of.forget_addresses([4, 5]) == []
+    drain(of, clock, 300.0)
+    assert fake.asked == [[3, 4], [3]]
+
+
+def test_who_has_become_a_tap_has_no_addresses(fake: FakeVpp, clock: Clock) -> None:
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow({3, 4}))
+    drain(of, clock)
+    assert list(of.follow({3})) == [Changes(gone=((Addresses, 4),))]
+
+
+def test_neighbours_are_asked_for_again_a_period_after_their_dump(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    fake.neighbor_dump = [(3, b"\xc0\0\2\3", 0x020000000003), (4, b"\xc0\0\2\4", 0x020000000004)]
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    known = [
+        Neighbor(3, b"\xc0\0\2\3", bytes.fromhex("020000000003"), False),
+        Neighbor(4, b"\xc0\0\2\4", bytes.fromhex("020000000004"), False),
+    ]
+    assert drain(of, clock, 59.0) == [NeighborChanges(tuple(known)), Complete(NEIGHBORS)]
+    fake.neighbor_dump = [(4, b"\xc0\0\2\4", 1 << 48 | 0x020000000014)]
+    static = Neighbor(4, b"\xc0\0\2\4", bytes.fromhex("020000000014"), True)
+    assert drain(of, clock, 2.0) == [
+        NeighborChanges((static,)),
+        NeighborChanges(gone=((3, b"\xc0\0\2\3"),)),
+    ]
+    assert drain(of, clock, 60.0) == []
+    assert list(of.forget_neighbors([3, 4])) == [NeighborChanges(gone=((4, b"\xc0\0\2\4"),))]
+
+
+def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock: Clock) -> None:
+    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
+    list(of.follow({3}))
+    drain(of, clock, 1.0)
+    list(of.follow({3, 8}))
+    of.forget_addresses([8])
+    list(of.follow({3, 8}))  # another one by now, which has its own time
+    drain(of, clock, 2 * NEWCOMER_DELAY)
+    assert fake.asked == [[3], [8]]
+
+
+entries = st.dictionaries(
+    st.tuples(st.integers(1, 3), st.sampled_from([b"\1\2\3\4", bytes(16), b"\5\6\7\x08"])),
+    st.sampled_from([0x020000000007, 0x020000000008, 1 << 48 | 0x020000000007]),
+)
+
+
+@given(st.lists(st.tuples(entries, st.sets(st.integers(1, 3)))))
+def test_any_neighbours_lead_to_any_others(
+    steps: list[tuple[dict[tuple[int, bytes], int], set[int]]],
+) -> None:
+    neighbors = Neighbors()
+    reported: dict[tuple[int, bytes], Neighbor] = {}
+    for dump, forgotten in steps:
+        came = list(neighbors.differing((*key, state) for key, state in dump.items()))
+        for each in came:
+            key = (each.sw_if_index, each.address)
+            assert reported.get(key) != each
+            reported[key] = each
+        for gone in neighbors.missing():
+            del reported[gone]
+        assert {
+            key: (each.static << 48) | int.from_bytes(each.mac_address, "big")
+            for key, each in reported.items()
+        } == dump
+        for gone in neighbors.forget(forgotten):
+            del reported[gone]
+        assert not {index for index, _ in reported} & forgotten

@@ -201,7 +201,10 @@ class Replay:
         self.stats_socket = run_dir / "stats.sock"
         tool = self.recordings.parents[1] / "tools" / "replay_vpp.py"
         self._process = subprocess.Popen(
-            [sys.executable, str(tool), "--run-dir", str(run_dir), self.first, *self.others],
+            [
+                *(sys.executable, str(tool), "--recording", str(self.recordings)),
+                *("--run-dir", str(run_dir), self.first, *self.others),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -392,3 +395,78 @@ def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, S
     alias = snmpd.column(f"{IF_X_TABLE}.18")
     assert alias[1001] == "uplink-fiberring"
     assert alias[1002] == ""
+
+
+# --- other routers ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What another real VPP said of itself."""
+
+    path: Path
+    snapshot: str
+
+    def dump(self, name: str) -> Any:
+        return json.loads((self.path / "api-decoded.json").read_text())[name]
+
+    def own_names(self) -> set[str]:
+        """VPP's name of every row."""
+        by_index = {
+            each["sw_if_index"]: each["interface_name"] for each in self.dump("sw_interface_dump")
+        }
+        return {by_index[index] for index in self.names()}
+
+    def names(self) -> dict[int, str]:
+        """ifName by sw_if_index of every row: the host name of its LCP pair, or VPP's own."""
+        pairs = self.dump("lcp_itf_pair_get")
+        hosts = {pair["phy_sw_if_index"]: pair["host_if_name"] for pair in pairs}
+        taps = {pair["host_sw_if_index"] for pair in pairs}
+        return {
+            index: hosts.get(index, each["interface_name"])
+            for each in self.dump("sw_interface_dump")
+            if (index := each["sw_if_index"]) not in taps and each["interface_name"] != "local0"
+        }
+
+
+@pytest.fixture(params=[("vpp-26.06-lcp", "1-lcp"), ("vpp-23.06", "1-traffic")], ids=lambda p: p[0])
+def recorded(request: pytest.FixtureRequest, recordings: Path) -> Recorded:
+    name, snapshot = request.param
+    return Recorded(recordings.parent / name, snapshot)
+
+
+@pytest.mark.system
+def test_another_real_router_is_served_as_its_own_cli_has_it(
+    recorded: Recorded, tmp_path: Path, snmpd: Snmpd
+) -> None:
+    names = recorded.names()
+    flags = ["--api-dir", str(recorded.path / "api")]
+    with (
+        Replay(recorded.path, tmp_path, recorded.snapshot) as replay,
+        Agent(tmp_path, replay, snmpd.agentx, *flags),
+    ):
+        until("every row", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == len(names))
+        assert snmpd.column(f"{IF_X_TABLE}.1") == {1000 + n: name for n, name in names.items()}
+        printed = cli(recorded.path, recorded.snapshot)
+        for column, label in (("6", "rx bytes"), ("10", "tx bytes")):
+            expected = {1000 + n: str(printed[n].get(label, 0)) for n in names}
+            assert any(int(value) for value in expected.values())
+            assert snmpd.column(f"{IF_X_TABLE}.{column}") == expected
+        flags_of = {
+            each["sw_if_index"]: each["flags"] for each in recorded.dump("sw_interface_dump")
+        }
+        admin = {1000 + n: "1" if flags_of[n] & 1 else "2" for n in names}
+        assert snmpd.column(f"{IF_TABLE}.7") == admin
+        neighbors = sum(len(each) for each in recorded.dump("ip_neighbor_dump").values())
+        until(
+            "every neighbour",
+            lambda: len(snmpd.walk("1.3.6.1.2.1.4.35.1.4") if neighbors else ()) == neighbors,
+        )
+        addresses = {
+            text.partition("/")[0]
+            for where, texts in recorded.dump("ip_address_dump").items()
+            for text in texts
+            if where.rpartition("/")[0] in recorded.own_names()
+        }
+        assert not any(ip_address(each).is_link_local for each in addresses)
+        until("every address", lambda: len(snmpd.walk("1.3.6.1.2.1.4.34.1.3")) == len(addresses))

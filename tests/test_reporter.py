@@ -1,4 +1,4 @@
-"""vpp/reporter.py: what it asks a VPP, how often, and when it ends."""
+"""vpp/reporter.py: what it asks a VPP, how often, what it reports, and when it ends."""
 
 import os
 import signal
@@ -6,147 +6,271 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed, reporter
-from vpp_snmp_agent.vpp.inventory import Alive, Gone, Inventory, unpack
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    Addresses,
+    Alive,
+    Bond,
+    BridgeDomain,
+    Broken,
+    Changes,
+    Complete,
+    Interface,
+    LacpPort,
+    LcpPair,
+    unpack,
+)
 
-from .conftest import Listener, link, named
+from .conftest import Listener, Reported, link, named
 
 STOPPING_WORKERS = ("lcp_itf_pair_get", "sw_bond_interface_dump", "sw_member_interface_dump")
+NO_BARRIER = ("sw_interface_lacp_dump", "bridge_domain_dump")
+DUMP, ONE = "sw_interface_dump", "sw_interface_dump of one"  # as the simulator counts them
 
 
-def test_a_link_event_repeats_only_what_does_not_stop_the_workers(vpp: Simulator) -> None:
+def mtu(name: str, value: int) -> Callable[[Reported], bool]:
+    """Whether an interface's MTU is reported as such."""
+
+    def is_so(reported: Reported) -> bool:
+        interface = reported.named(name)
+        return interface is not None and interface.mtu == value
+
+    return is_so
+
+
+def has(index: int) -> Callable[[Reported], bool]:
+    """Whether an interface is reported."""
+    return lambda reported: index in reported.interfaces
+
+
+def test_everything_is_reported_relations_first(vpp: Simulator) -> None:
+    vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+    order = [LcpPair, Bond, LacpPort, BridgeDomain, Interface]
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_until(lambda reported: reported.complete)
+        came = [type(each) for news in listener.all(Changes) for each in news.reported]
+        assert [kind for kind in order if kind in came] == order
+        assert came == sorted(came, key=order.index)
+        last = listener.news[-1]
+        assert isinstance(last, Complete)
+        assert len(listener.reported.interfaces) == len(vpp.interfaces())
+
+
+def test_an_event_asks_for_the_interface_that_it_names_and_no_other(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        listener.wait_complete()
         before = vpp.calls()
+        vpp.set_mtu("loop0", 1234)  # of which VPP is silent
         for up in (False, True):
             vpp.set_link("TenGigabitEthernet1/0/2", up)
-            listener.wait(Inventory, link("TenGigabitEthernet1/0/2", up))
+            listener.wait_until(link("TenGigabitEthernet1/0/2", up))
+            changed = [each for news in listener.all(Changes) for each in news.reported]
+            names = [each.interface_name for each in changed if isinstance(each, Interface)]
+            assert set(names) == {"TenGigabitEthernet1/0/2"}
         after = vpp.calls()
-        assert after["sw_interface_dump"] == before["sw_interface_dump"] + 2
-        assert after["sw_interface_lacp_dump"] == before["sw_interface_lacp_dump"] + 2
+        assert after[ONE] == before.get(ONE, 0) + 2
+        assert after[DUMP] == before[DUMP]
         for name in STOPPING_WORKERS:
             assert after[name] == before[name]
 
 
-def test_an_admin_event_is_told(vpp: Simulator) -> None:
+def test_an_admin_event_is_reported(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         vpp.set_admin("loop0", False)
-        told = listener.wait(Inventory)
-        loop = named(told, "loop0")
-        assert loop is not None
-        assert not loop.admin_up
+        reported = listener.wait_until(lambda reported: not reported.interface("loop0").admin_up)
+        assert reported.interface("loop0").link_up
 
 
-def test_a_burst_of_events_costs_few_dumps(vpp: Simulator) -> None:
+def test_an_event_of_index_0_which_means_all_to_vpp_is_reported(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        assert not listener.wait_complete().interfaces[0].admin_up
+        vpp.set_admin("local0", True)
+        reported = listener.wait_until(lambda reported: reported.interfaces[0].admin_up)
+        assert reported.interfaces[0].interface_name == "local0"
+
+
+def test_a_burst_of_events_is_asked_about_together(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        listener.wait_complete()
         before = vpp.calls()
         began = time.monotonic()
         for number in range(200):
             vpp.set_link("TenGigabitEthernet1/0/2", bool(number % 2))
             listener.pump()
         vpp.set_link("TenGigabitEthernet1/0/2", False)
-        listener.wait(Inventory, link("TenGigabitEthernet1/0/2", False))
-        dumps = vpp.calls()["sw_interface_dump"] - before["sw_interface_dump"]
-        assert 1 <= dumps <= 2 + (time.monotonic() - began) / reporter.PACE
+        listener.wait_until(link("TenGigabitEthernet1/0/2", False))
+        assert vpp.calls()[DUMP] == before[DUMP]
+        dumps = vpp.calls()[ONE] - before.get(ONE, 0)
+        assert 1 <= dumps <= 2 + (time.monotonic() - began) / reporter.EVENT_INTERVAL
 
 
-def test_a_new_interface_is_told_together_with_its_pair(vpp: Simulator) -> None:
+@pytest.mark.parametrize("count", [5, 30])
+def test_many_interfaces_that_changed_at_once_are_asked_for_all_together(
+    tmp_path: Path, count: int
+) -> None:
+    with Simulator(tmp_path / "vpp") as vpp, Listener(vpp) as listener:
+        for number in range(30):
+            vpp.add_loopback(f"loop{100 + number}")
+        listener.wait_until(lambda reported: reported.named("loop129"))
+        before = vpp.calls()
+        vpp.hang()  # so that all events come at once
+        for number in range(count):
+            vpp.set_admin(f"loop{100 + number}", False)
+        vpp.resume()
+        down = {f"loop{100 + number}" for number in range(count)}
+        listener.wait_until(
+            lambda reported: not any(reported.interface(each).admin_up for each in down)
+        )
+        after = vpp.calls()
+        ones = after.get(ONE, 0) - before.get(ONE, 0)
+        wholes = after[DUMP] - before[DUMP]
+        few = count < 0.25 * 65
+        assert (ones == count) == few
+        assert (wholes == 0) == few
+
+
+def test_a_new_interface_is_reported_after_its_pair(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         for number in (301, 302, 303):
             vpp.add_sub("BondEthernet0", number, host=f"bond0.{number}")
-            name = f"BondEthernet0.{number}"
-
-            def is_there(inventory: Inventory, name: str = name) -> bool:
-                found = named(inventory, name)
-                if found is not None:
-                    assert found.sw_if_index in inventory.pairs
-                return found is not None
-
-            listener.wait(Inventory, is_there)
+            reported = listener.wait_until(named(f"BondEthernet0.{number}"))
+            new = reported.named(f"BondEthernet0.{number}")
+            assert new is not None
+            pair = reported.pairs[new.sw_if_index]
+            listener.wait_until(has(pair.host_sw_if_index))
+            tap = reported.interfaces[pair.host_sw_if_index]
+            assert tap.interface_name.endswith(f".{number}")
+        came = [each for news in listener.all(Changes) for each in news.reported]
+        for pair in (each for each in came if isinstance(each, LcpPair)):
+            for index in (pair.phy_sw_if_index, pair.host_sw_if_index):
+                assert came.index(pair) < came.index(reported.interfaces[index])
 
 
 def test_what_stops_the_workers_is_asked_at_most_once_a_second(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
+        listener.wait_complete()
         before = vpp.calls()
         began = time.monotonic()
         for number in range(60):
             vpp.add_loopback(f"loop{100 + number}")
             listener.pump()
-        listener.wait(Inventory, lambda told: named(told, "loop159"))
+        listener.wait_until(named("loop159"))
         seconds = time.monotonic() - began
         for name in STOPPING_WORKERS:
-            assert vpp.calls()[name] - before[name] <= 1 + seconds / reporter.RARELY
+            assert vpp.calls()[name] - before[name] <= 1 + seconds / reporter.RARE_INTERVAL
 
 
-def test_a_deleted_interface_is_gone_before_anything_rare_is_asked(vpp: Simulator) -> None:
+def test_lacp_is_asked_after_events_and_at_most_once_a_second(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
-        listener.wait(Inventory)
-        vpp.add_loopback("loop7")
-        listener.wait(Inventory, lambda told: named(told, "loop7"))
+        (member,) = {
+            each
+            for each in listener.wait_complete().lacp_ports
+            if listener.reported.interfaces[each].interface_name == "TenGigabitEthernet1/0/0"
+        }
+        before = vpp.calls()
+        began = time.monotonic()
+        vpp.set_link("TenGigabitEthernet1/0/0", False)
+        listener.wait_until(lambda reported: not reported.lacp_ports[member].partner_state)
+        for number in range(50):
+            vpp.set_link("TenGigabitEthernet1/0/2", bool(number % 2))
+            listener.pump()
+        seconds = time.monotonic() - began
+        for name in NO_BARRIER:
+            asked = vpp.calls()[name] - before[name]
+            assert 1 <= asked <= 1 + seconds / reporter.RARE_INTERVAL
+
+
+def test_a_deleted_interface_is_gone_with_its_addresses_before_anything_rare_is_asked(
+    vpp: Simulator,
+) -> None:
+    index = vpp.add_loopback("loop7")
+    with Listener(vpp, addresses=3600) as listener:
+        listener.wait_complete(ADDRESSES)
+        vpp.add_loopback("loop8")
+        listener.wait_until(named("loop8"))
         before = vpp.calls()  # a rare dump was just made, so none is due for a second
         vpp.delete("loop7")
-        listener.wait(Inventory, lambda told: not named(told, "loop7"))
+        listener.wait_until(lambda reported: index not in reported.interfaces)
         assert vpp.calls()["lcp_itf_pair_get"] == before["lcp_itf_pair_get"]
+        gone = [set(news.gone) for news in listener.all(Changes) if news.gone]
+        assert gone == [{(Interface, index), (Addresses, index)}]
 
 
-def test_an_index_that_changed_hands_is_not_told_under_the_old_name(vpp: Simulator) -> None:
+def test_what_a_deleted_interface_was_related_to_is_gone_soon(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        vpp.delete("BondEthernet0")
+        reported = listener.wait_until(lambda reported: not reported.bonds)
+        assert not reported.named("BondEthernet0")
+        indexes = reported.interfaces.keys()
+        assert reported.pairs.keys() <= indexes
+        assert not reported.lacp_ports
+
+
+def test_an_index_that_changed_hands_is_gone_before_it_is_reported_again(vpp: Simulator) -> None:
     index = vpp.add_loopback("loop7")
     with Listener(vpp) as listener:
-        listener.wait(Inventory, lambda told: named(told, "loop7"))
+        listener.wait_complete()
+        vpp.add_loopback("loop9")
+        listener.wait_until(named("loop9"))  # nothing rare is asked for a second
         assert vpp.reuse("loop7", name="loop8", dev_type="Loopback") == index
-        told = listener.wait(Inventory, lambda told: not named(told, "loop7"))
-        if index not in told.interfaces:
-            told = listener.wait(Inventory, lambda told: index in told.interfaces)
-        assert told.interfaces[index].interface_name == "loop8"
+        listener.wait_until(lambda reported: index not in reported.interfaces)
+        pairs_asked = vpp.calls()["lcp_itf_pair_get"]
+        listener.wait_until(named("loop8"))
+        assert listener.reported.interfaces[index].interface_name == "loop8"
+        assert vpp.calls()["lcp_itf_pair_get"] == pairs_asked + 1
 
 
-def test_what_no_event_tells_is_told_within_the_period(vpp: Simulator) -> None:
+def test_what_no_event_reports_is_reported_within_the_period(vpp: Simulator) -> None:
     with Listener(vpp, period=1) as listener:
-        listener.wait(Inventory)
+        reported = listener.wait_complete()
+        loop = reported.interface("loop0").sw_if_index
         vpp.set_mtu("loop0", 1234)
-        listener.wait(Inventory, lambda told: getattr(named(told, "loop0"), "mtu", 0) == 1234)
+        listener.wait_until(mtu("loop0", 1234))
         vpp.delete_pair("loop0", keep_host=True)
-        loop = vpp.interfaces()["loop0"]["sw_if_index"]
-        listener.wait(Inventory, lambda told: loop not in told.pairs)
+        listener.wait_until(lambda reported: loop not in reported.pairs)
+        vpp.set_duplex("GigabitEthernet5/0/0", 1)
+        listener.wait_until(
+            lambda reported: reported.interface("GigabitEthernet5/0/0").link_duplex == 1
+        )
+        vpp.rename("GigabitEthernet5/0/0", "uplink")
+        listener.wait_until(named("uplink.205"))
+        assert not reported.named("GigabitEthernet5/0/0.205")
+        vpp.remove_member("BondEthernet0", "TenGigabitEthernet1/0/1")
+        listener.wait_until(lambda reported: len(next(iter(reported.bonds.values())).members) == 1)
 
 
-def test_an_inventory_that_did_not_change_is_not_told_again(vpp: Simulator) -> None:
+def test_what_did_not_change_is_not_reported_again(vpp: Simulator) -> None:
     with Listener(vpp, period=1) as listener:
-        listener.wait(Inventory)
-        dumps = vpp.calls()["sw_interface_dump"]
+        listener.wait_complete()
+        dumps = vpp.calls()[DUMP]
 
         def dumped_again() -> bool:
             listener.pump()
-            return vpp.calls()["sw_interface_dump"] >= dumps + 2
+            return vpp.calls()[DUMP] >= dumps + 2
 
         until("two more dumps", dumped_again)
-        assert not listener.all(Inventory)
+        assert not listener.news
 
 
-def test_without_lacp_details_a_member_is_active_whose_link_is_up(tmp_path: Path) -> None:
-    with Simulator(tmp_path / "vpp", without=["lacp"]) as vpp, Listener(vpp) as listener:
-        vpp.set_link("TenGigabitEthernet1/0/0", False)
-        (bond,) = listener.wait(Inventory, link("TenGigabitEthernet1/0/0", False)).bonds.values()
-        assert bond.members == (3, 4)
-        assert bond.active == frozenset({4})
-
-
-def test_a_segment_that_cannot_be_had_is_told_and_fetched_later(vpp: Simulator) -> None:
+def test_a_segment_that_is_unavailable_is_reported_and_fetched_later(vpp: Simulator) -> None:
     hidden = vpp.stats_socket.with_suffix(".hidden")
     vpp.stats_socket.rename(hidden)
     with Listener(vpp) as listener:
-        assert "No such file" in listener.wait(feed.NoSegment).reason
-        listener.wait(Inventory)
+        assert "No such file" in listener.wait(feed.SegmentMissing).reason
+        listener.wait_complete()
         hidden.rename(vpp.stats_socket)
-        os.close(listener.wait(feed.Segment).descriptor)
+        os.close(listener.wait(feed.SegmentReceived).descriptor)
 
 
 def test_another_vpps_segment_is_refused(vpp: Simulator, tmp_path: Path) -> None:
@@ -154,16 +278,16 @@ def test_another_vpps_segment_is_refused(vpp: Simulator, tmp_path: Path) -> None
         Simulator(tmp_path / "other") as other,
         Listener(vpp, stats_socket=str(other.stats_socket)) as listener,
     ):
-        assert "another VPP's" in listener.wait(feed.NoSegment).reason
-        listener.wait(Inventory)
-        assert not listener.all(feed.Segment)
+        assert "another VPP's" in listener.wait(feed.SegmentMissing).reason
+        listener.wait_until(lambda reported: reported.complete)
+        assert not listener.all(feed.SegmentReceived)
 
 
 def test_it_ends_with_its_parent(vpp: Simulator) -> None:
     """Even with one that is killed."""
     script = (
         "import sys, time; from vpp_snmp_agent.vpp import feed\n"
-        "f = feed.Feed(feed.Settings(*sys.argv[1:4], 30)); list(f.check(1e9))\n"
+        "f = feed.Feed(feed.ReporterSettings(*sys.argv[1:4], 30)); list(f.check(1e9))\n"
         "print(f._child.pid, flush=True); sys.stdin.read()"
     )
     parent = subprocess.Popen(
@@ -185,38 +309,48 @@ def test_it_ends_with_its_parent(vpp: Simulator) -> None:
     parent.stdout.close()
 
 
-TALKATIVE = """
-import sys, threading
-from vpp_snmp_agent.vpp.inventory import Alive, Gone
+@pytest.fixture
+def pipe() -> Iterator[tuple[reporter.Pipe, socket.socket]]:
+    """The way to the parent, and the parent's end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    pipe = reporter.Pipe(theirs.detach())
+    with ours, pipe.socket:
+        yield pipe, ours
+
+
+def test_that_vpp_answers_is_said_where_no_message_says_it(
+    pipe: tuple[reporter.Pipe, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = pipe
+    theirs.send(Complete(ADDRESSES))
+    assert unpack(ours.recv(feed.DATAGRAM)) == Complete(ADDRESSES)
+    theirs.send_alive()
+    with pytest.raises(BlockingIOError):
+        ours.recv(feed.DATAGRAM)
+    monkeypatch.setattr(reporter, "ALIVE_INTERVAL", 0.0)
+    theirs.send_alive()
+    assert unpack(ours.recv(feed.DATAGRAM)) == Alive()
+
+
+TOO_LONG = """
+import sys
+from vpp_snmp_agent.vpp.records import BridgeDomain, Changes
 from vpp_snmp_agent.vpp.reporter import Pipe
 
-pipe = Pipe(int(sys.argv[1]))
-begun = threading.Event()
-
-def talk():
-    while True:
-        pipe.tell(Alive())
-        begun.set()
-
-threading.Thread(target=talk, daemon=True).start()
-begun.wait()
-pipe.tell_last(Gone())
+Pipe(int(sys.argv[1])).send(Changes((BridgeDomain(1, 2, tuple(range(500_000))),)))
 """
 
 
-def test_after_the_last_word_no_thread_says_anything() -> None:
-    for _ in range(10):
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with (
-            ours,
-            subprocess.Popen(
-                [sys.executable, "-c", TALKATIVE, str(theirs.fileno())], pass_fds=[theirs.fileno()]
-            ) as child,
-        ):
-            theirs.close()
-            said = []
-            while datagram := ours.recv(feed.DATAGRAM):
-                said.append(unpack(datagram))
-            assert child.wait(10) == 0
-        assert said[0] == Alive()
-        assert said[-1] == Gone()
+def test_what_fits_no_message_ends_the_reporter_with_a_reason() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with (
+        ours,
+        subprocess.Popen(
+            [sys.executable, "-c", TOO_LONG, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        ) as child,
+    ):
+        theirs.close()
+        assert unpack(ours.recv(feed.DATAGRAM)) == Broken("Changes are too long for one message")
+        assert not ours.recv(feed.DATAGRAM)
+        assert child.wait(10) == 0

@@ -63,12 +63,13 @@ READINGS = (
 class CounterSet:
     """Where all these counters lie in one segment."""
 
-    __slots__ = ("_look_at_lock", "counters", "inode", "name_at", "together")
+    __slots__ = ("_look_at_lock", "counters", "counts_drops", "inode", "name_at", "together")
 
     def __init__(self, segment: Segment) -> None:
         self.inode = segment.inode
         self.name_at = segment.name_at
         self._look_at_lock = segment.look_at_lock
+        self.counts_drops = False  # as discards; True if the operator wants it
         self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
         self.together = Counters(segment, *(self.counters[group] for group in _GROUPS))
 
@@ -84,7 +85,7 @@ class InterfaceCounters:
 
     __slots__ = (
         *("_epoch", "_first_name", "_last", "_name", "_read_once", "_set", "_sources"),
-        *("_sw_if_index", "counts_drops", "restarted_at"),
+        *("_sw_if_index", "restarted_at"),
     )
 
     def __init__(
@@ -100,7 +101,6 @@ class InterfaceCounters:
         self._sw_if_index = sw_if_index
         self._last = _NOTHING_READ[:]
         self._read_once = 0  # a bit for each source
-        self.counts_drops = False  # as discards; True if the operator wants it
         self.restarted_at = restarted_at
         self._name = interface_name.encode(errors="replace")
         self._first_name: bytes | None = None
@@ -111,6 +111,11 @@ class InterfaceCounters:
     def are_of(self, sources: CounterSet | None, sw_if_index: int) -> bool:
         """Whether these are the counters of that interface in that segment."""
         return self._set is sources and self._sw_if_index == sw_if_index
+
+    @property
+    def has_source(self) -> bool:
+        """Whether there is a segment to read them from."""
+        return self._set is not None
 
     def _check_name(self) -> None:
         """Raises SegmentUnavailable where another interface has the index by now."""
@@ -182,7 +187,7 @@ class InterfaceCounters:
             tx_broadcast,
             rx_multicast + rx_broadcast,
             tx_multicast + tx_broadcast,
-            miss + no_buf + drops if self.counts_drops else miss + no_buf,
+            miss + no_buf + drops if self._set.counts_drops else miss + no_buf,
             rx_error,
             tx_error,
         )
@@ -282,7 +287,7 @@ class InterfaceCounters:
 
         With `counts_drops` also all that VPP dropped of what came in here, on purpose or not.
         """
-        if self.counts_drops:
+        if self._set is not None and self._set.counts_drops:
             return self._sum(_RX_MISS, _RX_NO_BUF, _DROPS)
         return self._sum(_RX_MISS, _RX_NO_BUF)
 

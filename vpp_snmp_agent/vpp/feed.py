@@ -1,4 +1,4 @@
-"""What VPP tells, as it comes from the reporter: the loop's side of the child process.
+"""What VPP reports, as it comes from the reporter: the loop's side of the child process.
 
 The rules this module keeps:
 
@@ -6,7 +6,7 @@ The rules this module keeps:
 - One child for each connection to a VPP.  It ends with its VPP and the next one starts at
   once; where it fails, the next one waits longer each time.
 - A silent child is a hung VPP, and is left to wait, for VPP may go on.  It is ended when
-  another VPP's socket stands in the old one's place, or after `PATIENCE`.
+  another VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
 """
 
 import contextlib
@@ -18,33 +18,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EAGAIN, EMFILE
 
-from .inventory import (
+from .records import (
     Alive,
-    Assembly,
     Broken,
     Changes,
+    Complete,
     Connected,
     Connecting,
     Gone,
     Identity,
-    Inventory,
     Mapped,
     Message,
+    NeighborChanges,
     Unmapped,
     Unreachable,
     unpack,
 )
 
-SILENCE = 4.0  # seconds without a word from a VPP that is asked every second
-PATIENCE = 60.0  # seconds of silence after which a new connection is tried
-FIRST_RESTART, LAST_RESTART = 0.5, 30.0  # seconds before a reporter that failed starts anew
+SILENCE_TIMEOUT = 4.0  # seconds without a word from a VPP that is asked every second
+RECONNECT_TIMEOUT = 60.0  # seconds of silence after which a new connection is tried
+MIN_RESTART_INTERVAL, MAX_RESTART_INTERVAL = 0.5, 30.0  # seconds after a reporter that failed
+REAP_TIMEOUT = 1.0  # seconds that the last child may take to end when the feed is closed
 DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message
 ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Where VPP is, and how often it is asked for what no event tells (seconds; 0: never)."""
+class ReporterSettings:
+    """Where VPP is, and how often it is asked for what no event reports (seconds; 0: never)."""
 
     api_socket: str
     stats_socket: str
@@ -69,15 +70,15 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Segment:
+class SegmentReceived:
     """Its statistics segment; the descriptor is the receiver's to close."""
 
     descriptor: int
 
 
 @dataclass(frozen=True)
-class NoSegment:
-    """Its statistics segment cannot be had; by this errno of its socket, if that is why."""
+class SegmentMissing:
+    """Its statistics segment is unavailable; by this errno of its socket, if that is why."""
 
     reason: str
     errno: int | None
@@ -102,7 +103,18 @@ class Failed:
     reason: str
 
 
-News = Away | Present | Segment | NoSegment | Hung | Answering | Failed | Inventory
+News = (
+    Away
+    | Present
+    | SegmentReceived
+    | SegmentMissing
+    | Hung
+    | Answering
+    | Failed
+    | Changes
+    | NeighborChanges
+    | Complete
+)
 
 
 class Feed:
@@ -110,23 +122,31 @@ class Feed:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ReporterSettings,
         opened: Callable[[int], None] = lambda descriptor: None,
         closing: Callable[[int], None] = lambda descriptor: None,
     ) -> None:
-        """`opened` and `closing` are told the descriptor on which a reporter is heard."""
+        """`opened` and `closing` get the descriptor on which a reporter is heard."""
         self._settings = settings
         self._opened = opened
         self._closing = closing
         self._child: subprocess.Popen[bytes] | None = None
+        self._ending: list[subprocess.Popen[bytes]] = []  # killed, and not reaped yet
         self._pipe: socket.socket | None = None
-        self._assembly: Assembly | None = None
         self._heard = 0.0
         self._asked = False  # somebody listens who owes an answer
         self._hung = False
+        self._silent_since: float | None = None  # over as many connections as were tried
         self._inode: int | None = None
         self._start_at = 0.0
-        self._pause = FIRST_RESTART
+        self._pause = MIN_RESTART_INTERVAL
+
+    def use(self, settings: ReporterSettings, now: float) -> None:
+        """Start another reporter where the settings differ, without waiting for the end of this."""
+        if settings != self._settings:
+            self._settings = settings
+            self._pause = MIN_RESTART_INTERVAL
+            self._end(now)
 
     def fileno(self) -> int:
         """What to wait on; -1 while there is no child."""
@@ -134,6 +154,7 @@ class Feed:
 
     def check(self, now: float) -> Iterator[News]:
         """To be called a few times a second: starts, and ends, what is due."""
+        self._ending = [child for child in self._ending if child.poll() is None]
         if self._child is None:
             if now >= self._start_at:
                 try:
@@ -142,15 +163,17 @@ class Feed:
                     yield self._fail(now, f"no process to ask VPP with: {error.strerror}")
             return
         silent = now - self._heard
-        if not self._asked or silent < SILENCE:
+        if not self._asked or silent < SILENCE_TIMEOUT:
             return
         if not self._hung:
             self._hung = True
-            yield Hung(self._heard)
+            if self._silent_since is None:
+                self._silent_since = self._heard
+            yield Hung(self._silent_since)
         if self._inode != self._current_inode():
             self._end(now)
             yield Away()
-        elif silent > PATIENCE:
+        elif silent > RECONNECT_TIMEOUT:
             self._end(now)
 
     def receive(self, now: float) -> Iterator[News]:
@@ -167,6 +190,8 @@ class Feed:
             return
         message = unpack(data)
         self._heard = now
+        if not isinstance(message, Connecting | Unreachable):
+            self._silent_since = None
         if self._hung:
             self._hung = False
             yield Answering()
@@ -184,20 +209,18 @@ class Feed:
                 self._asked = True
                 self._inode = self._current_inode()
             case Connected(identity):
-                self._assembly = Assembly(identity)
                 yield Present(identity)
             case Mapped() if descriptors:
-                yield Segment(descriptors[0])
+                yield SegmentReceived(descriptors[0])
             case Mapped():  # the kernel had no number left for it
-                yield NoSegment("", EMFILE)
+                yield SegmentMissing("", EMFILE)
             case Unmapped(reason, errno):
-                yield NoSegment(reason, errno)
-            case Changes():
-                assert self._assembly is not None
-                inventory = self._assembly.add(message)
-                if inventory is not None:
-                    self._pause = FIRST_RESTART
-                    yield inventory
+                yield SegmentMissing(reason, errno)
+            case Complete():
+                self._pause = MIN_RESTART_INTERVAL
+                yield message
+            case Changes() | NeighborChanges():
+                yield message
             case Gone():
                 self._end(now)
                 yield Away()
@@ -209,7 +232,7 @@ class Feed:
     def _fail(self, now: float, reason: str) -> Failed:
         """End the reporter; the next one waits longer."""
         self._end(now, self._pause)
-        self._pause = min(2 * self._pause, LAST_RESTART)
+        self._pause = min(2 * self._pause, MAX_RESTART_INTERVAL)
         return Failed(reason)
 
     def _start(self, now: float) -> None:
@@ -241,8 +264,8 @@ class Feed:
             self._pipe.close()
         if self._child is not None:
             self._child.kill()
-            self._child.wait()
-        self._pipe = self._child = self._assembly = None
+            self._ending.append(self._child)  # a process that ends may take long to: no wait
+        self._pipe = self._child = None
         self._asked = self._hung = False
         self._start_at = now + pause
 
@@ -252,5 +275,9 @@ class Feed:
         return None
 
     def close(self) -> None:
-        """End the child."""
+        """End the child, and wait for its end."""
         self._end(0.0)
+        for child in self._ending:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(REAP_TIMEOUT)
+        self._ending.clear()

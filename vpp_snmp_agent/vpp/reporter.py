@@ -3,19 +3,22 @@
     python -m vpp_snmp_agent.vpp.reporter PIPE API_SOCKET STATS_SOCKET API_DIR PERIOD \
         ADDRESSES NEIGHBORS
 
-The last three are seconds between two dumps, of what no event tells; 0 for never.
-It waits for VPP, connects, dumps, listens for events, hands each change of what VPP told
+The last three are seconds between two dumps, of what no event reports; 0 for never.
+It waits for VPP, connects, dumps, listens for events, hands each change of what VPP reports
 down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its parent.
 
 The rules this module keeps:
 
-- One process for each connection, for vpp_papi knows one VPP (api.py).
-- A VPP that hangs is waited for, silently, for no call has a time limit (api.py); the
+- One process for each connection, because vpp_papi knows one VPP (api.py), and one thread.
+- A VPP that hangs is waited for, silently, because no call has a time limit (api.py); the
   parent sees the silence, and ends this process when another VPP is there.
-- What a call that failed left behind is told to nobody: the process ends instead.
+- What a call that failed left behind is reported to nobody: the process ends instead.
+- An event names an interface, and VPP is asked for that one: a change costs what it is.
+- An interface that is new, or has another name, is not reported before VPP was asked for
+  its LCP pair: it would be served under another name first.
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
-- What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is called at most
-  once in `RARELY` seconds, after the set of interfaces changed, and once each period.
+- What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
+  once in `RARE_INTERVAL`, after the set of interfaces changed, and once each period.
 """
 
 import contextlib
@@ -26,45 +29,50 @@ import select
 import signal
 import socket
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterable, Iterator
+from errno import EMSGSIZE
+from typing import NoReturn
 
-from . import inventory
 from .api import Client, Vpp, VPPUnavailable, decode_any_text
-from .inventory import (
+from .layer3 import NEVER, Layer3
+from .records import (
+    INTERFACES,
     Alive,
     Bond,
     BridgeDomain,
     Broken,
+    Changes,
+    Complete,
     Connected,
     Connecting,
     Gone,
     Interface,
-    Key,
     LacpPort,
     LcpPair,
     Mapped,
     Message,
+    NeighborChanges,
     Record,
     Unmapped,
     Unreachable,
+    changes,
+    pack,
 )
-from .layer3 import Layer3
 from .stats import SegmentUnavailable, peer_pid, receive_segment
 
-RETRY = 0.25  # seconds between two looks for a VPP that is not there
-HEARTBEAT = 1.0  # seconds between two questions to a VPP that has nothing to tell
-PACE = 0.25  # seconds between two dumps, however many events come
-RARELY = 1.0  # seconds between two dumps that stop the workers
-HANDOVER = 0.5  # seconds that VPP may take to hand over its segment
-MOST_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentieth of it
+RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
+PING_INTERVAL = 1.0  # seconds between two questions to a VPP that has nothing to report
+ALIVE_INTERVAL = 0.5  # seconds without a message after which an octet of VPP's is one
+EVENT_INTERVAL = 0.02  # seconds between two times that events are asked about
+WHOLE_INTERVAL = 0.25  # seconds after a dump of all interfaces that events asked for
+RARE_INTERVAL = 1.0  # seconds between two dumps that stop the workers
+HANDOVER_TIMEOUT = 0.5  # seconds that VPP may take to hand over its segment
+MAX_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentieth of it
+# Of the known interfaces; a dump of them all costs as much as a quarter of them, one by one.
+MAX_NAMED_SHARE = 0.25
 
-LACP_MODE = 5
-COLLECTING_AND_DISTRIBUTING = 0x30  # IEEE 802.3 43.4.2.2, in actor_state
-
-Records = dict[type[Record], dict[Key, Record]]
+Relation = LcpPair | Bond | LacpPort | BridgeDomain
 
 
 class Pipe:
@@ -72,23 +80,29 @@ class Pipe:
 
     def __init__(self, descriptor: int) -> None:
         self.socket = socket.socket(fileno=descriptor)
-        self._telling = threading.Lock()
+        self._sent_at = 0.0
 
-    def tell(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
         """Hand on a message; ends the process if nobody is there to take it."""
-        with self._telling:
-            try:
-                socket.send_fds(self.socket, [inventory.pack(message)], descriptors)
-            except OSError:
-                os._exit(0)
-
-    def tell_last(self, message: Message) -> NoReturn:
-        """Hand on a message and end the process; no other thread tells anything after it."""
-        with self._telling:
-            with contextlib.suppress(OSError):
-                self.socket.send(inventory.pack(message))
-            # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
+        self._sent_at = time.monotonic()
+        try:
+            socket.send_fds(self.socket, [pack(message)], descriptors)
+        except OSError as error:
+            if error.errno == EMSGSIZE:
+                self.send_last(Broken(f"{type(message).__name__} are too long for one message"))
             os._exit(0)
+
+    def send_alive(self) -> None:
+        """Hand on that VPP answers, unless a message did so just now."""
+        if time.monotonic() - self._sent_at >= ALIVE_INTERVAL:
+            self.send(Alive())
+
+    def send_last(self, message: Message) -> NoReturn:
+        """Hand on a message and end the process."""
+        with contextlib.suppress(OSError):
+            self.socket.send(pack(message))
+        # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
+        os._exit(0)
 
 
 # --- connecting -----------------------------------------------------------------------------
@@ -96,124 +110,199 @@ class Pipe:
 
 def wait_for_vpp(path: str, pipe: Pipe) -> int:
     """Return the process id of who listens at `path`, once somebody does."""
-    told = None
+    reported = None
     while True:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(RETRY)
+            probe.settimeout(RETRY_INTERVAL)
             try:
                 probe.connect(path)
                 return peer_pid(probe)
             except OSError as error:
                 # A full backlog (EAGAIN, or the time-out) is a VPP that accepts nobody.
                 number = error.errno or 0
-                if number != told:
-                    pipe.tell(Unreachable(path, number))
-                    told = number
-        if select.select([pipe.socket], [], [], RETRY)[0]:
+                if number != reported:
+                    pipe.send(Unreachable(path, number))
+                    reported = number
+        if select.select([pipe.socket], [], [], RETRY_INTERVAL)[0]:
             os._exit(0)
 
 
-class Watch:
-    """What is known of one VPP, and which questions are due."""
-
-    def __init__(self, vpp: Vpp, layer3: Layer3, period: float) -> None:
-        self._vpp = vpp
-        self._layer3 = layer3
-        self._period = period
-        self._records: Records = {}
-        self._raw_bonds: dict[int, tuple[Any, tuple[int, ...]]] = {}
-        self._seen: dict[int, str] = {}
-        self._rare_due = 0.0
-        self._rare_allowed = 0.0
-
-    def due(self) -> float:
-        """When `look` is to be called without an event, by time.monotonic."""
-        return self._rare_due
-
-    def look(self) -> Iterator[inventory.Changes]:
-        """Dump what is due, and yield how it differs from what was told."""
-        interfaces = self._vpp.interfaces()
-        names = {index: _name(each) for index, each in interfaces.items()}
-        if names != self._seen:
-            self._seen = names
-            self._rare_due = min(self._rare_due, time.monotonic())
-        now = time.monotonic()
-        self._rare_due = max(self._rare_due, self._rare_allowed)
-        told = self._records.get(Interface, {})
-        if now >= self._rare_due:
-            pairs = self._vpp.pairs()
-            self._raw_bonds = self._vpp.bonds_and_members()
-            self._rare_allowed = time.monotonic() + RARELY
-            self._rare_due = time.monotonic() + self._period
-        else:
-            # A newcomer is not told before its LCP pair: it would bear another name first.
-            pairs = self._records[LcpPair]
-            interfaces = {
-                index: each
-                for index, each in interfaces.items()
-                if index in told and _name(told[index]) == names[index]
-            }
-        lacp = self._vpp.lacp_ports() if self._raw_bonds else None
-        after: Records = {
-            Interface: interfaces,
-            LcpPair: {phy: each for phy, each in pairs.items() if phy in interfaces},
-            Bond: self._bonds(interfaces, lacp),
-            LacpPort: lacp or {},
-            BridgeDomain: self._vpp.bridge_domains(),
-        }
-        taps = {each.host_sw_if_index for each in pairs.values() if isinstance(each, LcpPair)}
-        yield from self._layer3.interfaces_are(
-            {index: _name(each) for index, each in interfaces.items() if index not in taps}
-        )
-        yield from inventory.changes(self._records, after)
-        self._records = after
-
-    def _bonds(
-        self, interfaces: dict[int, Record], lacp: dict[int, Record] | None
-    ) -> dict[int, Record]:
-        bonds: dict[int, Record] = {}
-        for index, (bond, members) in self._raw_bonds.items():
-            active = frozenset(each for each in members if _link_up(interfaces.get(each)))
-            if bond.mode == LACP_MODE and lacp is not None:
-                active &= {index for index, port in lacp.items() if _carries(port)}
-            bonds[index] = Bond(index, int(bond.mode), len(active), members, active)
-        return bonds
-
-
-def _name(record: Record) -> str:
-    assert isinstance(record, Interface)
-    return record.interface_name
-
-
-def _carries(port: Record) -> bool:
-    assert isinstance(port, LacpPort)
-    return port.actor_state & COLLECTING_AND_DISTRIBUTING == COLLECTING_AND_DISTRIBUTING
-
-
-def _link_up(record: Record | None) -> bool:
-    return isinstance(record, Interface) and record.link_up
-
-
-# --- the process ----------------------------------------------------------------------------------
-
-
-def hand_over(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
-    """Tell the parent the segment of the VPP that `vpp` asks; whether it could be had."""
+def send_segment(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
+    """Hand on the segment of the VPP that `vpp` asks; whether it was available."""
     try:
-        descriptor, pid = receive_segment(stats_socket, HANDOVER)
+        descriptor, pid = receive_segment(stats_socket, HANDOVER_TIMEOUT)
     except SegmentUnavailable as error:
-        pipe.tell(Unmapped(str(error), getattr(error.__cause__, "errno", None)))
+        pipe.send(Unmapped(str(error), getattr(error.__cause__, "errno", None)))
         return False
     try:
         if pid and api_pid and pid != api_pid:
-            pipe.tell(Unmapped(f"{stats_socket} is another VPP's"))
+            pipe.send(Unmapped(f"{stats_socket} is another VPP's"))
             return False
         # It answers after the handover as before it: one VPP lived through both.
         vpp.ping()
-        pipe.tell(Mapped(), (descriptor,))
+        pipe.send(Mapped(), (descriptor,))
         return True
     finally:
         os.close(descriptor)
+
+
+# --- interfaces, and what relates them ------------------------------------------------------
+
+
+class Interfaces:
+    """The interfaces of one VPP with their relations, and which questions are due."""
+
+    def __init__(self, vpp: Vpp, layer3: Layer3, period: float) -> None:
+        """Seconds between two dumps of all."""
+        self._vpp = vpp
+        self._layer3 = layer3
+        self._period = period
+        self._reported: dict[int, Interface] = {}
+        self._newcomers: dict[int, Interface] = {}  # whose LCP pair was not asked for yet
+        # In the order in which they are reported.
+        self._relations: dict[type[Relation], dict[int, Relation]] = {
+            kind: {} for kind in (LcpPair, Bond, LacpPort, BridgeDomain)
+        }
+        self._complete = False
+        self._whole_due = 0.0
+        self._named_allowed = 0.0
+        self._rare_due = self._relations_due = 0.0
+        self._rare_allowed = self._relations_allowed = 0.0
+
+    def due(self, named: set[int]) -> float:
+        """When `refresh` is to be called, by time.monotonic."""
+        return min(
+            self._whole_due,
+            self._named_allowed if named else NEVER,
+            max(self._rare_due, self._rare_allowed),
+            max(self._relations_due, self._relations_allowed),
+        )
+
+    def refresh(self, named: set[int]) -> Iterator[Changes | NeighborChanges | Complete]:
+        """Ask for what is due, and yield how it differs from what was reported.
+
+        `named` are the indexes of which events came; those that were asked for are removed.
+        """
+        now = time.monotonic()
+        if now >= self._whole_due:
+            named.clear()
+            yield from self._refresh_all()
+            self._whole_due = time.monotonic() + self._period
+            self._rare_due = 0.0
+        elif named and now >= self._named_allowed:
+            indexes = sorted(named)
+            named.clear()
+            known = len(self._reported) + len(self._newcomers)
+            pause = EVENT_INTERVAL
+            if indexes[0] == 0 or len(indexes) > MAX_NAMED_SHARE * known:  # 0 means all, to VPP
+                yield from self._refresh_all()
+                pause = WHOLE_INTERVAL
+            else:
+                found = self._vpp.interfaces_named(indexes)
+                yield from self._found(found, [each for each in indexes if each not in found])
+            self._relations_due = 0.0
+            # Half of the time is VPP's, however much there is to ask.
+            after = time.monotonic()
+            self._named_allowed = after + max(pause, after - now)
+        if now >= max(self._rare_due, self._rare_allowed):
+            yield from self._refresh_rare()
+        elif now >= max(self._relations_due, self._relations_allowed):
+            yield from changes(*self._differing(self._frequent_relations()))
+
+    def _refresh_all(self) -> Iterator[Changes | NeighborChanges]:
+        found = self._vpp.interfaces()
+        known = (*self._reported, *self._newcomers)
+        yield from self._found(found, [each for each in known if each not in found])
+
+    def _found(
+        self, found: dict[int, Interface], missing: Iterable[int]
+    ) -> Iterator[Changes | NeighborChanges]:
+        """Report what is known and differs, and what is gone; newcomers wait."""
+        changed: list[Record] = []
+        gone: list[int] = []
+        for index, each in found.items():
+            known = self._reported.get(index)
+            if known is each:
+                continue
+            if known is not None and known.interface_name == each.interface_name:
+                if known != each:
+                    changed.append(each)
+                self._reported[index] = each
+                continue
+            if known is not None:
+                gone.append(index)
+            waiting = self._newcomers.get(index)
+            if waiting is None or waiting.interface_name != each.interface_name:
+                self._rare_due = 0.0
+            self._newcomers[index] = each
+        for index in missing:
+            self._newcomers.pop(index, None)
+            if index in self._reported:
+                gone.append(index)
+        if gone:
+            self._rare_due = 0.0
+            for index in gone:
+                del self._reported[index]
+            addresses = self._layer3.forget_addresses(gone)
+            yield from self._layer3.forget_neighbors(gone)
+            yield from changes((), [*addresses, *((Interface, index) for index in gone)])
+        yield from changes(changed)
+
+    def _refresh_rare(self) -> Iterator[Changes | NeighborChanges | Complete]:
+        """Ask for all relations; after that newcomers are reported."""
+        relations: dict[type[Relation], dict[int, Relation]] = {
+            LcpPair: dict(self._vpp.pairs()),
+            Bond: dict(self._vpp.bonds()),
+        }
+        self._rare_allowed = time.monotonic() + RARE_INTERVAL
+        self._rare_due = time.monotonic() + self._period
+        relations |= self._frequent_relations(bool(relations[Bond]))
+        reported, gone = self._differing(relations)
+        newcomers, self._newcomers = self._newcomers, {}
+        self._reported |= newcomers
+        yield from changes([*reported, *newcomers.values()], gone)
+        taps = {
+            each.host_sw_if_index
+            for each in self._relations[LcpPair].values()
+            if isinstance(each, LcpPair)
+        }
+        yield from self._layer3.follow(self._reported.keys() - taps)
+        if not self._complete:
+            self._complete = True
+            yield Complete(INTERFACES)
+
+    def _frequent_relations(
+        self, has_bonds: bool | None = None
+    ) -> dict[type[Relation], dict[int, Relation]]:
+        """Those that VPP is asked for without stopping its workers."""
+        if has_bonds is None:
+            has_bonds = bool(self._relations[Bond])
+        found: dict[type[Relation], dict[int, Relation]] = {
+            LacpPort: dict(self._vpp.lacp_ports()) if has_bonds else {},
+            BridgeDomain: dict(self._vpp.bridge_domains()),
+        }
+        self._relations_allowed = time.monotonic() + RARE_INTERVAL
+        self._relations_due = NEVER  # until the next event; a rare look has them along
+        return found
+
+    def _differing(
+        self, found: dict[type[Relation], dict[int, Relation]]
+    ) -> tuple[list[Record], list[tuple[type[Record], int]]]:
+        """What is to be reported of these relations, and what is gone."""
+        reported: list[Record] = []
+        gone: list[tuple[type[Record], int]] = []
+        for kind, relations in found.items():
+            known = self._relations[kind]
+            gone += [(kind, key) for key in known if key not in relations]
+            for key, each in relations.items():
+                before = known.get(key)
+                if before is not each and before != each:
+                    reported.append(each)
+            self._relations[kind] = relations
+        return reported, gone
+
+
+# --- the process ----------------------------------------------------------------------------
 
 
 def report(
@@ -225,56 +314,37 @@ def report(
     addresses: float,
     neighbors: float,
 ) -> None:
-    """Tell what one VPP tells until it is gone; what vpp_papi raises then comes out."""
+    """Report one VPP until the parent is gone; what VPP or vpp_papi raise comes out."""
     client.connect("vpp-snmp-agent")
     vpp = Vpp(client)
-    news, bell = socket.socketpair()
-    bell.setblocking(False)
-
-    def ring(*event: object) -> None:
-        # In vpp_papi's receive thread.  A bell that takes no more has been rung.
-        with contextlib.suppress(BlockingIOError):
-            bell.send(b"!")
-
-    client.register_event_callback(ring)
-    pipe.tell(Connected(vpp.identity()))
+    pipe.send(Connected(vpp.identity()))
     vpp.want_events()
-    mapped = hand_over(pipe, stats_socket, api_pid, vpp)
+    mapped = send_segment(pipe, stats_socket, api_pid, vpp)
     layer3 = Layer3(vpp, addresses, neighbors)
-    watch = Watch(vpp, layer3, period)
+    interfaces = Interfaces(vpp, layer3, period)
+    ping_due = time.monotonic() + PING_INTERVAL
 
     poll = select.poll()
-    for ended in (client.transport.socket, pipe.socket):
-        poll.register(ended, 0)
-    poll.register(news, select.POLLIN)
+    poll.register(client.transport.socket, select.POLLIN)
+    poll.register(pipe.socket, 0)
     while True:
-        began = time.monotonic()
-        for message in watch.look():
-            pipe.tell(message)
-        if time.monotonic() >= layer3.due():  # or a link that flaps would keep it waiting
-            for message in layer3.look():
-                pipe.tell(message)
-        pipe.tell(Alive())
-        next_look = time.monotonic() + max(PACE, time.monotonic() - began)
-        rung = False
-        while time.monotonic() < (next_look if rung else watch.due()):
-            until = min(watch.due(), layer3.due(), time.monotonic() + HEARTBEAT)
-            if rung:
-                until = next_look
-            ready = dict(poll.poll(max(0.0, until - time.monotonic()) * 1000))
-            if client.transport.socket.fileno() in ready or pipe.socket.fileno() in ready:
+        # An answer may have brought events along: those are in no socket any more.
+        client.collect_events()
+        due = min(interfaces.due(client.events), layer3.due(), ping_due)
+        pause = due - time.monotonic()
+        if pause > 0:
+            if pipe.socket.fileno() in dict(poll.poll(pause * 1000)):
                 return
-            if news.fileno() in ready:
-                news.recv(1 << 16)
-                rung = True
-            elif not rung:
-                if time.monotonic() >= layer3.due():
-                    for message in layer3.look():
-                        pipe.tell(message)
-                else:
-                    vpp.ping()
-                pipe.tell(Alive())
-                mapped = mapped or hand_over(pipe, stats_socket, api_pid, vpp)
+            continue
+        for message in interfaces.refresh(client.events):
+            pipe.send(message)
+        if time.monotonic() >= layer3.due():  # or a link that flaps would keep it waiting
+            for message in layer3.refresh():
+                pipe.send(message)
+        if time.monotonic() >= ping_due:
+            vpp.ping()  # whose answer is passed on, as all that comes from VPP (`received`)
+            mapped = mapped or send_segment(pipe, stats_socket, api_pid, vpp)
+            ping_due = time.monotonic() + PING_INTERVAL
 
 
 def end_with_parent() -> None:
@@ -292,25 +362,19 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the parent
     os.dup2(2, 1)  # vpp_papi prints
     decode_any_text()
-    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
-    client = Client(api_socket, api_dir)
-
-    def end(error: BaseException | None) -> NoReturn:
-        if error is None or client.hung_up():
-            pipe.tell_last(Gone())
-        if isinstance(error, VPPUnavailable):
-            pipe.tell_last(Broken(str(error)))
-        pipe.tell_last(Broken(f"{type(error).__name__}: {error}"))
-
-    # vpp_papi's receive thread would die without a word, and every call wait for ever.
-    threading.excepthook = lambda failure: end(failure.exc_value)
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+    client = Client(api_socket, api_dir, received=pipe.send_alive)
     api_pid = wait_for_vpp(api_socket, pipe)
-    pipe.tell(Connecting())
+    pipe.send(Connecting())
     try:
         report(pipe, client, stats_socket, api_pid, period, addresses, neighbors)
-        end(None)
     except Exception as error:  # vpp_papi's boundary: unexpected bytes raise anything there
-        end(error)
+        if isinstance(error, ConnectionError) or client.hung_up():
+            pipe.send_last(Gone())
+        if isinstance(error, VPPUnavailable):
+            pipe.send_last(Broken(str(error)))
+        pipe.send_last(Broken(f"{type(error).__name__}: {error}"))
+    pipe.send_last(Gone())
 
 
 if __name__ == "__main__":

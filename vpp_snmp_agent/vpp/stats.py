@@ -435,7 +435,8 @@ class Counters:
         """The counters of a group are of one kind; it is read after the groups before it."""
         self._segment = segment
         self._groups = groups
-        self._epoch = self._tried = -1
+        self._epoch: int | None = None
+        self._tried: int | None = None
         self._lengths: list[int] = []  # where (u32 words) each vector has its length
         self._least = 0  # as many interfaces have all the cells
         # For each group: what reads it, where interface 0's first cell is, how far the next.
