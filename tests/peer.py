@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import Column, Module, Rows, Table, UpTime, View
+from vpp_snmp_agent.agentx.mib import Column, Module, SortedRows, Table, UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, INTEGER, PDU, Response, SearchRange, oid
 from vpp_snmp_agent.config import Settings, UnixAddress
 from vpp_snmp_agent.loop import Loop
@@ -95,8 +95,9 @@ def answered(pdus: list[PDU]) -> dict[int, list[object]]:
 
 def ports(count: int = PORTS) -> list[Module]:
     """A table of one column, whose value is its index."""
-    rows = Rows()
-    rows.replace({oid(str(index)): index for index in range(1, count + 1)})
+    rows = SortedRows()
+    for index in range(1, count + 1):
+        rows.put(oid(str(index)), index)
     table = Table(f"{BASE}.1", [Column(1, "portIndex", INTEGER, lambda row: row)])
     return [Module(BASE, "ports", [f"{BASE}.1"], [table.over(rows)])]
 
@@ -104,13 +105,13 @@ def ports(count: int = PORTS) -> list[Module]:
 class Stage:
     """The agent's side of the connection, turning, and its peer."""
 
-    def __init__(self, path: Path, modules: Sequence[Module]) -> None:
+    def __init__(self, path: Path, modules: Sequence[Module], on_hold: bool = False) -> None:
         self.peer = Peer(path)
         self.loop = Loop()
         self.uptime = UpTime()
         settings = Settings(address=UnixAddress(str(path)))
         view = View([each for module in modules for each in module.objects])
-        self.master = Master(settings, view, modules, self.uptime, self.loop)
+        self.master = Master(settings, view, modules, self.uptime, self.loop, on_hold)
 
     def turn(self) -> None:
         self.master.check(time.monotonic())

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from vpp_snmp_agent import master as room
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import UpTime, View
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
+from vpp_snmp_agent.agentx.session import MAX_ANSWERS
 from vpp_snmp_agent.config import Settings, UnixAddress
 from vpp_snmp_agent.loop import Loop
 from vpp_snmp_agent.master import Master
@@ -89,7 +92,9 @@ def test_a_master_that_asks_and_does_not_listen_is_kept_no_answers_for(tmp_path:
     stage.peer.send(left)
     heard += stage.hear(1)
     assert [each.header.packet_id for each in heard] == list(range(1, asked + 1))
-    assert all(len(values) == 500 for values in answered(heard).values())
+    # Each answer is as long as one may be: who asks for more asks again.
+    (length,) = {len(values) for values in answered(heard).values()}
+    assert 40 < length < 500
     stage.close()
 
 
@@ -145,7 +150,7 @@ def test_a_silent_master_is_asked_and_then_given_up(
     assert "is silent" in caplog.text
 
 
-def test_a_master_that_is_not_there_is_told_once(
+def test_a_master_that_is_not_there_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -160,3 +165,162 @@ def test_a_master_that_is_not_there_is_told_once(
     master.check(time.monotonic())
     assert "there is no such socket (4 times more)" in caplog.text
     loop.close()
+
+
+# --- on hold ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Stage]:
+    """Registered, and on hold."""
+    made = Stage(tmp_path / "agentx", ports(), on_hold=True)
+    made.serve()
+    yield made
+    made.close()
+
+
+def ask_on_hold(stage: Stage, *packets: int) -> None:
+    """GetNexts that wait, having come."""
+    assert stage.master._session is not None
+    stage.peer.send(b"".join(get_next(COLUMN, packet=packet) for packet in packets))
+    held = stage.master._session._held
+    stage.until("they wait", lambda: len(held) == len(packets))
+    assert not stage.peer.heard()
+
+
+def test_on_hold_a_session_is_opened_and_registered_all_the_same(held: Stage) -> None:
+    assert held.master.serving
+    assert held.master.due == float("inf")
+
+
+def test_a_release_answers_those_who_wait(held: Stage) -> None:
+    ask_on_hold(held, 61, 62, 61)
+    held.master.release()
+    heard = held.hear(3)
+    assert [each.header.packet_id for each in heard] == [61, 62, 61]
+    assert answered(heard) == {61: [1], 62: [1]}
+    held.peer.send(get_next(f"{COLUMN}.1", packet=63))
+    assert answered(held.hear(1)) == {63: [2]}
+
+
+def test_a_request_is_held_no_longer_than_hold_from_its_arrival(
+    held: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 5000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stage_turn(held)
+    assert held.master.due == float("inf")
+    held.peer.send(get_next(COLUMN, packet=64))
+    turn_until(held, lambda: held.master.due < float("inf"))
+    assert held.master.due == 5000.0 + room.HOLD
+    now += 0.4
+    held.peer.send(get_next(COLUMN, packet=65))
+    turn_until(held, lambda: len(held_requests(held)) == 2)
+    # The first one's end is the end of the hold: the second waits less.
+    assert held.master.due == 5000.0 + room.HOLD
+    held.master.check(held.master.due - 0.01)
+    assert not held.peer.heard()
+    held.master.check(held.master.due)
+    assert [each.header.packet_id for each in held.peer.heard()] == [64, 65]
+    assert held.master.due == float("inf")
+    assert not held.master.on_hold
+
+
+def stage_turn(stage: Stage) -> None:
+    """A turn of the loop in which `check` has nothing to do."""
+    stage.loop.turn(0.001)
+
+
+def turn_until(stage: Stage, condition: Callable[[], object]) -> None:
+    """Turn on, at most ten thousand times: the clock of this test stands still."""
+    for _ in range(10_000):
+        if condition():
+            return
+        stage_turn(stage)
+    raise AssertionError("it did not come about")
+
+
+def held_requests(stage: Stage) -> list[bytes]:
+    assert stage.master._session is not None
+    return stage.master._session._held
+
+
+def test_hold_is_short_enough_for_those_who_repeat_after_a_second() -> None:
+    assert 0.5 < room.HOLD <= 0.8
+
+
+def test_who_hangs_up_on_hold_is_held_again_and_anew(held: Stage) -> None:
+    ask_on_hold(held, 66)
+    assert held.master.due < float("inf")
+    held.peer.hang_up()
+    held.until("it is lost", lambda: not held.master.serving)
+    assert held.master.due == float("inf")
+    held.serve()
+    ask_on_hold(held, 67)
+    held.master.release()
+    assert answered(held.hear(1)) == {67: [1]}
+
+
+def test_a_release_before_snmpd_is_there_holds_nothing(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "agentx", ports(), on_hold=True)
+    stage.master.release()
+    stage.serve()
+    stage.peer.send(get_next(COLUMN, packet=68))
+    assert answered(stage.hear(1)) == {68: [1]}
+    stage.close()
+
+
+def test_a_release_of_more_than_a_stretch_is_sent_in_pieces(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "agentx", ports(), on_hold=True)
+    stage.serve()
+    packets = range(1, 1501)
+    size = len(get_next(COLUMN)) + HEADER_SIZE
+    assert len(packets) * size > 4 * MAX_ANSWERS
+    ask_on_hold(stage, *packets)
+    stage.master.release()
+    assert stage.master._busy  # the rest follows as the loop turns
+    heard = stage.hear(len(packets))
+    assert [each.header.packet_id for each in heard] == list(packets)
+    stage.peer.send(get_next(f"{COLUMN}.2", packet=9999))
+    assert answered(stage.hear(1)) == {9999: [3]}
+    stage.close()
+
+
+# --- another view, and a trace ------------------------------------------------------------------
+
+
+def test_another_view_is_served_at_once_and_no_request_is_lost(stage: Stage) -> None:
+    (other,) = ports(5)
+    numbers = count(71)
+    asked = get_next(f"{COLUMN}.3", packet=next(numbers))
+    stage.peer.send(asked[:30])
+    assert stage.master._session is not None
+    session = stage.master._session
+    stage.until("half of it came", lambda: session._pieces)
+    stage.master.show(View(list(other.objects)))
+    stage.peer.send(asked[30:])
+    assert answered(stage.hear(1)) == {71: [4]}
+
+
+def test_another_view_is_served_to_who_connects_later(stage: Stage) -> None:
+    (other,) = ports(4)
+    stage.peer.hang_up()
+    stage.until("it is lost", lambda: not stage.master.serving)
+    stage.master.show(View(list(other.objects)))
+    stage.serve()
+    stage.peer.send(get_next(f"{COLUMN}.3", packet=74))
+    assert answered(stage.hear(1)) == {74: [4]}
+
+
+def test_a_trace_begins_and_ends_without_a_new_connection(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    session = stage.master._session
+    for debug, traced in ((2, True), (1, False), (2, True), (0, False)):
+        stage.master.trace(debug)
+        caplog.clear()
+        stage.peer.send(get_next(COLUMN, packet=75 + debug))
+        assert answered(stage.hear(1)) == {75 + debug: [1]}
+        assert any(each.startswith("< Getnext") for each in caplog.messages) == traced
+    assert stage.master._session is session

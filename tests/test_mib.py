@@ -1,5 +1,6 @@
 """Get and get-next over a small invented MIB, and against a naive model of any MIB."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from operator import itemgetter
@@ -9,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.mib import Column, Rows, Scalar, Table, TableView, UpTime, View
+from vpp_snmp_agent.agentx import mib
+from vpp_snmp_agent.agentx.mib import (
+    SHARDS,
+    Column,
+    Scalar,
+    SortedRows,
+    Table,
+    TableView,
+    UpTime,
+    View,
+)
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER64,
     END_OF_MIB_VIEW,
@@ -99,13 +110,14 @@ TREE = [VarBind(name(tail), type_, value) for tail, type_, value in GOLDEN]
 EACH = pytest.mark.parametrize("at", range(len(TREE)), ids=[tail for tail, _, _ in GOLDEN])
 
 
-def rows_of(by_index: Cells) -> Rows:
-    rows = Rows()
-    rows.replace({oid(index): row for index, row in by_index.items()})
+def rows_of(by_index: Cells) -> SortedRows:
+    rows = SortedRows()
+    for index, row in by_index.items():
+        rows.put(oid(index), row)
     return rows
 
 
-def view_of(ports: Rows) -> View:
+def view_of(ports: SortedRows) -> View:
     """The invented MIB; its objects in no order, as modules may bring them."""
     return View(
         [
@@ -113,7 +125,7 @@ def view_of(ports: Rows) -> View:
             Scalar(f"{BASE}.4", "text", OCTET_STRING, lambda: b"between"),
             PORT_TABLE.over(ports),
             Scalar(f"{BASE}.1", "portNumber", INTEGER, lambda: len(ports)),
-            EMPTY_TABLE.over(Rows()),
+            EMPTY_TABLE.over(SortedRows()),
         ]
     )
 
@@ -313,7 +325,7 @@ def test_a_view_of_nothing_has_only_an_end() -> None:
 
 
 def test_empty_tables_are_passed_over() -> None:
-    assert [each.name for each in walk(view=view_of(Rows()))] == [
+    assert [each.name for each in walk(view=view_of(SortedRows()))] == [
         name("1.0"),
         *(each.name for each in TREE if each.name >= name("4")),
     ]
@@ -322,27 +334,50 @@ def test_empty_tables_are_passed_over() -> None:
 # --- rows that change -------------------------------------------------------------------
 
 
-def test_rows_replaced_in_mid_walk_are_walked_on_from_the_last_name() -> None:
+def test_rows_that_come_and_go_in_mid_walk_are_walked_on_from_the_last_name() -> None:
     ports = rows_of(PORTS)
     steps = walk(name("2.1.1"), name("2.1.2"), view=view_of(ports))
     assert next(steps).value == 1
     assert next(steps).value == 2
-    ports.replace({oid(index): {1: int(index)} for index in ("1", "7", "8")})
+    for gone in ("2", "10", "1000"):
+        ports.remove(oid(gone))
+    for new in ("7", "8"):
+        ports.put(oid(new), {1: int(new)})
     assert [each.value for each in steps] == [7, 8]
+
+
+def test_a_row_that_comes_before_the_last_name_in_mid_walk_is_not_walked() -> None:
+    ports = rows_of(PORTS)
+    steps = walk(name("2.1.1"), name("2.1.2"), view=view_of(ports))
+    assert [next(steps).value for _ in range(3)] == [1, 2, 10]
+    ports.put(oid("3"), {1: 3})
+    ports.put(oid("11"), {1: 11})
+    assert [each.value for each in steps] == [11, 1000]
 
 
 def test_rows_that_vanish_in_mid_walk_end_it() -> None:
     ports = rows_of(PORTS)
     steps = walk(name("2.1"), name("3"), view=view_of(ports))
     assert next(steps).value == 1
-    ports.replace({})
+    for index in list(ports):
+        ports.remove(index)
     assert list(steps) == []
 
 
 def test_rows_are_counted_and_sorted_by_index_not_by_text() -> None:
     rows = rows_of(PORTS)
     assert len(rows) == 4
-    assert [dotted(index) for index in rows.indexes] == ["1", "2", "10", "1000"]
+    assert [dotted(index) for index in rows] == ["1", "2", "10", "1000"]
+
+
+def test_a_row_that_counts_as_false_is_a_row() -> None:
+    rows = SortedRows()
+    rows.put(oid("1"), 0)
+    rows.put(oid("2"), 7)
+    view = View([Table(f"{BASE}.1", (Column(1, "a", INTEGER, lambda row: row),)).over(rows)])
+    assert get(name("1.1.1"), view).value == 0
+    assert get_next(name("1.1.1"), 1, view=view).value == 0
+    assert rows.remove(oid("1"))
 
 
 def test_a_cell_is_computed_only_when_it_is_asked_for() -> None:
@@ -353,8 +388,9 @@ def test_a_cell_is_computed_only_when_it_is_asked_for() -> None:
         return 1
 
     table = Table(f"{BASE}.1", (Column(1, "a", INTEGER, value), Column(2, "b", INTEGER, value)))
-    rows = Rows()
-    rows.replace({oid("1"): "first", oid("2"): "second"})
+    rows = SortedRows()
+    rows.put(oid("1"), "first")
+    rows.put(oid("2"), "second")
     view = View([table.over(rows)])
     view.get_next(name("1.1.1"), 0, NOWHERE)
     assert asked == ["second"]
@@ -369,6 +405,212 @@ def test_one_table_serves_several_sets_of_rows_of_indexes_of_any_length() -> Non
     for indexes in (["1", "2.3"], ["1.2.3", "4"], ["1"]):
         view = View([table.over(rows_of({index: {1: 5} for index in indexes}))])
         assert [each.name for each in walk(view=view)] == [name(f"1.1.{i}") for i in indexes]
+
+
+# --- sorted rows, one at a time ---------------------------------------------------------
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Borders of chunks after every few rows."""
+    monkeypatch.setattr(mib, "MAX_CHUNK", 4)
+
+
+def followed(rows: SortedRows, start: bytes = b"") -> Iterator[bytes]:
+    """A walk's indexes."""
+    index = rows.following(start)
+    while index is not None:
+        yield index
+        index = rows.following(index)
+
+
+SMALL = st.lists(st.integers(0, 9), min_size=1, max_size=2).map(
+    lambda subids: b"".join(subid.to_bytes(4, "big") for subid in subids)
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), SMALL),
+        st.tuples(st.just("remove"), SMALL),
+        st.tuples(st.just("get"), SMALL),
+        st.tuples(st.just("following"), SMALL | st.just(b"")),
+        st.tuples(st.just("walk on"), st.just(b"")),
+    ),
+    max_size=80,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_sorted_rows_are_a_dict_in_the_order_of_its_keys(steps: list[tuple[str, bytes]]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(mib, "MAX_CHUNK", 3)
+        rows, model, walked = SortedRows(), dict[bytes, int](), b""
+        for number, (step, index) in enumerate(steps):
+            match step:
+                case "put":
+                    assert rows.put(index, number) == (index not in model)
+                    model[index] = number
+                case "remove":
+                    assert rows.remove(index) == (model.pop(index, None) is not None)
+                case "get":
+                    assert rows.get(index) == model.get(index)
+                case _:
+                    after = walked if step == "walk on" else index
+                    expected = min((each for each in model if each > after), default=None)
+                    assert rows.following(after) == expected
+                    walked = expected or b""
+            assert len(rows) == len(model)
+        assert list(rows) == list(followed(rows)) == sorted(model)
+        assert all(0 < len(chunk) <= mib.MAX_CHUNK for chunk in rows._chunks)
+        assert rows._lasts == [chunk[-1] for chunk in rows._chunks]
+
+
+def test_rows_put_in_any_order_are_walked_in_theirs(small_chunks: None) -> None:
+    numbers = [number * 37 % 101 for number in range(101)]
+    rows = SortedRows()
+    for number in numbers:
+        rows.put(oid(str(number)), number)
+    assert [rows.get(index) for index in followed(rows)] == list(range(101))
+
+
+def test_the_walk_hint_is_of_no_use_once_rows_came_or_went(small_chunks: None) -> None:
+    rows = SortedRows()
+    for number in range(0, 40, 2):
+        rows.put(oid(str(number)), number)
+    for number in range(0, 36, 2):
+        here, there = oid(str(number)), oid(str(number + 1))
+        assert rows.following(here) == oid(str(number + 2))
+        rows.put(there, number + 1)
+        assert rows.following(here) == there
+        assert rows.following(there) == oid(str(number + 2))
+        rows.remove(there)
+        assert rows.following(here) == oid(str(number + 2))
+        assert rows.following(oid(str(number + 2))) == oid(str(number + 4))
+
+
+def test_two_walks_at_a_time_do_not_mislead_each_other(small_chunks: None) -> None:
+    rows = SortedRows()
+    for number in range(50):
+        rows.put(oid(str(number)), number)
+    one, other = followed(rows), followed(rows, oid("20"))
+    taken = [(next(one), next(other)) for _ in range(29)]
+    assert [each for each, _ in taken] == [oid(str(number)) for number in range(29)]
+    assert [each for _, each in taken] == [oid(str(number)) for number in range(21, 50)]
+
+
+def test_in_a_walk_no_index_is_searched_for_within_a_chunk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = SortedRows()
+    for number in range(1, 401):
+        rows.put(oid(str(number)), number)
+    searched: list[int] = []
+
+    def counting(where: list[bytes], index: bytes) -> int:
+        searched.append(len(where))
+        return bisect_right(where, index)
+
+    monkeypatch.setattr(mib, "bisect_right", counting)
+    assert len(list(followed(rows))) == 400
+    # For the first row of all, and to see that there is none after the last.
+    assert searched == [1, 400, 1]
+
+
+def test_the_shards_share_the_rows_evenly() -> None:
+    rows = SortedRows()
+    for number in range(1001, 1001 + 100 * SHARDS):
+        rows.put(oid(str(number)), number)
+    sizes = [len(shard) for shard in rows._shards]
+    assert sum(sizes) == 100 * SHARDS
+    assert min(sizes) > 50
+    assert max(sizes) < 200
+
+
+def test_rows_are_given_back_a_chunk_at_a_time(small_chunks: None) -> None:
+    rows = SortedRows()
+    for number in range(41):
+        rows.put(oid(str(number)), number)
+    left = [len(rows)]
+    for _ in rows.dismantle():
+        left.append(len(rows))
+        assert len(list(followed(rows))) == left[-1]
+    assert left[-1] == 0
+    assert all(0 < before - after <= mib.MAX_CHUNK for before, after in pairwise(left))
+    assert [rows.get(oid(str(number))) for number in range(41)] == 41 * [None]
+
+
+# --- rows of which some are counted -----------------------------------------------------
+
+
+class Looked(SortedRows):
+    """Rows that note which indexes a GetNext came to."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, *indexes: int) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        for index in indexes:
+            self.put(oid(str(index)), index)
+
+    def following(self, index: bytes) -> bytes | None:
+        found = super().following(index)
+        if found is not None:
+            self.seen.append(int(dotted(found)))
+        return found
+
+
+COUNTING_TABLE = Table(
+    f"{BASE}.7.1",
+    (
+        Column(1, "index", INTEGER, lambda row: row),
+        Column(2, "packets", COUNTER64, lambda row: None if row < 100 else row * 11, place=0),
+        Column(3, "lost", COUNTER64, lambda row: None if row < 100 else row, is_counter=True),
+    ),
+)
+
+
+@pytest.mark.parametrize("column", [2, 3])
+def test_getnext_over_a_counter_looks_at_counted_rows_only(column: int) -> None:
+    rows, counted = Looked(*range(1, 100), 100, 200), Looked(100, 200)
+    view = View([COUNTING_TABLE.over(rows, counted)])
+    assert get_next(name(f"7.1.{column}"), view=view).name == name(f"7.1.{column}.100")
+    assert get_next(name(f"7.1.{column}.5"), view=view).name == name(f"7.1.{column}.100")
+    assert get_next(name(f"7.1.{column}.100"), view=view).name == name(f"7.1.{column}.200")
+    assert (rows.seen, counted.seen) == ([], [100, 100, 200])
+
+
+def test_a_column_that_is_no_counter_has_cells_in_every_row() -> None:
+    rows, counted = Looked(1, 2, 100), Looked(100)
+    view = View([COUNTING_TABLE.over(rows, counted)])
+    walked = [(each.name, each.value) for each in walk(view=view)]
+    assert walked == [
+        *((name(f"7.1.1.{row}"), row) for row in (1, 2, 100)),
+        (name("7.1.2.100"), 1100),
+        (name("7.1.3.100"), 100),
+    ]
+
+
+def test_without_counted_rows_getnext_passes_over_the_column_at_once() -> None:
+    rows, counted = Looked(*range(1, 100)), Looked()
+    view = View([COUNTING_TABLE.over(rows, counted)])
+    start = name("7.1.1.99")
+    assert get_next(start, view=view) == VarBind(start, END_OF_MIB_VIEW, None)
+    assert (rows.seen, counted.seen) == ([], [])
+
+
+def test_an_included_start_is_answered_though_its_row_is_not_counted_yet() -> None:
+    rows, counted = Looked(1, 100, 200), Looked(200)
+    view = View([COUNTING_TABLE.over(rows, counted)])
+    assert get_next(name("7.1.2.100"), 1, view=view) == get(name("7.1.2.100"), view)
+    assert get_next(name("7.1.2.1"), 1, view=view).name == name("7.1.2.200")
+
+
+def test_without_counted_rows_of_its_own_a_counter_is_looked_for_in_every_row() -> None:
+    rows = Looked(1, 100)
+    view = View([COUNTING_TABLE.over(rows)])
+    assert get_next(name("7.1.2"), view=view).name == name("7.1.2.100")
+    assert rows.seen == [1, 100]
 
 
 # --- what a MIB may not be --------------------------------------------------------------
@@ -386,7 +628,7 @@ def a_scalar(tail: str) -> Scalar:
 
 
 def a_table(tail: str) -> TableView:
-    return Table(f"{BASE}.{tail}", ()).over(Rows())
+    return Table(f"{BASE}.{tail}", ()).over(SortedRows())
 
 
 @pytest.mark.parametrize(
@@ -419,7 +661,7 @@ def test_without_a_master_every_moment_is_zero_ticks() -> None:
     ("moment", "ticks"),
     [(100.0, 500), (101.5, 650), (95.0, 0), (97.5, 250), (10.0, 0), (None, 0)],
 )
-def test_a_moment_is_told_by_the_clock_of_the_master(moment: float | None, ticks: int) -> None:
+def test_a_moment_is_by_the_clock_of_the_master(moment: float | None, ticks: int) -> None:
     up_time = UpTime()
     up_time.set(500, now=100.0)
     assert up_time.ticks(moment) == ticks
@@ -473,8 +715,19 @@ def models(draw: st.DrawFn) -> Model:
         row = st.fixed_dictionaries({c: st.none() | st.integers(0, 99) for c in columns})
         by_index = draw(st.dictionaries(INDEXES, row, max_size=6))
         rows = rows_of({written(index): row for index, row in by_index.items()})
-        declared = [Column(c, "column", INTEGER, cell_of(c)) for c in columns]
-        view.append(Table(written(base), declared).over(rows))
+        # Some columns are counters; of the rows those are counted that have one.
+        counters = draw(st.sets(st.sampled_from(columns))) if columns else set()
+        counted = rows_of(
+            {
+                written(index): row
+                for index, row in by_index.items()
+                if any(row[c] is not None for c in counters)
+            }
+        )
+        declared = [
+            Column(c, "column", INTEGER, cell_of(c), is_counter=c in counters) for c in columns
+        ]
+        view.append(Table(written(base), declared).over(rows, counted))
         objects += [(*base, column) for column in columns]
         cells += [
             ((*base, column, *index), value)

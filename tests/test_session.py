@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import Column, Module, Rows, Scalar, Table, View
+from vpp_snmp_agent.agentx import session as room
+from vpp_snmp_agent.agentx.mib import Column, Module, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER32,
     END_OF_MIB_VIEW,
@@ -29,6 +30,7 @@ from vpp_snmp_agent.agentx.pdu import (
     oid,
 )
 from vpp_snmp_agent.agentx.session import (
+    MAX_ANSWERS,
     MAX_BULK_OCTETS,
     PRIORITY,
     PROCESSING_ERROR,
@@ -39,6 +41,7 @@ from vpp_snmp_agent.agentx.session import (
     Registered,
     Session,
 )
+from vpp_snmp_agent.agentx.shortcut import Shortcut
 
 ORDERS = pytest.mark.parametrize("order", [">", "<"], ids=["network", "little-endian"])
 SESSION = 0x11223344
@@ -48,8 +51,9 @@ NOTHING = ""  # the null OID
 # --- the MIB ----------------------------------------------------------------------------
 
 BASE = "1.3.6.1.4.1.99999"
-ROWS = Rows()
-ROWS.replace({oid(str(index)): index for index in (1, 2, 10)})
+ROWS = SortedRows()
+for number in (1, 2, 10):
+    ROWS.put(oid(str(number)), number)
 TABLE = Table(
     f"{BASE}.2.1",
     (
@@ -149,13 +153,13 @@ def refusal(error: int, at: int = 0) -> Response:
     return Response(0, error, at, [])
 
 
-def new_session() -> Session:
-    return Session(View(OBJECTS), MODULES, "a test")
+def new_session(on_hold: bool = False) -> Session:
+    return Session(View(OBJECTS), MODULES, "a test", on_hold=on_hold)
 
 
-def opened_session(order: str = ">") -> Session:
+def opened_session(order: str = ">", on_hold: bool = False) -> Session:
     """A session of which the master accepted everything."""
-    session = new_session()
+    session = new_session(on_hold)
     (packet,) = packet_ids(session.open())
     for each in packet_ids(session.receive(response(packet, order=order))):
         session.receive(response(each, order=order))
@@ -219,7 +223,7 @@ def test_the_master_may_echo_what_it_answers() -> None:
     assert len(split(session.receive(response(packet, varbinds=echo)))) == 5
 
 
-def test_registered_is_told_once_after_the_last_answer() -> None:
+def test_registered_is_reported_once_after_the_last_answer() -> None:
     session = new_session()
     (packet,) = packet_ids(session.open())
     asked = packet_ids(session.receive(response(packet)))
@@ -256,7 +260,7 @@ def test_a_refused_open_closes_the_session() -> None:
     assert session.close() == b""
 
 
-def test_a_notification_goes_out_whole_and_its_refusal_is_told() -> None:
+def test_a_notification_goes_out_whole_and_its_refusal_is_reported() -> None:
     session = opened_session()
     sent = session.notify("a notification", [encode_varbind(oid(f"{BASE}.1.0"), INTEGER, 3)])
     (asked,) = split(sent)
@@ -273,7 +277,7 @@ def test_a_notification_goes_out_whole_and_its_refusal_is_told() -> None:
     ("which", "what"),
     [(0, f"capability {BASE}.9"), (2, f"subtree {BASE}.2"), (4, f"subtree {BASE}.3")],
 )
-def test_a_refused_registration_is_told_with_its_error(which: int, what: str) -> None:
+def test_a_refused_registration_is_reported_with_its_error(which: int, what: str) -> None:
     session = new_session()
     (packet,) = packet_ids(session.open())
     asked = packet_ids(session.receive(response(packet)))
@@ -291,7 +295,7 @@ def test_a_session_serves_what_was_not_refused() -> None:
     assert answered(session.receive(get_next(f"{BASE}.1"))).varbinds == [NUMBER]
 
 
-def test_events_are_told_once() -> None:
+def test_events_are_reported_once() -> None:
     session = new_session()
     (packet,) = packet_ids(session.open())
     session.receive(response(packet, up_time=99))
@@ -334,7 +338,7 @@ def test_a_ping_of_the_master_is_answered() -> None:
 # --- closing ----------------------------------------------------------------------------
 
 
-def test_our_close_tells_that_we_shut_down() -> None:
+def test_our_close_says_that_we_shut_down() -> None:
     session = opened_session()
     (asked,) = split(session.close())
     assert (asked.header.type, asked.header.session_id) == (pdu.CLOSE, SESSION)
@@ -369,7 +373,9 @@ def test_a_session_that_never_opened_needs_no_close() -> None:
         (77, "77"),
     ],
 )
-def test_a_close_of_the_master_is_told_with_its_reason(reason: int, words: str, order: str) -> None:
+def test_a_close_of_the_master_is_reported_with_its_reason(
+    reason: int, words: str, order: str
+) -> None:
     session = opened_session()
     assert session.receive(from_master(pdu.CLOSE, bytes((reason, 0, 0, 0)), order=order)) == b""
     (event,) = session.events()
@@ -500,8 +506,9 @@ def test_getbulk_walks_on_as_getnext_does() -> None:
 
 
 def test_getbulk_of_65535_repetitions_is_bounded() -> None:
-    rows = Rows()
-    rows.replace({oid(str(each)): each for each in range(1, 10_001)})
+    rows = SortedRows()
+    for each in range(1, 10_001):
+        rows.put(oid(str(each)), each)
     session = Session(View([TABLE.over(rows)]), (), "many rows")
     (packet,) = packet_ids(session.open())
     session.receive(response(packet))
@@ -520,7 +527,7 @@ def test_getbulk_at_the_end_does_not_repeat_the_end() -> None:
 
 
 @ORDERS
-def test_a_set_is_told_that_nothing_is_writable(order: str) -> None:
+def test_a_set_is_refused_because_nothing_is_writable(order: str) -> None:
     payload = an_integer(f"{BASE}.1.0", 5, order) + an_integer(f"{BASE}.2.1.1.1", 6, order)
     answer = opened_session().receive(from_master(pdu.TESTSET, payload, order=order))
     assert answered(answer) == refusal(17, 1)
@@ -561,7 +568,7 @@ BEARS_CONTEXT = [type_ for type_ in REQUESTS if type_ != pdu.COMMITSET]
 
 
 @EACH_REQUEST
-def test_a_request_for_another_session_is_told_that_it_is_not_open(type_: int) -> None:
+def test_a_request_for_another_session_is_refused_because_it_is_not_open(type_: int) -> None:
     request = from_master(type_, REQUESTS[type_], session=SESSION + 1)
     (answer,) = split(opened_session().receive(request))
     assert answer.body == refusal(257)
@@ -570,13 +577,13 @@ def test_a_request_for_another_session_is_told_that_it_is_not_open(type_: int) -
 
 @pytest.mark.parametrize("session_id", [0, SESSION])
 @EACH_REQUEST
-def test_before_the_session_is_open_every_request_is_told_so(type_: int, session_id: int) -> None:
+def test_before_the_session_is_open_every_request_is_refused(type_: int, session_id: int) -> None:
     request = from_master(type_, REQUESTS[type_], session=session_id)
     assert answered(new_session().receive(request)) == refusal(257)
 
 
 @EACH_REQUEST
-def test_after_our_close_every_request_is_told_that_it_is_not_open(type_: int) -> None:
+def test_after_our_close_every_request_is_refused_because_it_is_not_open(type_: int) -> None:
     session = opened_session()
     session.close()
     assert answered(session.receive(from_master(type_, REQUESTS[type_]))) == refusal(257)
@@ -591,7 +598,7 @@ def test_a_context_is_not_supported(type_: int, order: str) -> None:
     assert answered(opened_session().receive(request)) == refusal(262)
 
 
-def test_what_is_wrong_is_told_of_the_session_before_the_context() -> None:
+def test_a_wrong_session_is_refused_before_a_wrong_context() -> None:
     request = from_master(pdu.PING, octets(b"vrf"), session=1, flags=0x08)
     assert answered(opened_session().receive(request)) == refusal(257)
 
@@ -609,7 +616,7 @@ def test_what_is_wrong_is_told_of_the_session_before_the_context() -> None:
         (255, b""),
     ],
 )
-def test_what_cannot_be_parsed_is_told_so_and_the_stream_goes_on(
+def test_what_cannot_be_parsed_is_refused_and_the_stream_goes_on(
     type_: int, payload: bytes
 ) -> None:
     session = opened_session()
@@ -752,6 +759,254 @@ def test_a_trace_has_a_line_for_each_pdu_that_comes_or_goes() -> None:
     assert lines[3].endswith(f"{BASE}.1.0 = INTEGER: 3")
 
 
+def test_a_trace_begins_and_ends_at_once_and_loses_no_request() -> None:
+    session = opened_session()
+    lines: list[str] = []
+    first = get_next(BASE, packet=11)
+    assert session.receive(first[:21]) == b""
+    session.trace(lines.append)
+    assert answered(session.receive(first[21:])).varbinds == [NUMBER]
+    assert [line.split()[:2] for line in lines] == [["<", "Getnext"], [">", "Response"]]
+    second = get_next(f"{BASE}.1", packet=12)
+    assert session.receive(second[:5]) == b""
+    session.trace(None)
+    assert answered(session.receive(second[5:])).varbinds == [NUMBER]
+    assert session.receive(get_next(BASE, packet=13))
+    assert len(lines) == 2
+
+
+# --- another view ---------------------------------------------------------------------------
+
+
+def another_view(*numbers: int) -> View:
+    rows = SortedRows()
+    for each in numbers:
+        rows.put(oid(str(each)), each)
+    return View([TABLE.over(rows)])
+
+
+def test_another_view_is_answered_from_at_once() -> None:
+    session = opened_session()
+    asked = get_next(f"{BASE}.2.1.1.2")
+    assert answered(session.receive(asked)).varbinds == [index(10)]
+    session.show(another_view(2, 7))
+    assert answered(session.receive(asked)).varbinds == [index(7)]
+    assert answered(session.receive(get_bulk(0, 2, (f"{BASE}.2.1.1", 0, NOTHING)))).varbinds == [
+        index(2),
+        index(7),
+    ]
+
+
+def test_a_request_that_came_in_part_is_answered_from_the_other_view() -> None:
+    session = opened_session()
+    asked = get_next(f"{BASE}.2.1.1.2")
+    assert session.receive(asked[:-3]) == b""
+    session.show(another_view(4))
+    assert answered(session.receive(asked[-3:])).varbinds == [index(4)]
+
+
+def test_another_view_before_the_session_is_open_serves_it_later() -> None:
+    session = new_session()
+    (packet,) = packet_ids(session.open())
+    session.show(another_view(5))
+    session.receive(response(packet))
+    assert answered(session.receive(get_next(f"{BASE}.2.1.1"))).varbinds == [index(5)]
+
+
+def test_another_view_opens_no_session_that_was_closed() -> None:
+    session = opened_session()
+    session.close()
+    session.show(another_view(5))
+    session.trace(None)
+    assert answered(session.receive(get_next(f"{BASE}.2.1.1"))) == refusal(257)
+
+
+# --- on hold --------------------------------------------------------------------------------
+
+
+def drained(session: Session) -> bytes:
+    """What is sent once the hold ends, in as many pieces as it takes."""
+    sent = []
+    while session.more:
+        sent.append(session.receive(b""))
+    return b"".join(sent)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        from_master(pdu.GET, ranges((f"{BASE}.1.0", 0, NOTHING))),
+        get_next(BASE),
+        get_bulk(0, 1, (BASE, 0, NOTHING)),
+    ],
+    ids=["Get", "GetNext", "GetBulk"],
+)
+def test_on_hold_a_request_waits_for_the_release(asked: bytes) -> None:
+    session = opened_session(on_hold=True)
+    assert session.receive(asked) == b""
+    assert session.holds
+    assert not session.more
+    session.release()
+    assert session.more
+    assert not session.holds
+    assert answered(session.receive(b"")).varbinds == [NUMBER]
+    assert not session.more
+
+
+@pytest.mark.parametrize(
+    ("type_", "asked", "found"), [(pdu.GET, 10, 10), (pdu.GETNEXT, 2, 10)], ids=["Get", "GetNext"]
+)
+def test_on_hold_what_the_fast_path_would_answer_waits_too(
+    type_: int, asked: int, found: int
+) -> None:
+    """snmpd writes a name with its prefix, as the fast path knows it."""
+    search = pdu.SearchRange(oid(f"{BASE}.2.1.1.{asked}"), False, b"")
+    request = from_master(type_, pdu.ranges_payload([search]), packet=35)
+    session = opened_session(on_hold=True)
+    assert session.receive(request) == b""
+    session.show(View(OBJECTS))
+    session.trace(None)
+    assert session.receive(request) == b""
+    session.release()
+    answers = split(drained(session))
+    assert [each.body for each in answers] == 2 * [Response(0, 0, 0, [index(found)])]
+    fast = session.receive(request)
+    assert Shortcut(View(OBJECTS), SESSION).answer(request) == fast
+    session.show(another_view(3))
+    assert session.receive(request) != fast
+
+
+def test_on_hold_everything_else_is_answered() -> None:
+    session = opened_session(on_hold=True)
+    assert session.receive(get_next(BASE, packet=41)) == b""
+    ping = from_master(pdu.PING, packet=42)
+    testset = from_master(pdu.TESTSET, an_integer(f"{BASE}.1.0", 5), packet=43)
+    commit = from_master(pdu.COMMITSET, packet=44)
+    undo = from_master(pdu.UNDOSET, packet=45)
+    wrong = from_master(19, b"abcd", packet=46)
+    assert packet_ids(session.receive(ping + testset + commit + undo + wrong)) == [
+        *(42, 43, 44, 45, 46)
+    ]
+    assert session.receive(from_master(pdu.CLEANUPSET, packet=47)) == b""
+    (pinged,) = packet_ids(session.ping())
+    session.receive(response(pinged))
+    assert list(session.events()) == [Pong()]
+    session.receive(from_master(pdu.CLOSE, bytes((5, 0, 0, 0))))
+    assert [type(each) for each in session.events()] == [Closed]
+
+
+def test_release_answers_all_in_the_order_of_their_arrival() -> None:
+    session = opened_session(on_hold=True)
+    asked = [get_next(BASE, packet=packet) for packet in (9, 3, 7, 1)]
+    for each in asked[:2]:
+        assert session.receive(each) == b""
+    assert session.receive(asked[2] + asked[3]) == b""
+    session.release()
+    assert packet_ids(drained(session)) == [9, 3, 7, 1]
+
+
+def test_a_repeated_request_is_answered_as_often_as_it_came() -> None:
+    session = opened_session(on_hold=True)
+    for packet in (21, 22, 21):
+        assert session.receive(get_next(BASE, packet=packet)) == b""
+    session.release()
+    answers = split(drained(session))
+    assert [each.header.packet_id for each in answers] == [21, 22, 21]
+    assert [each.body for each in answers] == 3 * [Response(0, 0, 0, [NUMBER])]
+
+
+def test_a_request_that_came_in_part_before_the_release_is_answered_after_it() -> None:
+    session = opened_session(on_hold=True)
+    whole, cut = get_next(BASE, packet=31), get_next(f"{BASE}.2", packet=32)
+    assert session.receive(whole + cut[:25]) == b""
+    session.release()
+    assert packet_ids(session.receive(b"")) == [31]
+    assert not session.more
+    assert session.receive(cut[25:-1]) == b""
+    assert answered(session.receive(cut[-1:])).varbinds == [index(1)]
+
+
+@pytest.mark.parametrize("at", range(0, 40, 3))
+def test_on_hold_a_request_waits_wherever_a_read_cuts_it(at: int) -> None:
+    session = opened_session(on_hold=True)
+    asked = get_next(BASE, packet=33)
+    assert session.receive(asked[:at]) + session.receive(asked[at:]) == b""
+    session.release()
+    assert packet_ids(drained(session)) == [33]
+
+
+def test_after_the_release_nothing_waits() -> None:
+    session = opened_session(on_hold=True)
+    session.release()
+    assert not session.more
+    assert answered(session.receive(get_next(BASE))).varbinds == [NUMBER]
+
+
+def test_what_waited_is_answered_from_the_view_of_the_release() -> None:
+    session = opened_session(on_hold=True)
+    asked = get_next(f"{BASE}.2.1.1.2", packet=34)
+    assert session.receive(asked) == b""
+    session.show(another_view(2, 8))
+    assert session.receive(asked) == b""
+    session.release()
+    assert [each.body for each in split(drained(session))] == 2 * [Response(0, 0, 0, [index(8)])]
+
+
+def test_on_hold_a_request_that_is_traced_is_traced_with_its_answer() -> None:
+    lines: list[str] = []
+    session = opened_session(on_hold=True)
+    session.trace(lines.append)
+    assert session.receive(get_next(BASE)) == b""
+    session.release()
+    assert session.receive(b"")
+    assert [line.split()[:2] for line in lines] == [["<", "Getnext"], [">", "Response"]]
+
+
+def test_more_than_a_stretch_of_answers_is_sent_in_pieces() -> None:
+    session = opened_session(on_hold=True)
+    count = 5 * MAX_ANSWERS // len(opened_session().receive(get_next(BASE)))
+    for packet in range(1, count + 1):
+        assert session.receive(get_next(BASE, packet=packet)) == b""
+    session.release()
+    pieces = []
+    while session.more:
+        pieces.append(session.receive(b""))
+    assert len(pieces) > 4
+    assert all(len(piece) < MAX_ANSWERS + 100 for piece in pieces)
+    assert packet_ids(b"".join(pieces)) == list(range(1, count + 1))
+    # The stream goes on behind them.
+    assert packet_ids(session.receive(get_next(BASE, packet=7777))) == [7777]
+
+
+def test_what_comes_while_answers_wait_to_be_sent_is_answered_behind_them() -> None:
+    session = opened_session()
+    bulk = get_bulk(0, 300, (f"{BASE}.2.1.1", 0, NOTHING))
+    many = bulk * 400
+    sent = session.receive(many)
+    assert session.more
+    sent += session.receive(get_next(BASE, packet=8888))
+    sent += drained(session)
+    assert packet_ids(sent) == 400 * [1] + [8888]
+
+
+def test_requests_on_hold_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MAX_HELD", 3)
+    session = opened_session(on_hold=True)
+    for packet in (51, 52, 53):
+        assert session.receive(get_next(BASE, packet=packet)) == b""
+    assert packet_ids(session.receive(get_next(BASE, packet=54))) == [54]
+    session.release()
+    assert packet_ids(drained(session)) == [51, 52, 53]
+
+
+def test_a_session_may_be_released_before_it_is_open() -> None:
+    session = new_session(on_hold=True)
+    (packet,) = packet_ids(session.open())
+    session.release()
+    session.receive(response(packet))
+    assert answered(session.receive(get_next(BASE))).varbinds == [NUMBER]
+
+
 # --- whatever comes -----------------------------------------------------------------------
 
 
@@ -812,3 +1067,30 @@ def test_random_pdus_are_answered_and_never_malformed(
     answers = split(opened_session().receive(stream))
     silent = {pdu.CLEANUPSET, pdu.CLOSE}
     assert len(answers) == sum(each[1] not in silent for each in pdus)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(PDUS, max_size=6), st.lists(st.integers(0, 300), max_size=4), st.integers(0, 6))
+def test_a_hold_and_its_release_lose_no_answer(
+    pdus: Sequence[bytes], pieces: list[int], released_after: int
+) -> None:
+    """The same answers as without a hold; only their order differs."""
+    stream = b"".join(each for each in pdus if each[1] != pdu.CLOSE)
+    session = opened_session(on_hold=True)
+    cuts = sorted({0, len(stream), *(each for each in pieces if each < len(stream))})
+    sent = []
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        if number == released_after:
+            session.release()
+            sent.append(drained(session))
+        sent.append(session.receive(stream[start:end]))
+        sent.append(drained(session))
+    session.release()
+    sent.append(drained(session))
+    plain = opened_session()
+    expected = plain.receive(stream) + drained(plain)
+
+    def by_packet(answers: bytes) -> list[tuple[int, str]]:
+        return sorted((each.header.packet_id, repr(each)) for each in split(answers))
+
+    assert by_packet(b"".join(sent)) == by_packet(expected)

@@ -10,7 +10,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import __version__, sockets
 from .agentx import session as agentx
@@ -24,18 +24,28 @@ RECONNECT = 0.5  # seconds between two attempts to reach snmpd
 PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
 LOST = 60.0  # seconds of silence after which it is not
 READ_SIZE = 1 << 16
+HOLD = 0.75  # seconds; after one snmpd repeats a request, and so does its client
 LINGER = 0.001  # seconds that a walk's next question is waited for where it comes
-STRETCH = 32  # questions answered before others have their turn
+STRETCH = 16  # questions answered before others have their turn
 
 
 class Master:
     """The connection to snmpd, made anew whenever it is lost."""
 
     def __init__(
-        self, settings: Settings, view: View, modules: Sequence[Module], uptime: UpTime, loop: Loop
+        self,
+        settings: Settings,
+        view: View,
+        modules: Sequence[Module],
+        uptime: UpTime,
+        loop: Loop,
+        on_hold: bool = False,
     ) -> None:
+        """`on_hold`: requests wait until `release`, but none for longer than HOLD."""
+        self.on_hold = on_hold
+        self._release_at = float("inf")
         self._address = settings.address
-        self._trace = log.debug if settings.debug > 1 else None
+        self._trace: Callable[[str], None] | None = log.debug if settings.debug > 1 else None
         self._view = view
         self._modules = modules
         self._uptime = uptime
@@ -49,8 +59,37 @@ class Master:
         self._heard = self._pinged = 0.0
         self.serving = False
 
+    @property
+    def due(self) -> float:
+        """When `check` is to be called at the latest, by time.monotonic."""
+        return self._release_at
+
+    def show(self, view: View) -> None:
+        """Answer from another view from now on; it has the same subtrees."""
+        self._view = view
+        if self._session is not None:
+            self._session.show(view)
+
+    def trace(self, debug: int) -> None:
+        """Log every PDU from now on, or none, by the setting `debug`."""
+        self._trace = log.debug if debug > 1 else None
+        if self._session is not None:
+            self._session.trace(self._trace)
+
+    def release(self) -> None:
+        """End the hold: whoever waited is answered now."""
+        self.on_hold = False
+        self._release_at = float("inf")
+        if self._session is not None:
+            waited = self._session.holds
+            self._session.release()
+            if waited:
+                self._take(b"")
+
     def check(self, now: float) -> None:
         """Connect, ping, or give up, as it is due."""
+        if now >= self._release_at:
+            self.release()
         if self._socket is None:
             if now >= self._try_at:
                 self._try_at = now + RECONNECT
@@ -123,7 +162,8 @@ class Master:
         patience = struct.pack("@ll", 0, round(LINGER * 1e6))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
         self._session = Session(
-            self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace
+            *(self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace),
+            on_hold=self.on_hold,
         )
         self._loop.watch(self._socket.fileno(), self._ready)
         self._send(self._session.open())
@@ -169,6 +209,8 @@ class Master:
         except MalformedPDU as error:
             self._lost(f"{self._address} does not speak AgentX: {error}")
             return
+        if self.on_hold and session.holds:
+            self._release_at = min(self._release_at, time.monotonic() + HOLD)
         if answer or session.more or self._busy:
             self._send(answer)
         for event in session.events():
@@ -236,4 +278,5 @@ class Master:
         self._socket = self._session = None
         self._unsent = b""
         self._busy = False
+        self._release_at = float("inf")
         self.serving = False

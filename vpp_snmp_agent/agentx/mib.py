@@ -4,6 +4,7 @@ The rules this module keeps:
 
 - A table is columns x rows, and never more: a cell's value is computed when that
   cell is asked for.
+- Rows come and go one at a time; what that costs does not grow with their number.
 - A cell whose value is None does not exist: Get says noSuchInstance, GetNext passes on
   to the next cell.  It never ends a walk.
 - Names are keys (`pdu.oid`), so the next name is found by bisection, as bytes.
@@ -12,10 +13,9 @@ The rules this module keeps:
 It knows no interface: rows are whatever the columns' functions take.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Protocol
 
 from .pdu import (
@@ -29,40 +29,119 @@ from .pdu import (
 )
 
 _SUBID = 4
+MAX_CHUNK = 512  # indexes
+SHARDS = 64
+SHARD_MASK, SHARD_SHIFT = SHARDS - 1, 32
 
 
-class Rows:
-    """A table's rows by their index, in the index's order; replaced whole.
+class Rows(Protocol):
+    """A table's rows by their index, in the index's order.
 
     An index is the key of the instance part of a name: `oid("1001")` for ifIndex 1001.
     """
 
-    __slots__ = ("_following", "by_index", "indexes", "readings")
+    def get(self, index: bytes) -> Any | None:
+        """The row at an index."""
 
-    def __init__(self, readings: Callable[[Any], tuple[int, ...] | None] | None = None) -> None:
-        """`readings(row)`: counters of the row that cost less together than one by one.
+    def following(self, index: bytes) -> bytes | None:
+        """The first index after this one, which need not be there; after b"" the first of all."""
 
-        Columns tell by their `place` which of them is theirs.  None where each has to be
-        asked for by itself.
-        """
-        self.readings = readings
-        self.replace({})
 
-    def replace(self, by_index: Mapping[bytes, Any]) -> None:
-        """From now on these are the rows."""
-        self.by_index = by_index
-        self.indexes: Sequence[bytes] = sorted(by_index)
-        self._following: dict[bytes, bytes] | None = None
+class SortedRows:
+    """Rows that come and go one at a time, however many there are.
 
-    @property
-    def following(self) -> dict[bytes, bytes]:
-        """Each index but the last to the next; made when the first walk asks for it."""
-        if self._following is None:
-            self._following = dict(pairwise(self.indexes))
-        return self._following
+    The indexes are kept in sorted chunks: to insert or remove one moves a chunk's, not all.
+    The rows are kept in shards: a dict that grows is copied, and one of 200,000 entries
+    stops the loop for 7 ms.
+    """
+
+    __slots__ = ("_at", "_chunk", "_chunks", "_lasts", "_shards", "_size")
+
+    def __init__(self) -> None:
+        self._chunks: list[list[bytes]] = []
+        self._lasts: list[bytes] = []  # the last index of each chunk
+        self._shards: list[dict[bytes, Any]] = [{} for _ in range(SHARDS)]
+        self._size = 0
+        # Where the last answer was found: in a walk the next question begins there.
+        self._chunk: list[bytes] = []
+        self._at = 0
 
     def __len__(self) -> int:
-        return len(self.indexes)
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            yield from chunk
+
+    def get(self, index: bytes) -> Any | None:
+        """The row at an index."""
+        # Not by the lowest bits of the hash: within a shard they are what its dict goes by.
+        return self._shards[hash(index) >> SHARD_SHIFT & SHARD_MASK].get(index)
+
+    def following(self, index: bytes) -> bytes | None:
+        """The first index after this one."""
+        chunk, at = self._chunk, self._at
+        if at < len(chunk) and chunk[at] == index:
+            at += 1
+            if at < len(chunk):
+                self._at = at
+                return chunk[at]
+        number = bisect_right(self._lasts, index)
+        if number == len(self._chunks):
+            return None
+        self._chunk = chunk = self._chunks[number]
+        self._at = at = bisect_right(chunk, index)
+        return chunk[at]
+
+    def put(self, index: bytes, row: Any) -> bool:
+        """Show a row at an index; whether there was none before."""
+        shard = self._shards[hash(index) >> SHARD_SHIFT & SHARD_MASK]
+        is_new = index not in shard
+        shard[index] = row
+        if is_new:
+            self._insert(index)
+            self._size += 1
+        return is_new
+
+    def _insert(self, index: bytes) -> None:
+        self._chunk = []
+        if not self._chunks:
+            self._chunks.append([index])
+            self._lasts.append(index)
+            return
+        number = min(bisect_left(self._lasts, index), len(self._lasts) - 1)
+        chunk = self._chunks[number]
+        insort(chunk, index)
+        if len(chunk) > MAX_CHUNK:
+            half = len(chunk) // 2
+            self._chunks.insert(number + 1, chunk[half:])
+            del chunk[half:]
+            self._lasts.insert(number, chunk[-1])
+            number += 1
+        self._lasts[number] = self._chunks[number][-1]
+
+    def remove(self, index: bytes) -> bool:
+        """Show no row at an index any more; whether there was one."""
+        shard = self._shards[hash(index) >> SHARD_SHIFT & SHARD_MASK]
+        if shard.pop(index, None) is None:
+            return False
+        self._size -= 1
+        self._chunk = []
+        number = bisect_left(self._lasts, index)
+        chunk = self._chunks[number]
+        del chunk[bisect_left(chunk, index)]
+        if chunk:
+            self._lasts[number] = chunk[-1]
+        else:
+            del self._chunks[number], self._lasts[number]
+        return True
+
+    def dismantle(self) -> Iterator[None]:
+        """Give everything back, a chunk at a time: 200,000 rows at once would take 10 ms."""
+        while self._chunks:
+            for index in list(self._chunks[-1]):
+                self.remove(index)
+            yield
 
 
 class UpTime:
@@ -83,7 +162,7 @@ class UpTime:
 class Column:
     """One columnar object: its number, name and syntax in the MIB, its value for a row."""
 
-    __slots__ = ("_heads", "name", "number", "place", "prefix", "type", "value")
+    __slots__ = ("_heads", "is_counter", "name", "number", "place", "prefix", "type", "value")
 
     def __init__(
         self,
@@ -92,13 +171,18 @@ class Column:
         type_: ValueType,
         value: Callable[[Any], Any],
         place: int | None = None,
+        is_counter: bool = False,
     ) -> None:
-        """`place`: where the same value stands in the row's `readings`, of a counter."""
+        """`place`: where the same value stands in the row's `readings`, of a counter.
+
+        A counter (`is_counter`, or one with a place) exists only in the rows that are counted.
+        """
         self.number = number
         self.name = name
         self.type = type_
         self.value = value
         self.place = place
+        self.is_counter = is_counter or place is not None
         self.prefix = b""
         # All of a varbind up to the index, by the index's length: the one part of an
         # answer worth keeping, for it is the same in each.
@@ -142,19 +226,42 @@ class Table:
         for column, number in zip(columns, self.numbers, strict=True):
             column.prefix = self.entry + number
 
-    def over(self, rows: Rows) -> "TableView":
-        """This table with rows in it."""
-        return TableView(self, rows)
+    def over(
+        self,
+        rows: Rows,
+        counted: Rows | None = None,
+        readings: Callable[[Any], tuple[int, ...] | None] | None = None,
+    ) -> "TableView":
+        """This table with rows in it.
+
+        `counted` are those of the rows that have counters: where there are none, GetNext does
+        not look for them in ten thousand rows.  `readings(row)`: counters of a row that cost
+        less together than one by one, in the order of their columns' `place`; None where each
+        has to be read by itself.
+        """
+        return TableView(self, rows, counted, readings)
 
 
 class TableView:
     """A table and its rows."""
 
-    def __init__(self, table: Table, rows: Rows) -> None:
+    def __init__(
+        self,
+        table: Table,
+        rows: Rows,
+        counted: Rows | None = None,
+        readings: Callable[[Any], tuple[int, ...] | None] | None = None,
+    ) -> None:
         self.prefix = table.entry
         self.columns = table.columns
         self._numbers = table.numbers
         self.rows = rows
+        self._counted = rows if counted is None else counted
+        self.readings = readings
+
+    def walked(self, column: Column) -> Rows:
+        """The rows in which a column has cells."""
+        return self._counted if column.is_counter else self.rows
 
     def _split(self, name: bytes) -> tuple[bytes, bytes]:
         """A name below `prefix` as column number and index."""
@@ -167,7 +274,7 @@ class TableView:
         at = bisect_left(self._numbers, number)
         if at == len(self._numbers) or self._numbers[at] != number:
             return encode_varbind(name, NO_SUCH_OBJECT)
-        column, row = self.columns[at], self.rows.by_index.get(index)
+        column, row = self.columns[at], self.rows.get(index)
         value = None if row is None else column.value(row)
         if value is None:
             return encode_varbind(name, NO_SUCH_INSTANCE)
@@ -175,24 +282,27 @@ class TableView:
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
         """RFC 2741 section 7.2.3.2."""
-        indexes, by_index = self.rows.indexes, self.rows.by_index
-        column_at = row_at = 0
+        column_at, after, at_start = 0, b"", False
         if start.startswith(self.prefix):
             number, index = self._split(start)
             column_at = bisect_left(self._numbers, number)
             if column_at < len(self._numbers) and self._numbers[column_at] == number:
-                row_at = (bisect_left if include else bisect_right)(indexes, index)
+                after, at_start = index, bool(include)
         elif start > self.prefix:
             return None
         for column in self.columns[column_at:]:
-            for at in range(row_at, len(indexes)):
-                index = indexes[at]
-                if end and column.prefix + index >= end:
+            walked = self.walked(column)
+            at_start = at_start and self.rows.get(after) is not None
+            candidate = after if at_start else walked.following(after)
+            after, at_start = b"", False
+            while candidate is not None:
+                if end and column.prefix + candidate >= end:
                     return None
-                value = column.value(by_index[index])
+                row = self.rows.get(candidate)
+                value = None if row is None else column.value(row)
                 if value is not None:
-                    return column.varbind(index, value)
-            row_at = 0
+                    return column.varbind(candidate, value)
+                candidate = walked.following(candidate)
         return None
 
 

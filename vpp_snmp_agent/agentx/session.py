@@ -15,6 +15,8 @@ The rules this module keeps:
 - Requests are answered in the order in which they came, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
+- While a session is on hold Get, GetNext and GetBulk wait, and nothing else does: snmpd
+  repeats a request after a second, and a repeated one is answered as well.
 - Every Response is matched with what it answers, and its error told as an event.
 - After `MalformedPDU` out of `receive`, or the event Closed, the connection is of no
   use any more.
@@ -34,9 +36,11 @@ from .shortcut import Shortcut
 # also what other subagents leave unchanged.
 PRIORITY = 100
 
-# A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.
-MAX_BULK_OCTETS = 1 << 16
-MAX_ANSWERS = 1 << 16  # octets after which the next question waits
+# A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.  2 ms.
+MAX_BULK_OCTETS = 1 << 12
+MAX_ANSWERS = 1 << 14  # octets after which the next question waits: 250 answers, 3 ms
+MAX_HELD = 10_000  # requests on hold; snmpd has a few under way
+REQUESTS = frozenset((pdu.GET, pdu.GETNEXT, pdu.GETBULK))
 
 NOT_WRITABLE: int = ax.ERROR_NOTWRITABLE
 COMMIT_FAILED: int = ax.ERROR_COMMITFAILED
@@ -93,8 +97,9 @@ class Session:
         modules: Sequence[Module],
         description: str,
         trace: Callable[[str], None] | None = None,
+        on_hold: bool = False,
     ) -> None:
-        """`trace` is given each PDU as a line for the log."""
+        """`trace` is given each PDU as a line for the log; `on_hold`: until `release`."""
         self._view = view
         self._modules = modules
         self._description = description
@@ -109,6 +114,8 @@ class Session:
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
         self._registering = self._refused = 0
         self._shortcut: Shortcut | None = None
+        self._on_hold = on_hold
+        self._held: list[bytes] = []  # whole requests
 
     # --- what we begin -------------------------------------------------------------
 
@@ -137,6 +144,35 @@ class Session:
         ask = self._ask(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
         self._id = self._shortcut = None
         return ask
+
+    def show(self, view: View) -> None:
+        """Answer from another view from now on; it has the same subtrees."""
+        self._view = view
+        self._make_shortcut()
+
+    def trace(self, trace: Callable[[str], None] | None) -> None:
+        """Give each PDU to `trace` as a line for the log from now on; None: to nobody."""
+        self._trace = trace
+        self._make_shortcut()
+
+    def _make_shortcut(self) -> None:
+        may = self._id is not None and self._trace is None and not self._on_hold
+        self._shortcut = Shortcut(self._view, self._id or 0) if may else None
+
+    @property
+    def holds(self) -> bool:
+        """Whether a request waits for `release`."""
+        return bool(self._held)
+
+    def release(self) -> None:
+        """End the hold; what waited is answered by the next `receive`."""
+        self._on_hold = False
+        self._pieces[:0] = self._held
+        self._came = sum(map(len, self._pieces))
+        self.more = self.more or bool(self._held)
+        self._needed = HEADER_SIZE
+        self._held = []
+        self._make_shortcut()
 
     def events(self) -> Iterator[Event]:
         """What happened since the last call."""
@@ -178,6 +214,10 @@ class Session:
             if end > len(data):
                 needed = end - at
                 break
+            if self._on_hold and header.type in REQUESTS and len(self._held) < MAX_HELD:
+                self._held.append(data[at:end])
+                at = end
+                continue
             answer = self._handle(header, data[at + HEADER_SIZE : end])
             if self._trace:
                 self._trace_both(data[at:end], answer)
@@ -274,8 +314,7 @@ class Session:
             return b""
         if then == self._opened and not answer.error:
             self._id = header.session_id
-            if self._trace is None:
-                self._shortcut = Shortcut(self._view, header.session_id)
+            self._make_shortcut()
         return then(answer)
 
     def _opened(self, answer: Response) -> bytes:

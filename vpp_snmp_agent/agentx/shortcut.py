@@ -20,7 +20,7 @@ from itertools import groupby
 from operator import and_, itemgetter
 from typing import Any
 
-from .mib import Column, Rows, TableView, View
+from .mib import Column, TableView, View
 from .pdu import (
     COUNTER_LAYOUTS,
     GET,
@@ -47,11 +47,14 @@ SHAPES = 16  # of such Gets known at a time: a poller has one or two
 class _Spot:
     """A column of a view, and the rows that it is over."""
 
-    __slots__ = ("behind", "column", "rows", "value")
+    __slots__ = ("behind", "column", "following", "get", "readings", "rows", "value")
 
-    def __init__(self, column: Column, rows: Rows) -> None:
+    def __init__(self, column: Column, table: TableView) -> None:
         self.column = column
-        self.rows = rows
+        self.rows = table.rows
+        self.get = table.rows.get
+        self.following = table.walked(column).following
+        self.readings = table.readings
         self.value = column.value
         self.behind = b""  # an end of a range, as it came last, that lies behind the column
 
@@ -114,11 +117,12 @@ class _Shape:
     and LibreNMS's 23 columns of a port are looked up once, not again for each port.
     """
 
-    __slots__ = ("_between", "_first", "_makers", "_rows", "_size")
+    __slots__ = ("_between", "_first", "_get", "_makers", "_readings", "_size")
 
     def __init__(self, request: bytes, spots: list[_Spot], places: list[int], index: bytes) -> None:
         """The index stands at `places` of the request; all spots are over the same rows."""
-        self._rows = spots[0].rows
+        self._get = spots[0].get
+        self._readings = spots[0].readings
         self._size = size = len(index)
         self._first = places[0]
         starts = [HEADER_SIZE, *(place + size for place in places)]
@@ -134,18 +138,17 @@ class _Shape:
                 self._makers += [_cell(column, size) for column in columns]
 
     def _is_counter(self, column: Column) -> bool:
-        return self._rows.readings is not None and column.place is not None
+        return self._readings is not None and column.place is not None
 
     def answer(self, request: bytes) -> bytes | None:
         """The varbinds of the same cells of another row; None if it asks of anything else."""
         index = request[self._first : self._first + self._size]
         if index.join(self._between) != request[HEADER_SIZE:]:
             return None
-        rows = self._rows
-        row = rows.by_index.get(index)
+        row = self._get(index)
         if row is None:
             return None
-        readings = rows.readings(row) if rows.readings else ()
+        readings = self._readings(row) if self._readings else ()
         if readings is None:
             return None
         answers = []
@@ -173,7 +176,7 @@ class Shortcut:
             if isinstance(each, TableView):
                 for column in each.columns:
                     key = encode_oid(column.prefix)[1:]
-                    spots.setdefault(len(key), {})[key] = _Spot(column, each.rows)
+                    spots.setdefault(len(key), {})[key] = _Spot(column, each)
         self._spots = list(spots.items())
         self._shapes: dict[int, _Shape] = {}  # by the request's length
 
@@ -215,14 +218,17 @@ class Shortcut:
                     return None
                 end = request[stop:at]
                 if is_next:
-                    index = spot.rows.following.get(index, b"")
+                    found = spot.following(index)
+                    if found is None:
+                        return None
+                    index = found
                     if end != spot.behind and not spot.ends_before(end):
                         return None
                 elif end == _NO_END:
                     asked.append((spot, behind))
                 else:
                     return None
-                row = spot.rows.by_index.get(index)
+                row = spot.get(index)
                 if row is None:
                     return None
                 value = spot.value(row)
