@@ -1,17 +1,28 @@
 """mibs/if_mib.py against RFC 2863's own list of objects."""
 
 import struct
+import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import NO_SUCH_INSTANCE, NO_SUCH_OBJECT, decode_varbind, dotted, oid
-from vpp_snmp_agent.config import Descriptions
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.agentx.pdu import (
+    COUNTER32,
+    COUNTER64,
+    NO_SUCH_INSTANCE,
+    NO_SUCH_OBJECT,
+    decode_varbind,
+    dotted,
+    oid,
+)
+from vpp_snmp_agent.interfaces.counters import READINGS
 from vpp_snmp_agent.mibs import if_mib
 from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.vpp.inventory import Bond, Identity, Interface, Inventory
+from vpp_snmp_agent.vpp.records import BridgeDomain, Changes, Interface, Record
+
+from .routers import bond, new_publisher, port, publish, router_of, served, sub
 
 # RFC 2863 section 6: every accessible object of the two entries, with its syntax.
 IF_ENTRY = """
@@ -50,8 +61,7 @@ def test_every_column_is_there_with_its_syntax(table: Table, entry: str, objects
 
 
 def test_the_scalars_and_the_registered_subtrees_hold_every_object() -> None:
-    table = InterfaceTable()
-    module = if_mib.module(table)
+    module = if_mib.module(new_publisher())
     view = View(module.objects)
     number = decode_varbind(view.get(oid("1.3.6.1.2.1.2.1.0")))
     assert (number.type.name, number.value) == ("INTEGER", 0)
@@ -62,38 +72,51 @@ def test_the_scalars_and_the_registered_subtrees_hold_every_object() -> None:
 
 
 def test_an_empty_table_has_columns_without_instances() -> None:
-    view = View(if_mib.module(InterfaceTable()).objects)
+    view = View(if_mib.module(new_publisher()).objects)
     assert decode_varbind(view.get(oid("1.3.6.1.2.1.2.2.1.10.1"))).type is NO_SUCH_INSTANCE
     assert decode_varbind(view.get(oid("1.3.6.1.2.1.2.2.1.23.1"))).type is NO_SUCH_OBJECT
 
 
-# --- what stands on what, and who listens ----------------------------------------------------
+def test_every_counter_stands_where_its_readings_do_and_is_walked_where_rows_are_counted() -> None:
+    for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns):
+        if column.type in (COUNTER32, COUNTER64):
+            # VPP has no drops on egress: that is 0 with counters and without.
+            assert column.is_counter == (column.name != "ifOutDiscards")
+        else:
+            assert not column.is_counter
+    placed = {column.place for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns)}
+    assert placed - {None} == set(range(len(READINGS)))
 
-PORT = Interface(1, 1, "eth0", "dpdk", "", bytes(range(6)), True, True, 0, 0, 9000, 9000)
-OTHER = replace(PORT, sw_if_index=2, sup_sw_if_index=2, interface_name="eth1", l2_address=bytes(6))
-SUB = replace(PORT, sw_if_index=3, interface_name="eth0.7", l2_address=bytes(6))
-BOND = replace(OTHER, sw_if_index=4, sup_sw_if_index=4, interface_name="BondEthernet0")
+
+# --- what is over what, and who listens ------------------------------------------------------
+
+PORT = port(1, "eth0", l2_address=bytes(range(6)))
+OTHER = port(2, "eth1", l2_address=bytes(6))
+SUB = sub(3, 1, "eth0.7")
+BOND = port(4, "BondEthernet0", l2_address=bytes(6))
+EDGE: tuple[Record, ...] = (PORT, OTHER, SUB, BOND, bond(4, 1, 2))
+STACK, RECEIVED = "1.3.6.1.2.1.31.1.2.1.3", "1.3.6.1.2.1.31.1.4.1.2"
 
 
-def indexes_below(prefix: str) -> list[tuple[int, ...]]:
-    """Of an edge router of four interfaces."""
-    table = InterfaceTable()
-    view = View(if_mib.module(table).objects)
-    told = Inventory(
-        Identity("26.06-release", "", 1),
-        {each.sw_if_index: each for each in (PORT, OTHER, SUB, BOND)},
-        bonds={4: Bond(4, 5, 1, (1, 2), frozenset({1}))},
-    )
-    for _ in table.update(told, None, Descriptions()):
-        pass
-    table.commit()
+def indexes_in(view: View, prefix: str) -> list[tuple[int, ...]]:
     below = oid(prefix)
     names = [varbind.name[len(below) :] for varbind in walked(view, below)]
     return [struct.unpack(f">{len(name) // 4}I", name) for name in names]
 
 
+def indexes_below(prefix: str) -> list[tuple[int, ...]]:
+    """Of an edge router of four interfaces."""
+    module, _ = served(if_mib.module, router_of(*EDGE))
+    return indexes_in(View(module.objects), prefix)
+
+
+def test_rows_come_in_the_order_of_their_indexes() -> None:
+    module, _ = served(if_mib.module, router_of(port(7), port(1), port(3)))
+    assert indexes_in(View(module.objects), "1.3.6.1.2.1.2.2.1.1") == [(1001,), (1003,), (1007,)]
+
+
 def test_the_stack_names_each_pair_once_and_0_at_both_ends() -> None:
-    assert indexes_below("1.3.6.1.2.1.31.1.2.1.3") == [
+    assert indexes_below(STACK) == [
         (0, 1003),
         (0, 1004),
         (1001, 0),
@@ -104,14 +127,62 @@ def test_the_stack_names_each_pair_once_and_0_at_both_ends() -> None:
     ]
 
 
+def test_the_stack_follows_what_comes_and_goes() -> None:
+    router = router_of(PORT, OTHER)
+    module, publisher = served(if_mib.module, router)
+    view = View(module.objects)
+
+    def report(*records: Record, gone: tuple[Record, ...] = ()) -> list[tuple[int, ...]]:
+        lost = tuple((type(each), each.key) for each in gone)
+        publisher.touch(router.apply(Changes(records, lost)))
+        while publisher.step(time.perf_counter()):
+            pass
+        return indexes_in(view, STACK)
+
+    assert report() == [(0, 1001), (0, 1002), (1001, 0), (1002, 0)]
+    over = [(0, 1002), (0, 1003), (1001, 0), (1002, 0), (1003, 1001)]
+    assert report(SUB) == over
+    assert report(replace(SUB, tag="customer")) == over
+    moved = [(0, 1001), (0, 1003), (1001, 0), (1002, 0), (1003, 1002)]
+    assert report(replace(SUB, sup_sw_if_index=2)) == moved
+    assert report(gone=(OTHER,)) == [(0, 1001), (0, 1003), (1001, 0), (1003, 0)]
+    assert report(gone=(SUB,)) == [(0, 1001), (1001, 0)]
+
+
+def test_the_stack_of_a_bvi_is_the_other_ports_of_its_bridge_domain() -> None:
+    bvi = port(6, "loop6", interface_dev_type="Loopback")
+    module, _ = served(if_mib.module, router_of(OTHER, bvi, BridgeDomain(10, 6, (6, 2))))
+    assert indexes_in(View(module.objects), STACK) == [(0, 1006), (1002, 0), (1006, 1002)]
+
+
+def test_ifstacklastchange_is_when_the_stack_changed_and_no_later() -> None:
+    now = 1000.0
+    publisher = new_publisher(clock=lambda: now)
+    publisher.uptime.set(0, 1000.0)
+    view = View(if_mib.module(publisher).objects)
+    router = router_of(PORT)
+    publish(publisher, router)
+
+    def change(*records: Interface) -> tuple[Any, Any]:
+        publisher.touch(router.apply(Changes(records)))
+        while publisher.step(time.perf_counter()):
+            pass
+        names = (oid(f"1.3.6.1.2.1.31.1.{scalar}.0") for scalar in (5, 6))
+        table, stack = (decode_varbind(view.get(name)).value for name in names)
+        return table, stack
+
+    now = 1003.0
+    assert change(OTHER, SUB) == (300, 300)
+    now = 1004.0
+    assert change(replace(SUB, sup_sw_if_index=2)) == (300, 400)
+    now = 1005.0
+    assert change(replace(SUB, sup_sw_if_index=2, tag="customer")) == (300, 400)
+
+
 @pytest.mark.parametrize(("up", "event", "status"), [(False, 3, 2), (True, 4, 1)])
 def test_a_notification_bears_what_people_read(up: bool, event: int, status: int) -> None:
-    table = InterfaceTable()
-    interface = replace(PORT, link_up=up, tag="Zürich")
-    for _ in table.update(Inventory(Identity("", "", 1), {1: interface}), None, Descriptions()):
-        pass
-    table.commit()
-    (row,) = table.rows.by_index.values()
+    router = router_of(replace(PORT, link_up=up, tag="Zürich"))
+    (row,) = publish(new_publisher(), router).values()
     varbinds = [decode_varbind(each) for each in if_mib.link_notification(row)]
     assert [(dotted(each.name), each.value) for each in varbinds] == [
         ("1.3.6.1.6.3.1.1.4.1.0", oid(f"1.3.6.1.6.3.1.1.5.{event}")),
@@ -125,7 +196,7 @@ def test_a_notification_bears_what_people_read(up: bool, event: int, status: int
 
 def test_an_address_that_is_received_is_an_index_with_its_length() -> None:
     everybody = (6, 255, 255, 255, 255, 255, 255)
-    assert indexes_below("1.3.6.1.2.1.31.1.4.1.2") == [
+    assert indexes_below(RECEIVED) == [
         (1001, 6, 0, 1, 2, 3, 4, 5),
         (1001, *everybody),
         (1003, 6, 0, 1, 2, 3, 4, 5),  # its parent's

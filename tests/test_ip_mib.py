@@ -1,44 +1,55 @@
 """mibs/ip_mib.py: addresses, neighbours and received packets, each at its interface's ifIndex."""
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
-from vpp_snmp_agent.config import Descriptions
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.agentx.mib import SortedRows, Table, View
+from vpp_snmp_agent.agentx.pdu import dotted, oid, subids
 from vpp_snmp_agent.mibs import ip_mib
+from vpp_snmp_agent.mibs.ip_mib import NeighborRows, StatsRows
 from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.vpp.inventory import Identity, Interface, Inventory, IpAddress, IpNeighbor
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    INTERFACES,
+    NEIGHBORS,
+    Addresses,
+    Neighbor,
+    NeighborChanges,
+)
+from vpp_snmp_agent.vpp.router import NeighborLists
 
-PORT = Interface(1, 1, "eth0", "dpdk", "", bytes(6), True, True, 0, 0, 9000, 9000)
-LOOP = replace(PORT, sw_if_index=2, sup_sw_if_index=2, interface_name="loop0")
+from . import routers
+from .routers import new_publisher, port, router_of
+
+PORT, LOOP = port(1, "eth0"), port(2, "loop0")
 MAC = bytes.fromhex("02005e200205")
 IP = "1.3.6.1.2.1.4"
 
 
-def addressed(**by_index: str) -> dict[tuple[int, bytes], IpAddress]:
+def addressed(**by_index: str) -> list[Addresses]:
     """Addresses by `at_<sw_if_index>`, several with blanks between them."""
-    found = [
-        IpAddress(int(at.removeprefix("at_")), each.packed, each.network.prefixlen)
+    return [
+        Addresses(
+            int(at.removeprefix("at_")),
+            tuple(
+                (each.packed, each.network.prefixlen) for each in map(ip_interface, text.split())
+            ),
+        )
         for at, text in by_index.items()
-        for each in map(ip_interface, text.split())
     ]
-    return {each.key: each for each in found}
 
 
-def served(**told: Any) -> dict[str, Any]:
+def served(*addresses: Addresses, neighbors: tuple[Neighbor, ...] = ()) -> dict[str, Any]:
     """All that is served of a port and a loopback, by name."""
-    table = InterfaceTable()
-    view = View(ip_mib.module(table).objects)
-    inventory = Inventory(Identity("26.06-release", "", 1), {1: PORT, 2: LOOP}, **told)
-    for _ in table.update(inventory, None, Descriptions()):
-        pass
-    table.commit()
-    return {dotted(each.name): each.value for each in walked(view, b"")}
+    complete = (INTERFACES, ADDRESSES, NEIGHBORS)
+    router = router_of(PORT, LOOP, *addresses, neighbors=neighbors, complete=complete)
+    module, _ = routers.served(ip_mib.module, router)
+    return {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
 
 
 def below(found: dict[str, Any], prefix: str) -> dict[str, Any]:
@@ -89,7 +100,7 @@ def test_every_column_has_its_number_and_syntax(table: Table) -> None:
 
 
 def test_an_ipv4_address_stands_in_every_table_of_addresses() -> None:
-    found = served(addresses=addressed(at_1="198.51.100.1/30"))
+    found = served(*addressed(at_1="198.51.100.1/30"))
     key = "198.51.100.1"
     assert below(found, "20.1") == {
         f"1.{key}": ip_address(key).packed,
@@ -121,8 +132,8 @@ def test_an_ipv4_address_stands_in_every_table_of_addresses() -> None:
     assert not below(found, "30.1")
 
 
-def test_an_ipv6_address_has_a_prefix_of_which_vpp_tells_no_lifetime() -> None:
-    found = served(addresses=addressed(at_2="2001:db8:205::1/126"))
+def test_an_ipv6_address_has_a_prefix_of_which_vpp_reports_no_lifetime() -> None:
+    found = served(*addressed(at_2="2001:db8:205::1/126"))
     octets = ".".join(map(str, ip_address("2001:db8:205::1").packed))
     prefix = ".".join(map(str, ip_address("2001:db8:205::").packed))
     assert below(found, "34.1.3") == {f"2.16.{octets}": 1002}
@@ -136,19 +147,19 @@ def test_an_ipv6_address_has_a_prefix_of_which_vpp_tells_no_lifetime() -> None:
 
 def test_a_link_local_address_bears_its_zone() -> None:
     """It may be on every interface."""
-    found = served(addresses=addressed(at_1="fe80::1/64", at_2="fe80::1/64"))
+    found = served(*addressed(at_1="fe80::1/64", at_2="fe80::1/64"))
     octets = ".".join(map(str, ip_address("fe80::1").packed))
     assert below(found, "34.1.3") == {f"4.20.{octets}.0.0.3.{0xE8 + n}": 1000 + n for n in (1, 2)}
 
 
 def test_an_address_on_two_interfaces_is_in_ipaddrtable_once() -> None:
-    found = served(addresses=addressed(at_1="192.0.2.1/32", at_2="192.0.2.1/24"))
+    found = served(*addressed(at_1="192.0.2.1/32", at_2="192.0.2.1/24"))
     assert below(found, "20.1.2") == {"192.0.2.1": 1001}
     assert len(below(found, "32.1.5")) == 2
 
 
 def test_two_addresses_of_one_prefix_share_its_row() -> None:
-    found = served(addresses=addressed(at_1="192.0.2.1/24 192.0.2.2/24 192.0.2.3/0"))
+    found = served(*addressed(at_1="192.0.2.1/24 192.0.2.2/24 192.0.2.3/0"))
     assert set(below(found, "32.1.5")) == {
         "1001.1.4.192.0.2.0.24",
         "1001.1.4.0.0.0.0.0",
@@ -157,12 +168,13 @@ def test_two_addresses_of_one_prefix_share_its_row() -> None:
 
 
 def test_a_neighbour_is_at_its_interface_in_both_tables() -> None:
-    told = [
-        IpNeighbor(1, ip_address("198.51.100.2").packed, MAC, False),
-        IpNeighbor(1, ip_address("2001:db8::2").packed, MAC, True),
-        IpNeighbor(9, ip_address("192.0.2.7").packed, MAC, False),  # of nothing that is shown
-    ]
-    found = served(neighbors={each.key: each for each in told})
+    found = served(
+        neighbors=(
+            Neighbor(1, ip_address("198.51.100.2").packed, MAC, False),
+            Neighbor(1, ip_address("2001:db8::2").packed, MAC, True),
+            Neighbor(9, ip_address("192.0.2.7").packed, MAC, False),  # of nothing that is shown
+        )
+    )
     assert below(found, "22.1") == {
         "1.1001.198.51.100.2": 1001,
         "2.1001.198.51.100.2": MAC,
@@ -188,7 +200,7 @@ def test_without_a_segment_there_are_no_counters_and_nothing_else_is_missing() -
 
 
 def test_the_registered_subtrees_hold_every_object_and_only_columns_of_snmpds_own_tables() -> None:
-    module = ip_mib.module(InterfaceTable())
+    module = ip_mib.module(new_publisher())
     for each in module.objects:
         if dotted(each.prefix).startswith((f"{IP}.20.", f"{IP}.22.")):
             continue
@@ -196,3 +208,193 @@ def test_the_registered_subtrees_hold_every_object_and_only_columns_of_snmpds_ow
     columns = [*(f"20.1.{n}" for n in range(1, 6)), *(f"22.1.{n}" for n in range(1, 5))]
     assert {f"{IP}.{each}" for each in columns} < set(module.subtrees)
     assert not {f"{IP}.20", f"{IP}.20.1", f"{IP}.22", f"{IP}.22.1", IP} & set(module.subtrees)
+
+
+# --- what changes -----------------------------------------------------------------------------
+
+
+def test_neighbours_that_come_and_go_are_walked_on_from_the_last_name() -> None:
+    router = router_of(PORT, LOOP, complete=(INTERFACES, NEIGHBORS))
+    module, publisher = routers.served(ip_mib.module, router)
+    view = View(module.objects)
+
+    def neighbor(host: int, at: int = 1) -> Neighbor:
+        return Neighbor(at, bytes((192, 0, 2, host)), MAC, False)
+
+    def report(*reported: Neighbor, gone: tuple[Neighbor, ...] = ()) -> None:
+        lost = tuple((each.sw_if_index, each.address) for each in gone)
+        publisher.touch_neighbors(router.apply_neighbors(NeighborChanges(reported, lost)))
+
+    report(neighbor(2), neighbor(5), neighbor(9), neighbor(3, at=2))
+    steps = walked(view, oid(f"{IP}.22.1.3"))
+    assert next(steps).value == bytes((192, 0, 2, 2))
+    report(neighbor(1), neighbor(4), gone=(neighbor(2), neighbor(5)))
+    assert next(steps).value == bytes((192, 0, 2, 4))
+    report(gone=(neighbor(1), neighbor(4), neighbor(9)))
+    assert next(steps).value == bytes((192, 0, 2, 3))
+    report(gone=(neighbor(3, at=2),))
+    assert list(steps) == []
+
+
+# --- any neighbours, against a sorted list of all indexes ------------------------------------
+
+Subids = tuple[int, ...]
+FEW = st.sampled_from((0, 1, 2, 254, 255))
+V4 = st.tuples(FEW, FEW, FEW, FEW)
+V6 = st.tuples(FEW, FEW).map(lambda ends: (ends[0], *([0] * 14), ends[1]))
+IF_INDEXES = st.sampled_from((1, 255, 256, 1001, 2**31 - 1))
+ENTRIES = st.lists(st.tuples(IF_INDEXES, V4 | V6, st.booleans()), max_size=25)
+
+
+class Neighbors:
+    """What a publisher keeps of neighbours, and all their indexes in two sorted lists."""
+
+    def __init__(self, entries: list[tuple[int, Subids, bool]]) -> None:
+        self.ipv4_neighbors, self.ipv6_neighbors = SortedRows(), SortedRows()
+        self.known: dict[tuple[int, Subids], tuple[bytes, bool]] = {}
+        lists: dict[int, NeighborLists] = {}
+        for number, (if_index, octets, static) in enumerate(entries):
+            # An address that the MAC goes on from: nothing may take it for more of the address.
+            mac = b"\xff" * 5 + bytes((number,))
+            lists.setdefault(if_index, NeighborLists()).put(bytes(octets), mac, static)
+            self.known[if_index, octets] = mac, static
+        for if_index, each in lists.items():
+            if each.ipv4:
+                self.ipv4_neighbors.put(subids(if_index), each.ipv4)
+            if each.ipv6:
+                self.ipv6_neighbors.put(subids(if_index), each.ipv6)
+
+    def indexes(self, media: bool) -> dict[Subids, tuple[int, Subids]]:
+        """The interface and address of each index, in the indexes' order."""
+        found: dict[Subids, tuple[int, Subids]] = {}
+        for if_index, octets in self.known:
+            index: Subids = (if_index, *octets)
+            if not media:
+                kind = 1 if len(octets) == 4 else 2
+                index = (if_index, kind, len(octets), *octets)
+            if len(octets) == 4 or not media:
+                found[index] = if_index, octets
+        return dict(sorted(found.items()))
+
+    def rows(self, media: bool) -> NeighborRows:
+        return NeighborRows(self, media)  # type: ignore[arg-type]
+
+
+STRANGE = st.sampled_from((0, 1, 2, 3, 4, 5, 16, 17, 254, 255, 256, 257, 65536, 2**32 - 1))
+
+
+def indexes_near(known: list[Subids]) -> st.SearchStrategy[Subids]:
+    """Indexes that are there, their beginnings, what is beside them, and others."""
+    anything = st.lists(STRANGE | IF_INDEXES, max_size=8).map(tuple)
+    if not known:
+        return anything
+    there = st.sampled_from(known)
+    return st.one_of(
+        there,
+        st.tuples(there, st.integers(0, 19)).map(lambda cut: cut[0][: cut[1]]),
+        st.tuples(there, STRANGE).map(lambda longer: (*longer[0], longer[1])),
+        st.tuples(there, st.integers(0, 19), STRANGE).map(
+            lambda beside: (*beside[0][: beside[1]], beside[2], *beside[0][beside[1] + 1 :])
+        ),
+        st.tuples(there, st.integers(0, 19), STRANGE).map(
+            lambda beside: (*beside[0][: beside[1]], beside[2])
+        ),
+        anything,
+    )
+
+
+@pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])
+@settings(max_examples=400, deadline=None)
+@given(entries=ENTRIES, data=st.data())
+def test_any_neighbours_are_found_as_in_a_sorted_list_of_all(
+    media: bool, entries: list[tuple[int, Subids, bool]], data: st.DataObject
+) -> None:
+    neighbors = Neighbors(entries)
+    rows, expected = neighbors.rows(media), neighbors.indexes(media)
+    for _ in range(5):
+        asked = data.draw(indexes_near(list(expected)))
+        after = next((each for each in expected if each > asked), None)
+        assert rows.following(subids(*asked)) == (None if after is None else subids(*after))
+        row, of = rows.get(subids(*asked)), expected.get(asked)
+        if of is None:
+            assert row is None
+        else:
+            assert row is not None
+            if_index, octets = of
+            mac, static = neighbors.known[of]
+            assert row == (if_index, bytes(octets), mac, static)
+            assert row.type == (4 if static else 3)
+
+
+@pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])
+@settings(max_examples=100, deadline=None)
+@given(entries=ENTRIES)
+def test_any_neighbours_are_walked_in_the_order_of_their_indexes(
+    media: bool, entries: list[tuple[int, Subids, bool]]
+) -> None:
+    neighbors = Neighbors(entries)
+    rows = neighbors.rows(media)
+    walked_indexes, index = [], rows.following(b"")
+    while index is not None:
+        walked_indexes.append(index)
+        index = rows.following(index)
+    assert walked_indexes == [subids(*each) for each in neighbors.indexes(media)]
+    assert all(before < after for before, after in pairwise(walked_indexes))
+
+
+@pytest.mark.parametrize(
+    ("asked", "after"),
+    [
+        ("", "7.1.4.10.0.0.1"),
+        ("7", "7.1.4.10.0.0.1"),
+        ("7.0", "7.1.4.10.0.0.1"),
+        ("7.1.3", "7.1.4.10.0.0.1"),
+        ("7.1.4.10.0.0", "7.1.4.10.0.0.1"),
+        ("7.1.4.10.0.0.1", "7.1.4.10.0.0.3"),
+        ("7.1.4.10.0.0.1.0", "7.1.4.10.0.0.3"),
+        ("7.1.4.10.0.0.256", "7.1.4.10.0.2.1"),
+        ("7.1.4.10.0.256.0", "7.1.4.11.0.0.1"),
+        ("7.1.4.9.4294967295.0.0", "7.1.4.10.0.0.1"),
+        ("7.1.4.11.0.0.1", "7.2.16.254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.9"),
+        ("7.1.5", "7.2.16.254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.9"),
+        ("7.2.4.10.0.0.1", "7.2.16.254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.9"),
+        ("7.2.16.254.128.0.0.0.0.0.0.0.0.0.0.0.0.0.9", "300.1.4.10.0.0.2"),
+        ("7.2.17", "300.1.4.10.0.0.2"),
+        ("7.3", "300.1.4.10.0.0.2"),
+        ("8.1.4.10.0.0.1", "300.1.4.10.0.0.2"),
+        ("300.1.4.10.0.0.2", None),
+        ("301", None),
+    ],
+)
+def test_an_index_that_is_none_is_followed_by_the_next_that_is_one(
+    asked: str, after: str | None
+) -> None:
+    hosts = (10, 0, 0, 1), (10, 0, 0, 3), (10, 0, 2, 1), (11, 0, 0, 1)
+    link_local = (254, 128, *([0] * 13), 9)
+    rows = Neighbors(
+        [*((7, host, False) for host in (*hosts, link_local)), (300, (10, 0, 0, 2), True)]
+    ).rows(media=False)
+    found = rows.following(oid(asked) if asked else b"")
+    assert (found and dotted(found)) == after
+    if asked and after and asked in after:
+        assert rows.get(oid(asked)) is None
+
+
+# --- two rows of ipIfStatsTable for each interface ----------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sets(IF_INDEXES), st.lists(st.lists(STRANGE | IF_INDEXES, max_size=3).map(tuple)))
+def test_any_rows_of_statistics_are_found_as_in_a_sorted_list_of_all(
+    if_indexes: set[int], asked: list[Subids]
+) -> None:
+    interfaces = SortedRows()
+    for if_index in if_indexes:
+        interfaces.put(subids(if_index), f"row {if_index}")
+    rows = StatsRows(interfaces)
+    expected = [(version, if_index) for version in (1, 2) for if_index in sorted(if_indexes)]
+    for each in (*expected, *asked, *((version, *each) for version in (1, 2) for each in asked)):
+        after = next((other for other in expected if other > each), None)
+        assert rows.following(subids(*each)) == (None if after is None else subids(*after))
+        row: tuple[object, int] | None = rows.get(subids(*each))
+        assert row == ((f"row {each[1]}", each[0]) if each in expected else None)

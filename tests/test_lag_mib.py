@@ -1,49 +1,40 @@
 """mibs/lag_mib.py: bonds and their members, with LACP and without."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted
-from vpp_snmp_agent.config import Descriptions
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.agentx.pdu import dotted, oid
 from vpp_snmp_agent.mibs import lag_mib
 from vpp_snmp_agent.mibs.lag_mib import lacp_state, port_list
 from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.vpp.inventory import Bond, Identity, Interface, Inventory, LacpPort
+from vpp_snmp_agent.vpp.records import Changes, LacpPort
+
+from . import routers
+from .routers import port, router_of
 
 MAC, PARTNER = bytes.fromhex("6805ca324614"), bytes.fromhex("020000000b0d")
-PORT = Interface(3, 3, "eth0", "dpdk", "", MAC, True, True, 0, 0, 9000, 9000)
-OTHER = replace(PORT, sw_if_index=4, sup_sw_if_index=4, interface_name="eth1")
-BOND = replace(
-    PORT, sw_if_index=5, sup_sw_if_index=5, interface_name="bond0", interface_dev_type="bond"
-)
+PORT, OTHER = port(3, "eth0", l2_address=MAC), port(4, "eth1", l2_address=MAC)
+BOND = port(5, "bond0", interface_dev_type="bond", l2_address=MAC)
 LACP = LacpPort(3, 65535, MAC, 5, 255, 1, 0x3F, 32768, PARTNER, 9, 127, 17, 0x3D)
 ALONE = LacpPort(4, 65535, MAC, 5, 255, 2, 0x47, 65535, bytes(6), 5, 255, 2, 0)
 
 AGG, LIST, PORTS = (f"1.2.840.10006.300.43.1.{each}.1" for each in ("1.1", "1.2", "2.1"))
 
 
-def served(
-    lacp: tuple[LacpPort, ...] = (), active: frozenset[int] = frozenset({3}), away: bool = False
-) -> dict[str, Any]:
-    """A bond over two members, of which one carries traffic; all that is served of it."""
-    table = InterfaceTable()
-    view = View(lag_mib.module(table).objects)
-    told = Inventory(
-        Identity("26.06-release", "", 1),
-        {each.sw_if_index: each for each in (PORT, OTHER, BOND)},
-        bonds={5: Bond(5, 5, len(active), (3, 4), active)},
-        lacp_ports={each.sw_if_index: each for each in lacp},
-    )
-    for _ in table.update(told, None, Descriptions()):
-        pass
-    table.commit()
+def served(lacp: tuple[LacpPort, ...] = (), away: bool = False) -> dict[str, Any]:
+    """A bond over two members; all that is served of it.  The second is down without LACP."""
+    other = OTHER if lacp else replace(OTHER, link_up=False)
+    router = router_of(PORT, other, BOND, routers.bond(5, 3, 4), *lacp)
+    module, publisher = routers.served(lag_mib.module, router)
     if away:
-        table.away()
-    return {dotted(each.name): each.value for each in walked(view, b"")}
+        publisher.lose()
+        while publisher.step(time.perf_counter()):
+            pass
+    return {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
 
 
 def column(found: dict[str, Any], entry: str, number: int) -> dict[int, Any]:
@@ -55,18 +46,18 @@ def column(found: dict[str, Any], entry: str, number: int) -> dict[int, Any]:
     }
 
 
-def test_a_bond_with_lacp_tells_of_both_sides() -> None:
+def test_a_bond_with_lacp_says_what_both_sides_are() -> None:
     found = served((LACP, ALONE))
     row = {number: column(found, AGG, number).get(1005) for number in range(1, 12)}
     assert list(row.values()) == [None, MAC, 65535, MAC, 1, None, 5, PARTNER, 32768, 9, None]
 
 
 def test_the_partner_is_that_of_a_member_that_carries_traffic() -> None:
-    found = served((replace(ALONE, sw_if_index=3), replace(LACP, sw_if_index=4)), frozenset({4}))
+    found = served((replace(ALONE, sw_if_index=3), replace(LACP, sw_if_index=4)))
     assert column(found, AGG, 8) == {1005: PARTNER}
 
 
-def test_a_member_tells_what_it_is_attached_to_and_what_lacp_has_of_it() -> None:
+def test_a_member_says_what_it_is_attached_to_and_what_lacp_has_of_it() -> None:
     found = served((LACP, ALONE))
     assert column(found, PORTS, 12) == {1003: 1005, 1004: 1005}
     assert column(found, PORTS, 13) == {1003: 1005, 1004: 0}
@@ -88,6 +79,41 @@ def test_a_bond_without_lacp_has_members_and_no_cells_that_lacp_would_fill() -> 
 
 def test_no_member_is_attached_while_vpp_is_away() -> None:
     assert column(served((LACP, ALONE), away=True), PORTS, 13) == {1003: 0, 1004: 0}
+
+
+def test_a_member_that_is_down_is_attached_to_nothing() -> None:
+    assert column(served(), PORTS, 13) == {1003: 1005, 1004: 0}
+
+
+def test_members_come_and_go_and_the_moment_of_it_is_known() -> None:
+    now = 1000.0
+    publisher = routers.new_publisher(clock=lambda: now)
+    publisher.uptime.set(0, 1000.0)
+    view = View(lag_mib.module(publisher).objects)
+    router = router_of(PORT, OTHER, BOND)
+    routers.publish(publisher, router)
+    seen = []
+    for members in ((3,), (3, 4), (4,), ()):
+        now += 2
+        publisher.touch(router.apply(Changes((routers.bond(5, *members),))))
+        while publisher.step(time.perf_counter()):
+            pass
+        found = {dotted(each.name): each.value for each in walked(view, b"")}
+        changed = found["1.2.840.10006.300.43.1.3.0"]
+        seen.append((sorted(column(found, PORTS, 12)), len(column(found, AGG, 2)), changed))
+    assert seen == [([1003], 1, 200), ([1003, 1004], 1, 400), ([1004], 1, 600), ([], 1, 800)]
+
+
+def test_a_member_of_which_lacp_says_something_else_is_served_so_at_once() -> None:
+    router = router_of(PORT, OTHER, BOND, routers.bond(5, 3, 4), LACP, ALONE)
+    module, publisher = routers.served(lag_mib.module, router)
+    publisher.touch(router.apply(Changes((replace(LACP, actor_key=77, actor_state=0x05),))))
+    while publisher.step(time.perf_counter()):
+        pass
+    view = View(module.objects)
+    found = {dotted(each.name): each.value for each in walked(view, oid(PORTS))}
+    assert column(found, PORTS, 5) == {1003: 77, 1004: 5}
+    assert column(found, PORTS, 13) == {1003: 0, 1004: 0}
 
 
 def test_members_are_bits_of_a_list() -> None:

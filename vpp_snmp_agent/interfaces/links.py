@@ -10,9 +10,9 @@ The rules this module keeps:
 
 from collections.abc import Iterable, Iterator
 
-from ..agentx.mib import Rows
+from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
-from .table import LinkChange, Row
+from .rows import LinkChange, Row
 
 BURST = 10  # notifications handed out at a time
 REST = 1.0  # seconds between two of one port
@@ -22,15 +22,15 @@ class Links:
     """The changes that are still to be notified."""
 
     def __init__(self) -> None:
-        self._pending: dict[int, bool] = {}  # by ifIndex: whether it was told to be down
+        self._pending: dict[int, bool] = {}  # by ifIndex: whether it was notified as down
         self._rests_until: dict[int, float] = {}
 
-    def went(self, changes: Iterable[LinkChange]) -> None:
+    def changed(self, changes: Iterable[LinkChange]) -> None:
         """Rows went down or came up."""
         for index, was_down in changes:
             self._pending.setdefault(index, was_down)
 
-    def due(self, rows: Rows, now: float) -> Iterator[Row]:
+    def due(self, rows: SortedRows, now: float) -> Iterator[Row]:
         """The rows to be notified now, in the order in which they changed."""
         if not self._pending:
             return
@@ -40,8 +40,8 @@ class Links:
             if index in self._rests_until:
                 continue
             was_down = self._pending.pop(index)
-            row: Row | None = rows.by_index.get(subids(index))
-            if row is None or row.is_down == was_down or not row.link_traps:
+            row: Row | None = rows.get(subids(index))
+            if row is None or row.is_down == was_down or not row.facts.link_traps:
                 continue
             self._rests_until[index] = now + REST
             yield row

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 
 from ..agentx.mib import Module
-from ..interfaces.table import InterfaceTable
+from ..interfaces.publisher import Publisher
 from . import etherlike_mib, if_mib, ip_mib, lag_mib
 
-MODULES: Mapping[str, Callable[[InterfaceTable], Module]] = {
+MODULES: Mapping[str, Callable[[Publisher], Module]] = {
     "IF-MIB": if_mib.module,
     "IEEE8023-LAG-MIB": lag_mib.module,
     "EtherLike-MIB": etherlike_mib.module,
@@ -14,6 +14,6 @@ MODULES: Mapping[str, Callable[[InterfaceTable], Module]] = {
 }
 
 
-def modules(interfaces: InterfaceTable, names: Iterable[str] = MODULES) -> list[Module]:
-    """What is served of these MIBs; its tables are derived from the interfaces from now on."""
+def modules(interfaces: Publisher, names: Iterable[str] = MODULES) -> list[Module]:
+    """What is served of these MIBs; its tables follow the interfaces from now on."""
     return [make(interfaces) for name, make in MODULES.items() if name in set(names)]

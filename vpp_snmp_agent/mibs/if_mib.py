@@ -1,6 +1,6 @@
 """IF-MIB (RFC 2863), without its deprecated ifTestTable."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from operator import attrgetter
 
 from ..agentx.mib import Column, Module, Scalar, Table
@@ -18,7 +18,8 @@ from ..agentx.pdu import (
     subids,
 )
 from ..interfaces.counters import READINGS
-from ..interfaces.table import InterfaceTable, Row
+from ..interfaces.publisher import Publisher
+from ..interfaces.rows import Interfaces, Row
 
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
 ENABLED, DISABLED = 1, 2
@@ -38,11 +39,11 @@ IF_TABLE = Table(
     "1.3.6.1.2.1.2.2.1",
     (
         Column(1, "ifIndex", INTEGER, lambda row: row.index),
-        Column(2, "ifDescr", OCTET_STRING, lambda row: row.name.encode()),
-        Column(3, "ifType", INTEGER, lambda row: row.type),
-        Column(4, "ifMtu", INTEGER, lambda row: row.mtu),
-        Column(5, "ifSpeed", GAUGE32, lambda row: row.speed),
-        Column(6, "ifPhysAddress", OCTET_STRING, lambda row: row.phys_address),
+        Column(2, "ifDescr", OCTET_STRING, lambda row: row.facts.name.encode()),
+        Column(3, "ifType", INTEGER, lambda row: row.facts.type),
+        Column(4, "ifMtu", INTEGER, lambda row: row.facts.mtu),
+        Column(5, "ifSpeed", GAUGE32, lambda row: row.facts.speed),
+        Column(6, "ifPhysAddress", OCTET_STRING, lambda row: row.facts.phys_address),
         Column(7, "ifAdminStatus", INTEGER, lambda row: row.admin_status),
         Column(8, "ifOperStatus", INTEGER, lambda row: row.oper_status),
         Column(9, "ifLastChange", TIMETICKS, lambda row: row.last_change),
@@ -51,7 +52,11 @@ IF_TABLE = Table(
         _counter(12, "ifInNUcastPkts", COUNTER32, "in_non_unicast"),
         _counter(13, "ifInDiscards", COUNTER32, "in_discards"),
         _counter(14, "ifInErrors", COUNTER32, "in_errors"),
-        Column(15, "ifInUnknownProtos", COUNTER32, lambda row: row.counters.in_unknown_protos),
+        Column(
+            *(15, "ifInUnknownProtos", COUNTER32),
+            lambda row: row.counters.in_unknown_protos,
+            is_counter=True,
+        ),
         _counter(16, "ifOutOctets", COUNTER32, "out_octets"),
         _counter(17, "ifOutUcastPkts", COUNTER32, "out_unicast"),
         _counter(18, "ifOutNUcastPkts", COUNTER32, "out_non_unicast"),
@@ -65,7 +70,7 @@ IF_TABLE = Table(
 IF_X_TABLE = Table(
     "1.3.6.1.2.1.31.1.1.1",
     (
-        Column(1, "ifName", OCTET_STRING, lambda row: row.name.encode()),
+        Column(1, "ifName", OCTET_STRING, lambda row: row.facts.name.encode()),
         _counter(2, "ifInMulticastPkts", COUNTER32, "in_multicast"),
         _counter(3, "ifInBroadcastPkts", COUNTER32, "in_broadcast"),
         _counter(4, "ifOutMulticastPkts", COUNTER32, "out_multicast"),
@@ -80,12 +85,15 @@ IF_X_TABLE = Table(
         _counter(13, "ifHCOutBroadcastPkts", COUNTER64, "out_broadcast"),
         Column(
             *(14, "ifLinkUpDownTrapEnable", INTEGER),
-            lambda row: ENABLED if row.link_traps else DISABLED,
+            lambda row: ENABLED if row.facts.link_traps else DISABLED,
         ),
-        Column(15, "ifHighSpeed", GAUGE32, lambda row: row.speed // 10**6),
+        Column(15, "ifHighSpeed", GAUGE32, lambda row: row.facts.speed // 10**6),
         Column(16, "ifPromiscuousMode", INTEGER, lambda row: FALSE),
-        Column(17, "ifConnectorPresent", INTEGER, lambda row: TRUE if row.has_connector else FALSE),
-        Column(18, "ifAlias", OCTET_STRING, lambda row: row.alias.encode()),
+        Column(
+            *(17, "ifConnectorPresent", INTEGER),
+            lambda row: TRUE if row.facts.has_connector else FALSE,
+        ),
+        Column(18, "ifAlias", OCTET_STRING, lambda row: row.facts.alias.encode()),
         Column(
             19, "ifCounterDiscontinuityTime", TIMETICKS, lambda row: row.counter_discontinuity_time
         ),
@@ -106,27 +114,22 @@ IF_RCV_ADDRESS_TABLE = Table(
 )
 
 
-def stack(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Row]]:
+def stack(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
     """Rows of ifStackTable by ifStackHigherLayer and ifStackLowerLayer.
 
-    0 stands above what carries nothing, and below what stands on nothing.
+    0 is above what carries nothing, and below what is over nothing.
     """
-    carrying = set()
-    for row in interfaces.values():
-        lower = [interfaces[key].index for key in row.stands_on if key in interfaces]
-        carrying.update(lower)
-        for index in lower or (0,):
-            yield subids(row.index, index), row
-    for row in interfaces.values():
-        if row.index not in carrying:
-            yield subids(0, row.index), row
+    for index in [lower.index for lower in interfaces.lower_rows(row)] or (0,):
+        yield subids(row.index, index), row
+    if not interfaces.higher_layers(row.key):
+        yield subids(0, row.index), row
 
 
-def received_addresses(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Row]]:
+def received_addresses(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
     """Rows of ifRcvAddressTable by ifIndex and address: its own, and the broadcast address."""
-    for row in interfaces.values():
-        for address in (row.phys_address, BROADCAST) if row.phys_address else ():
-            yield subids(row.index, len(address), *address), row
+    own = row.facts.phys_address
+    for address in (own, BROADCAST) if own else ():
+        yield subids(row.index, len(address), *address), row
 
 
 SNMP_TRAP_OID = oid("1.3.6.1.6.3.1.1.4.1.0")  # RFC 3418
@@ -136,9 +139,14 @@ NOTIFIED = ("ifIndex", "ifAdminStatus", "ifOperStatus", "ifName", "ifAlias")
 _COLUMNS = {column.name: column for column in (*IF_TABLE.columns, *IF_X_TABLE.columns)}
 
 
+def readings(row: Row) -> tuple[int, ...] | None:
+    """The counters that cost less together."""
+    return row.counters.readings()
+
+
 def link_notification(row: Row) -> list[bytes]:
     """The varbinds of linkDown or linkUp, as the row is now; sysUpTime is the master's to add."""
-    index = subids(row.index)
+    index = row.instance
     event = LINK_DOWN if row.is_down else LINK_UP
     columns = [_COLUMNS[name] for name in NOTIFIED]
     return [
@@ -147,7 +155,7 @@ def link_notification(row: Row) -> list[bytes]:
     ]
 
 
-def module(interfaces: InterfaceTable) -> Module:
+def module(interfaces: Publisher) -> Module:
     """IF-MIB over these interfaces."""
     rows = interfaces.rows
     stacked = interfaces.derive(stack)
@@ -165,8 +173,8 @@ def module(interfaces: InterfaceTable) -> Module:
         ),
         objects=(
             Scalar("1.3.6.1.2.1.2.1", "ifNumber", INTEGER, lambda: len(rows)),
-            IF_TABLE.over(rows),
-            IF_X_TABLE.over(rows),
+            IF_TABLE.over(rows, interfaces.counted, readings),
+            IF_X_TABLE.over(rows, interfaces.counted, readings),
             Scalar(
                 "1.3.6.1.2.1.31.1.5",
                 "ifTableLastChange",

@@ -5,10 +5,12 @@ here stands in their place: table by table, or column by column where snmpd itse
 registers columns.  Everything else of 1.3.6.1.2.1.4 stays snmpd's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
-from ..agentx.mib import Column, Module, Scalar, Table
+from ..agentx.mib import Column, Module, Scalar, SortedRows, Table
 from ..agentx.pdu import (
     COUNTER32,
     COUNTER64,
@@ -20,8 +22,8 @@ from ..agentx.pdu import (
     TIMETICKS,
     subids,
 )
-from ..interfaces.table import Address, Derived, InterfaceTable, Row
-from ..vpp.inventory import IpNeighbor
+from ..interfaces.publisher import Publisher
+from ..interfaces.rows import Interfaces, Row
 
 IP = "1.3.6.1.2.1.4"
 IPV4, IPV6, IPV6Z = 1, 2, 4  # InetAddressType, RFC 4001; the first two InetVersion too
@@ -37,6 +39,9 @@ FORWARDING = 1  # ipv6InterfaceForwarding
 LARGEST = 65535  # octets of a datagram that can be reassembled: by Linux, behind LCP
 ALL_ONES = 1  # ipAdEntBcastAddr: the lowest bit of the broadcast address
 FOREVER = 2**32 - 1  # a lifetime
+VERSIONS = {subids(IPV4): IPV4, subids(IPV6): IPV6}
+PHYSICAL_IPV4, PHYSICAL_IPV6 = subids(IPV4, 4), subids(IPV6, 16)  # before the octets
+ENTRY_TAIL = 7  # octets of a neighbour's entry behind the address
 NO_TIME = 0  # ipIfStatsRefreshRate: counters are read when they are asked for
 
 
@@ -44,17 +49,18 @@ class AddressRow(NamedTuple):
     """One conceptual row of ipAddrTable, ipAddressTable and ipAddressPrefixTable."""
 
     row: Row
-    address: Address
+    address: bytes  # four octets or sixteen
+    prefix_length: int
 
     @property
     def version(self) -> int:
         """InetVersion."""
-        return version(self.address.address)
+        return version(self.address)
 
     @property
     def inet(self) -> tuple[int, ...]:
         """InetAddressType, length and octets: a link-local address has its zone behind it."""
-        octets = self.address.address
+        octets = self.address
         if octets[:1] == b"\xfe" and len(octets) == 16 and octets[1] & 0xC0 == 0x80:
             zoned = octets + self.row.index.to_bytes(4, "big")
             return IPV6Z, len(zoned), *zoned
@@ -63,13 +69,13 @@ class AddressRow(NamedTuple):
     @property
     def netmask(self) -> bytes:
         """Of an IPv4 address."""
-        return network(b"\xff" * 4, self.address.prefix_length)
+        return network(b"\xff" * 4, self.prefix_length)
 
     @property
     def prefix(self) -> bytes:
         """Index of its row in ipAddressPrefixTable."""
-        length = self.address.prefix_length
-        octets = network(self.address.address, length)
+        length = self.prefix_length
+        octets = network(self.address, length)
         return subids(self.row.index, self.version, len(octets), *octets, length)
 
     @property
@@ -80,19 +86,21 @@ class AddressRow(NamedTuple):
     @property
     def since(self) -> int:
         """When it was seen first, in the master's sysUpTime."""
-        return self.row.uptime.ticks(self.address.since)
+        return self.row.uptime.ticks(self.row.address_since.get(self.address))
 
 
 class NeighborRow(NamedTuple):
     """One conceptual row of ipNetToMediaTable and ipNetToPhysicalTable."""
 
-    row: Row
-    neighbor: IpNeighbor
+    if_index: int
+    address: bytes  # four octets or sixteen
+    mac_address: bytes
+    static: bool
 
     @property
     def type(self) -> int:
         """Who put it there."""
-        return STATIC if self.neighbor.static else DYNAMIC
+        return STATIC if self.static else DYNAMIC
 
 
 class StatsRow(NamedTuple):
@@ -124,7 +132,7 @@ def network(address: bytes, prefix_length: int) -> bytes:
 ADDR_TABLE = Table(
     f"{IP}.20.1",
     (
-        Column(1, "ipAdEntAddr", IP_ADDRESS, lambda each: each.address.address),
+        Column(1, "ipAdEntAddr", IP_ADDRESS, lambda each: each.address),
         Column(2, "ipAdEntIfIndex", INTEGER, lambda each: each.row.index),
         Column(3, "ipAdEntNetMask", IP_ADDRESS, lambda each: each.netmask),
         Column(4, "ipAdEntBcastAddr", INTEGER, lambda each: ALL_ONES),
@@ -135,11 +143,9 @@ ADDR_TABLE = Table(
 NET_TO_MEDIA_TABLE = Table(
     f"{IP}.22.1",
     (
-        Column(1, "ipNetToMediaIfIndex", INTEGER, lambda each: each.row.index),
-        Column(
-            *(2, "ipNetToMediaPhysAddress", OCTET_STRING), lambda each: each.neighbor.mac_address
-        ),
-        Column(3, "ipNetToMediaNetAddress", IP_ADDRESS, lambda each: each.neighbor.address),
+        Column(1, "ipNetToMediaIfIndex", INTEGER, lambda each: each.if_index),
+        Column(*(2, "ipNetToMediaPhysAddress", OCTET_STRING), lambda each: each.mac_address),
+        Column(3, "ipNetToMediaNetAddress", IP_ADDRESS, lambda each: each.address),
         Column(4, "ipNetToMediaType", INTEGER, lambda each: each.type),
     ),
 )
@@ -164,8 +170,12 @@ IPV6_INTERFACE_TABLE = Table(
 IF_STATS_TABLE = Table(
     f"{IP}.31.3.1",
     (
-        Column(3, "ipIfStatsInReceives", COUNTER32, lambda each: each.in_receives),
-        Column(4, "ipIfStatsHCInReceives", COUNTER64, lambda each: each.in_receives),
+        Column(
+            *(3, "ipIfStatsInReceives", COUNTER32), lambda each: each.in_receives, is_counter=True
+        ),
+        Column(
+            *(4, "ipIfStatsHCInReceives", COUNTER64), lambda each: each.in_receives, is_counter=True
+        ),
         Column(
             *(46, "ipIfStatsDiscontinuityTime", TIMETICKS),
             lambda each: each.row.counter_discontinuity_time,
@@ -219,7 +229,7 @@ NET_TO_PHYSICAL_TABLE = Table(
     (
         Column(
             *(4, "ipNetToPhysicalPhysAddress", OCTET_STRING),
-            lambda each: each.neighbor.mac_address,
+            lambda each: each.mac_address,
         ),
         Column(6, "ipNetToPhysicalType", INTEGER, lambda each: each.type),
         Column(7, "ipNetToPhysicalState", INTEGER, lambda each: UNKNOWN),
@@ -230,84 +240,162 @@ NET_TO_PHYSICAL_TABLE = Table(
 
 # --- their rows ---------------------------------------------------------------------------------
 
-Interfaces = Mapping[str, Row]
+
+def addresses_of(row: Row) -> Iterator[AddressRow]:
+    """The addresses of one interface."""
+    for octets, prefix_length in row.facts.addresses:
+        yield AddressRow(row, octets, prefix_length)
 
 
-def address_rows(interfaces: Interfaces) -> Iterator[AddressRow]:
-    """All addresses."""
-    for row in interfaces.values():
-        for address in row.addresses:
-            yield AddressRow(row, address)
-
-
-def ipv4_addresses(interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
-    """Rows of ipAddrTable by address: one that is used twice is there once."""
-    for each in address_rows(interfaces):
+def ipv4_addresses(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
+    """Rows of ipAddrTable by address."""
+    for each in addresses_of(row):
         if each.version == IPV4:
-            yield subids(*each.address.address), each
+            yield subids(*each.address), each
 
 
-def addresses(interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
+def addresses(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
     """Rows of ipAddressTable by type and address."""
-    for each in address_rows(interfaces):
+    for each in addresses_of(row):
         yield subids(*each.inet), each
 
 
-def prefixes(interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
+def prefixes(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, AddressRow]]:
     """Rows of ipAddressPrefixTable by ifIndex, type, prefix and length."""
-    for each in address_rows(interfaces):
+    for each in addresses_of(row):
         yield each.prefix, each
 
 
-def interfaces_of(ip_version: int) -> Callable[[Interfaces], Iterator[tuple[bytes, Row]]]:
-    """Rows of ipv4InterfaceTable or ipv6InterfaceTable by ifIndex: that have an address."""
-
-    def rows(interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
-        for row in interfaces.values():
-            for each in row.addresses:
-                if version(each.address) == ip_version:
-                    yield subids(row.index), row
-                    break
-
-    return rows
+def ipv4_interfaces(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
+    """Rows of ipv4InterfaceTable by ifIndex: that have an address."""
+    if any(each.version == IPV4 for each in addresses_of(row)):
+        yield row.instance, row
 
 
-def statistics(interfaces: Interfaces) -> Iterator[tuple[bytes, StatsRow]]:
-    """Rows of ipIfStatsTable by version and ifIndex."""
-    for ip_version in (IPV4, IPV6):
-        for row in interfaces.values():
-            yield subids(ip_version, row.index), StatsRow(row, ip_version)
+def ipv6_interfaces(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
+    """Rows of ipv6InterfaceTable by ifIndex: that have an address."""
+    if any(each.version == IPV6 for each in addresses_of(row)):
+        yield row.instance, row
 
 
-def neighbor_rows(interfaces: Interfaces) -> Iterator[NeighborRow]:
-    """All neighbours."""
-    for row in interfaces.values():
-        for neighbor in row.neighbors:
-            yield NeighborRow(row, neighbor)
+class StatsRows:
+    """Rows of ipIfStatsTable by version and ifIndex: two of each interface, made when asked for."""
+
+    def __init__(self, rows: SortedRows) -> None:
+        self._rows = rows
+
+    def get(self, index: bytes) -> StatsRow | None:
+        """The row at an index."""
+        ip_version = VERSIONS.get(index[:4])
+        row = self._rows.get(index[4:])
+        return None if ip_version is None or row is None else StatsRow(row, ip_version)
+
+    def following(self, index: bytes) -> bytes | None:
+        """The first index after this one."""
+        for version_index in VERSIONS:
+            if index[:4] > version_index:
+                continue
+            after = index[4:] if index[:4] == version_index else b""
+            found = self._rows.following(after)
+            if found is not None:
+                return version_index + found
+        return None
 
 
-def ipv4_neighbors(interfaces: Interfaces) -> Iterator[tuple[bytes, NeighborRow]]:
-    """Rows of ipNetToMediaTable by ifIndex and address."""
-    for each in neighbor_rows(interfaces):
-        if version(each.neighbor.address) == IPV4:
-            yield subids(each.row.index, *each.neighbor.address), each
+class NeighborRows:
+    """Rows of ipNetToPhysicalTable by ifIndex, type and address, made when asked for.
+
+    What is kept are the interfaces' own lists of entries; with `media` the rows are those of
+    ipNetToMediaTable: the same of IPv4 alone, by ifIndex and address.
+    """
+
+    def __init__(self, interfaces: Publisher, media: bool = False) -> None:
+        self._families = (
+            ((interfaces.ipv4_neighbors, b"", 4),)
+            if media
+            else (
+                (interfaces.ipv4_neighbors, PHYSICAL_IPV4, 4),
+                (interfaces.ipv6_neighbors, PHYSICAL_IPV6, 16),
+            )
+        )
+
+    def get(self, index: bytes) -> NeighborRow | None:
+        """The row at an index."""
+        if_index, rest = index[:4], index[4:]
+        for lists, head, size in self._families:
+            if not rest.startswith(head) or len(rest) != len(head) + 4 * size:
+                continue
+            address = rest[len(head) + 3 :: 4]
+            entries = lists.get(if_index)
+            if entries is None or subids(*address) != rest[len(head) :]:
+                return None
+            at = bisect_left(entries, address)
+            if at < len(entries) and entries[at].startswith(address):
+                return _neighbor_row(if_index, entries[at], size)
+            return None
+        return None
+
+    def following(self, index: bytes) -> bytes | None:
+        """The first index after this one."""
+        if_index, rest = index[:4], index[4:]
+        for lists, head, size in self._families:
+            entries = lists.get(if_index)
+            if entries is None:
+                continue
+            if rest.startswith(head):
+                at = _place_after(entries, rest[len(head) :], size)
+            elif rest < head:
+                at = 0
+            else:
+                continue
+            if at < len(entries):
+                return if_index + head + subids(*entries[at][:size])
+        # No more of this interface: the first of the next one that has any.
+        found = [
+            (next_index, number)
+            for number, (lists, _, _) in enumerate(self._families)
+            if (next_index := lists.following(if_index)) is not None
+        ]
+        if not found:
+            return None
+        if_index, number = min(found)
+        lists, head, size = self._families[number]
+        entries = lists.get(if_index)
+        assert entries
+        return if_index + head + subids(*entries[0][:size])
 
 
-def neighbors(interfaces: Interfaces) -> Iterator[tuple[bytes, NeighborRow]]:
-    """Rows of ipNetToPhysicalTable by ifIndex, type and address."""
-    for each in neighbor_rows(interfaces):
-        octets = each.neighbor.address
-        yield subids(each.row.index, version(octets), len(octets), *octets), each
+def _place_after(entries: list[bytes], octets: bytes, size: int) -> int:
+    """Where the first entry is whose address follows these sub-identifiers, which are some,
+    all or more than an address has, and need not be octets.
+    """
+    address = b""
+    for at in range(0, min(len(octets), 4 * size), 4):
+        if octets[at : at + 3] != bytes(3):  # above 255: behind all that begin like this
+            return bisect_left(entries, address + b"\xff" * (size + ENTRY_TAIL))
+        address += octets[at + 3 : at + 4]
+    if len(address) < size:
+        return bisect_left(entries, address)
+    return bisect_left(entries, address + b"\xff" * ENTRY_TAIL)
 
 
-def module(interfaces: InterfaceTable) -> Module:
+def _neighbor_row(if_index: bytes, entry: bytes, size: int) -> NeighborRow:
+    return NeighborRow(
+        if_index=int.from_bytes(if_index, "big"),
+        address=entry[:size],
+        mac_address=entry[size : size + 6],
+        static=entry[-1:] == b"\1",
+    )
+
+
+def module(interfaces: Publisher) -> Module:
     """IP-MIB over these interfaces."""
-    derive, uptime = interfaces.derive, interfaces.uptime
-    ipv4, ipv6 = derive(interfaces_of(IPV4)), derive(interfaces_of(IPV6))
-    stats = derive(statistics)
+    uptime = interfaces.uptime
+    row_of = attrgetter("row")
+    ipv4, ipv6 = interfaces.derive(ipv4_interfaces), interfaces.derive(ipv6_interfaces)
 
-    def last_change(number: str, name: str, table: Derived) -> Scalar:
-        return Scalar(f"{IP}.{number}", name, TIMETICKS, lambda: uptime.ticks(table.changed_at))
+    def last_change(number: str, name: str, moment: Callable[[], int]) -> Scalar:
+        return Scalar(f"{IP}.{number}", name, TIMETICKS, moment)
 
     return Module(
         capability="1.3.6.1.2.1.48",
@@ -318,16 +406,20 @@ def module(interfaces: InterfaceTable) -> Module:
             *(f"{IP}.{each}" for each in (27, 28, 29, 30, "31.2", "31.3", 32, 34, 35)),
         ),
         objects=(
-            ADDR_TABLE.over(derive(ipv4_addresses).rows),
-            NET_TO_MEDIA_TABLE.over(derive(ipv4_neighbors).rows),
-            last_change("27", "ipv4InterfaceTableLastChange", ipv4),
+            ADDR_TABLE.over(interfaces.derive(ipv4_addresses, row_of).rows),
+            NET_TO_MEDIA_TABLE.over(NeighborRows(interfaces, media=True)),
+            last_change(
+                *("27", "ipv4InterfaceTableLastChange"), lambda: uptime.ticks(ipv4.changed_at)
+            ),
             IPV4_INTERFACE_TABLE.over(ipv4.rows),
-            last_change("29", "ipv6InterfaceTableLastChange", ipv6),
+            last_change(
+                *("29", "ipv6InterfaceTableLastChange"), lambda: uptime.ticks(ipv6.changed_at)
+            ),
             IPV6_INTERFACE_TABLE.over(ipv6.rows),
-            last_change("31.2", "ipIfStatsTableLastChange", stats),
-            IF_STATS_TABLE.over(stats.rows),
-            ADDRESS_PREFIX_TABLE.over(derive(prefixes).rows),
-            ADDRESS_TABLE.over(derive(addresses).rows),
-            NET_TO_PHYSICAL_TABLE.over(derive(neighbors).rows),
+            last_change("31.2", "ipIfStatsTableLastChange", lambda: interfaces.last_change),
+            IF_STATS_TABLE.over(StatsRows(interfaces.rows), StatsRows(interfaces.counted)),
+            ADDRESS_PREFIX_TABLE.over(interfaces.derive(prefixes, row_of).rows),
+            ADDRESS_TABLE.over(interfaces.derive(addresses, row_of).rows),
+            NET_TO_PHYSICAL_TABLE.over(NeighborRows(interfaces)),
         ),
     )

@@ -4,15 +4,17 @@ VPP tells the operational values.  The administrative ones, and of bonds without
 only LACP knows, are cells that do not exist.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from ..agentx.mib import Column, Module, Scalar, Table
-from ..agentx.pdu import INTEGER, OCTET_STRING, TIMETICKS, subids
-from ..interfaces.naming import IEEE8023AD_LAG
-from ..interfaces.table import InterfaceTable, Row
-from ..vpp.inventory import LacpPort
+from ..agentx.pdu import INTEGER, OCTET_STRING, TIMETICKS
+from ..interfaces.facts import IEEE8023AD_LAG
+from ..interfaces.publisher import Publisher
+from ..interfaces.rows import Interfaces, Row
+from ..vpp.records import LacpPort
 
 LAG_MIB = "1.2.840.10006.300.43"
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
@@ -31,7 +33,7 @@ class Aggregator:
     def lacp(self) -> LacpPort | None:
         """What LACP has of it: of a member that carries traffic, else of any."""
         speaking = [member for member in self.members if member.lacp]
-        carrying = [member for member in speaking if member.aggregated]
+        carrying = [member for member in speaking if member.facts.aggregated]
         return next((member.lacp for member in carrying + speaking), None)
 
     @property
@@ -55,7 +57,7 @@ class Port:
     @property
     def attached(self) -> int:
         """The aggregator's ifIndex while it carries its traffic, else 0."""
-        return self.aggregator.index if self.row.aggregated and not self.row.is_down else 0
+        return self.aggregator.index if self.row.facts.aggregated and not self.row.is_down else 0
 
 
 def port_list(indexes: list[int]) -> bytes | None:
@@ -90,7 +92,9 @@ def may_aggregate(row: Aggregator | Port) -> int:
 AGG_TABLE = Table(
     f"{LAG_MIB}.1.1.1.1",
     (
-        Column(2, "dot3adAggMACAddress", OCTET_STRING, lambda agg: agg.row.phys_address or None),
+        Column(
+            2, "dot3adAggMACAddress", OCTET_STRING, lambda agg: agg.row.facts.phys_address or None
+        ),
         Column(
             *(3, "dot3adAggActorSystemPriority", INTEGER),
             by_lacp(lambda lacp: lacp.actor_system_priority),
@@ -164,30 +168,23 @@ AGG_PORT_TABLE = Table(
 )
 
 
-def bonds(interfaces: Mapping[str, Row]) -> Iterator[Aggregator]:
-    """The bonds, each with its members that are shown."""
-    for row in interfaces.values():
-        if row.type == IEEE8023AD_LAG:
-            members = (interfaces[key] for key in row.stands_on if key in interfaces)
-            yield Aggregator(row, tuple(members))
+def aggregators(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Aggregator]]:
+    """Rows of dot3adAggTable and dot3adAggPortListTable by ifIndex: a bond."""
+    if row.facts.type == IEEE8023AD_LAG:
+        yield row.instance, Aggregator(row, tuple(interfaces.lower_rows(row)))
 
 
-def aggregators(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Aggregator]]:
-    """Rows of dot3adAggTable and dot3adAggPortListTable by ifIndex."""
-    for bond in bonds(interfaces):
-        yield subids(bond.row.index), bond
+def ports(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Port]]:
+    """Rows of dot3adAggPortTable by ifIndex: the members of a bond that are shown."""
+    if row.facts.type == IEEE8023AD_LAG:
+        for member in interfaces.lower_rows(row):
+            yield member.instance, Port(member, row)
 
 
-def ports(interfaces: Mapping[str, Row]) -> Iterator[tuple[bytes, Port]]:
-    """Rows of dot3adAggPortTable by ifIndex."""
-    for bond in bonds(interfaces):
-        for member in bond.members:
-            yield subids(member.index), Port(member, bond.row)
-
-
-def module(interfaces: InterfaceTable) -> Module:
+def module(interfaces: Publisher) -> Module:
     """IEEE8023-LAG-MIB over these interfaces."""
-    aggregating, aggregated = interfaces.derive(aggregators), interfaces.derive(ports)
+    aggregating = interfaces.derive(aggregators, attrgetter("row"))
+    aggregated = interfaces.derive(ports, attrgetter("aggregator"))
 
     def last_changed() -> int:
         moments = [each.changed_at for each in (aggregating, aggregated)]

@@ -1,0 +1,1114 @@
+"""interfaces/publisher.py: rows from what VPP reports, one change after another."""
+
+import gc
+import os
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.config import Descriptions, Settings
+from vpp_snmp_agent.interfaces.counters import CounterSet
+from vpp_snmp_agent.interfaces.facts import (
+    DOWN,
+    LOWER_LAYER_DOWN,
+    UNKNOWN,
+    UP,
+    Configuration,
+    Facts,
+)
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
+from vpp_snmp_agent.look import ReadOnlyIndexes
+from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    INTERFACES,
+    NEIGHBORS,
+    Addresses,
+    Bond,
+    BridgeDomain,
+    Changes,
+    Complete,
+    Interface,
+    Neighbor,
+    NeighborChanges,
+)
+from vpp_snmp_agent.vpp.router import Router
+from vpp_snmp_agent.vpp.stats import Segment
+
+from .routers import VPP, new_publisher, pair, port, publish, router_of, rows_of, sub, tap
+
+ETHERNET = port(1, "eth0", l2_address=b"\2\0\0\0\0\1", mtu=1500)
+SUB = sub(2, 1, "eth0.7")
+LOOP = port(3, "loop0", interface_dev_type="Loopback")
+LOOP_301 = port(301, "loop301", interface_dev_type="BVI")
+TAP = tap(9, "tap1")
+PAIRED = pair(1, "e0", 9)
+RESTARTED = replace(VPP, vpe_pid=4712)
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def publisher(clock: Clock) -> Publisher:
+    publisher = new_publisher(clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    return publisher
+
+
+def with_setting(**settings: object) -> Publisher:
+    """A publisher of these settings."""
+    return new_publisher(Configuration(Settings(**settings)))  # type: ignore[arg-type]
+
+
+def change(publisher: Publisher, router: Router, *reported: Interface, gone: int = 0) -> None:
+    """What VPP reports next."""
+    lost = ((Interface, gone),) if gone else ()
+    publisher.touch(router.apply(Changes(tuple(reported), lost)))
+    finish(publisher)
+
+
+def finish(publisher: Publisher) -> None:
+    while publisher.step(time.perf_counter()):
+        pass
+
+
+def writer(rx_bytes: int) -> Writer:
+    made = Writer(1 << 20, Generation.V26_02)
+    made.add_names("/if/names")
+    for way in ("rx", "tx"):
+        for cast in ("", "-multicast", "-broadcast"):
+            made.add_counter(f"/if/{way}{cast}", Kind.COMBINED, 1, 8)
+    row = made.counters["/if/rx"].rows[0]
+    assert row is not None
+    for index in range(8):
+        made.words[row.offset // 8 + 2 * index + 1] = rx_bytes + index
+    return made
+
+
+@pytest.fixture
+def sources() -> Iterator[CounterSet]:
+    made = writer(500)
+    yield CounterSet(Segment(made.fd))
+    os.close(made.fd)
+
+
+def names(rows: dict[int, Row]) -> dict[int, str]:
+    return {index: row.facts.name for index, row in rows.items()}
+
+
+def statuses(rows: dict[int, Row]) -> dict[int, int]:
+    return {index: row.oper_status for index, row in rows.items()}
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def test_a_row_is_at_1000_and_its_sw_if_index(publisher: Publisher) -> None:
+    rows = publish(publisher, router_of(ETHERNET, SUB, LOOP))
+    assert names(rows) == {1001: "eth0", 1002: "eth0.7", 1003: "loop0"}
+    assert list(publisher.rows) == [oid("1001"), oid("1002"), oid("1003")]
+
+
+def test_a_row_says_what_was_reported_and_what_it_inherits() -> None:
+    configuration = Configuration(descriptions=Descriptions({"eth0.7": "a customer"}))
+    row = publish(new_publisher(configuration), router_of(ETHERNET, SUB))[1002]
+    assert (row.facts.alias, row.facts.mtu, row.facts.speed) == ("a customer", 1500, 10**9)
+    assert (row.admin_status, row.oper_status, row.facts.type) == (UP, UP, 135)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys of all rows that are made anew, one after another."""
+    made: list[str] = []
+    original = Publisher._make
+
+    def note(self: Publisher, key: str) -> None:
+        made.append(key)
+        original(self, key)
+
+    monkeypatch.setattr(Publisher, "_make", note)
+    return made
+
+
+def test_one_change_makes_one_row_anew_and_those_over_it(
+    publisher: Publisher, made: list[str]
+) -> None:
+    ports = [port(index, f"eth{index}") for index in range(1, 1001)]
+    router = router_of(*ports, sub(2001, 7, "eth7.1"), sub(2002, 7, "eth7.2"))
+    publish(publisher, router)
+    made.clear()
+    change(publisher, router, replace(ports[41], link_up=False))
+    assert made == ["eth42"]
+    made.clear()
+    change(publisher, router, replace(ports[6], link_up=False))
+    assert sorted(made) == ["eth7", "eth7.1", "eth7.2"]
+
+
+def test_a_port_with_a_thousand_subs_is_followed_by_them_a_few_at_a_time(
+    publisher: Publisher, made: list[str]
+) -> None:
+    subs = [sub(index, 1, f"eth0.{index}") for index in range(2, 1002)]
+    router = router_of(ETHERNET, *subs)
+    publish(publisher, router)
+    made.clear()
+    publisher.touch(router.apply(Changes((replace(ETHERNET, link_up=False),))))
+    assert len(publisher._order) < 120  # not all thousand at once
+    finish(publisher)
+    assert sorted(made) == sorted(["eth0", *(each.interface_name for each in subs)])
+    assert set(statuses(rows_of(publisher)).values()) == {DOWN, LOWER_LAYER_DOWN}
+
+
+def test_a_row_that_is_reported_late_is_not_taken_for_one_that_is_gone(
+    publisher: Publisher,
+) -> None:
+    ports = [port(index, f"eth{index}") for index in range(1, 301)]
+    before = publish(publisher, router_of(*ports))
+    publisher.lose()
+    finish(publisher)
+    router = router_of(*ports, identity=RESTARTED)
+    publish(publisher, router, finish=False)
+    while publisher.step(0.0):
+        assert len(publisher.rows) == 300
+    after = rows_of(publisher)
+    assert all(after[index] is before[index] for index in before)
+
+
+def test_a_subs_link_follows_its_parents_without_being_reported(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, SUB)
+    publish(publisher, router)
+    change(publisher, router, replace(ETHERNET, link_up=False))
+    assert statuses(rows_of(publisher)) == {1001: DOWN, 1002: LOWER_LAYER_DOWN}
+    # VPP reported the sub-interface's own flag when it was down: it is its parent's all the same.
+    change(publisher, router, replace(SUB, link_up=False))
+    change(publisher, router, ETHERNET)
+    assert statuses(rows_of(publisher)) == {1001: UP, 1002: UP}
+
+
+def test_news_wait_behind_work_and_are_merged_by_row(publisher: Publisher, made: list[str]) -> None:
+    ports = [port(index, f"eth{index}") for index in range(1, 301)]
+    router = router_of(*ports)
+    publish(publisher, router, finish=False)
+    for up in (False, True, False):
+        publisher.touch(router.apply(Changes((replace(ports[299], link_up=up),))))
+    finish(publisher)
+    assert sorted(made) == sorted(each.interface_name for each in ports)
+    assert len(publisher.rows) == 300
+    assert rows_of(publisher)[1300].oper_status == DOWN
+
+
+def test_a_row_of_which_something_changes_stays_the_same_object(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, SUB)
+    before = publish(publisher, router)
+    change(publisher, router, replace(SUB, tag="other"))
+    after = rows_of(publisher)
+    assert [after[index] is before[index] for index in (1001, 1002)] == [True, True]
+    assert after[1002].facts.alias == "other"
+
+
+# --- ifIndex --------------------------------------------------------------------------------------
+
+
+class SlowIndexes(ReadOnlyIndexes):
+    """Whose disk has taken nothing yet."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.assigned: list[str] = []
+        self.durable: set[str] = set()
+        self.calls: list[tuple[str, str]] = []
+
+    def index_of(self, key: str) -> int | None:
+        return super().index_of(key) if key in self.durable else None
+
+    def assign(self, key: str, sw_if_index: int) -> None:
+        if key not in self.assigned:
+            self.assigned.append(key)
+            super().assign(key, sw_if_index)
+
+    def show(self, key: str, facts: Facts) -> None:
+        self.calls.append(("show", key))
+
+    def hide(self, key: str) -> None:
+        self.calls.append(("hide", key))
+
+
+def test_a_row_is_shown_only_after_its_ifindex_is_durable() -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes)
+    assert publish(publisher, router_of(ETHERNET, LOOP)) == {}
+    assert indexes.assigned == ["eth0", "loop0"]
+    assert not publisher.is_idle
+    indexes.durable = {"loop0"}
+    publisher.numbered(["loop0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1003: "loop0"}
+    assert not publisher.is_idle
+    indexes.durable.add("eth0")
+    publisher.numbered(["eth0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1001: "eth0", 1003: "loop0"}
+    assert publisher.is_idle
+
+
+def test_a_first_row_is_no_change_however_late_its_ifindex_is_durable(clock: Clock) -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    clock.now += 3
+    indexes.durable = {"eth0", "loop0"}
+    publisher.numbered(["eth0"])
+    finish(publisher)
+    change(publisher, router, LOOP)
+    rows = rows_of(publisher)
+    assert {index: row.last_change for index, row in rows.items()} == {1001: 0, 1003: 300}
+
+
+def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes)
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    change(publisher, router, gone=3)
+    indexes.durable = {"loop0", "eth0"}
+    publisher.numbered(["loop0", "eth0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1001: "eth0"}
+    assert publisher.is_idle
+
+
+def test_what_is_shown_and_hidden_is_remembered() -> None:
+    indexes = SlowIndexes()
+    indexes.durable = {"eth0", "loop0"}
+    publisher = new_publisher(indexes=indexes)
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    change(publisher, router, replace(ETHERNET, tag="core"), gone=3)
+    assert indexes.calls == [("show", "eth0"), ("show", "loop0"), ("hide", "loop0")] or sorted(
+        indexes.calls
+    ) == [("hide", "loop0"), ("show", "eth0"), ("show", "eth0"), ("show", "loop0")]
+
+
+def test_a_sw_if_index_that_changed_hands_is_another_row(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    router = router_of(LOOP)
+    publisher.use(sources)
+    before = publish(publisher, router)
+    assert names(before) == {1003: "loop0"}
+    clock.now += 3
+    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
+    after = rows_of(publisher)
+    assert names(after) == {100_001: "loop9"}
+    row = after[100_001]
+    assert row.counters is not before[1003].counters
+    assert (row.counter_discontinuity_time, row.last_change) == (300, 300)
+
+
+def test_an_interface_keeps_its_index_at_another_sw_if_index(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    router = router_of(LOOP)
+    publish(publisher, router)
+    publisher.use(sources)
+    finish(publisher)
+    row = rows_of(publisher)[1003]
+    assert row.counters.in_octets == 503
+    clock.now += 3
+    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=3)
+    row = rows_of(publisher)[1003]
+    assert (row.facts.name, row.counters.in_octets) == ("loop0", 505)
+    assert row.counter_discontinuity_time == 300
+
+
+def test_stateless_indexes_follow_vpp() -> None:
+    settings = Configuration(Settings(ifindex="stateless"))
+    publisher = Publisher(settings, None, UpTime())
+    assert names(publish(publisher, router_of(LOOP))) == {1003: "loop0"}
+    moved = replace(LOOP, sw_if_index=5, sup_sw_if_index=5)
+    assert names(publish(publisher, router_of(moved))) == {1005: "loop0"}
+    other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
+    rows = publish(publisher, router_of(other, identity=RESTARTED), settled=False)
+    assert names(rows) == {1005: "eth0"}
+
+
+# --- counters -----------------------------------------------------------------------------------
+
+
+def test_counters_stay_with_the_interface(publisher: Publisher, sources: CounterSet) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    publisher.use(sources)
+    finish(publisher)
+    before = rows_of(publisher)
+    assert (before[1001].counters.in_octets, before[1003].counters.in_octets) == (501, 503)
+    counters = before[1001].counters
+    change(publisher, router, SUB, gone=3)
+    after = rows_of(publisher)
+    assert after[1001].counters is counters
+    assert after[1002].counters.in_octets == 502
+
+
+def test_a_segment_that_is_mapped_again_is_the_same_as_long_as_its_vpp_is(
+    publisher: Publisher,
+) -> None:
+    made = writer(500)
+    publish(publisher, router_of(ETHERNET))
+    publisher.use(CounterSet(Segment(made.fd)))
+    finish(publisher)
+    first = rows_of(publisher)[1001].counters
+    assert first.in_octets == 501
+    publish(publisher, router_of(ETHERNET))  # its reporter was started again
+    publisher.use(CounterSet(Segment(made.fd)))
+    finish(publisher)
+    assert rows_of(publisher)[1001].counters is first
+    os.close(made.fd)
+
+
+def test_another_vpps_segment_brings_other_counters_even_with_the_same_pid(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    router = router_of(ETHERNET)
+    publisher.follow(router)
+    publisher.use(sources)
+    publisher.touch(router.interfaces)
+    publisher.complete(INTERFACES)
+    finish(publisher)
+    assert rows_of(publisher)[1001].counter_discontinuity_time == 0
+    other = writer(7)
+    clock.now += 5
+    publisher.use(CounterSet(Segment(other.fd)))
+    finish(publisher)
+    after = rows_of(publisher)[1001]
+    assert after.counters.in_octets == 8
+    assert after.counter_discontinuity_time == 500
+    os.close(other.fd)
+
+
+def test_without_its_own_segment_another_vpp_has_no_counters(
+    publisher: Publisher, sources: CounterSet
+) -> None:
+    publish(publisher, router_of(ETHERNET))
+    publisher.use(sources)
+    finish(publisher)
+    assert len(publisher.counted) == 1
+    row = publish(publisher, router_of(ETHERNET, identity=RESTARTED))[1001]
+    assert row.counters.in_octets is None
+    assert len(publisher.counted) == 0
+
+
+def test_a_row_without_any_reading_is_not_among_the_counted_until_there_is_one(
+    publisher: Publisher,
+) -> None:
+    made = writer(500)
+    publish(publisher, router_of(ETHERNET))
+    assert len(publisher.counted) == 0
+    made.hold(True)
+    publisher.use(CounterSet(Segment(made.fd)))
+    finish(publisher)
+    assert len(publisher.counted) == 0
+    made.hold(False)
+    publisher.retry_counters()
+    finish(publisher)
+    assert list(publisher.counted) == [oid("1001")]
+    os.close(made.fd)
+
+
+def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_came(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = writer(500)
+    publish(publisher, router_of(ETHERNET))
+    segment = Segment(made.fd)
+    publisher.use(CounterSet(segment))
+    finish(publisher)
+    counters = rows_of(publisher)[1001].counters
+    made.hold(True)
+    segment.look_at_lock()
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    row = made.counters["/if/tx"].rows[0]
+    assert row is not None
+    made.words[row.offset // 8 + 2 * 1 + 1] = 9000
+    assert counters.out_octets == 9000
+    os.close(made.fd)
+
+
+def test_drops_may_be_discards() -> None:
+    made = writer(0)
+    for name in ("rx-miss", "rx-no-buf", "drops"):
+        made.add_counter(f"/if/{name}", Kind.SIMPLE, 1, 8)
+        row = made.counters[f"/if/{name}"].rows[0]
+        assert row is not None
+        made.words[row.offset // 8 + 1] = {"rx-miss": 1, "rx-no-buf": 20, "drops": 300}[name]
+    for discards, expected in (("misses", 21), ("all", 321)):
+        publisher = with_setting(discards=discards)
+        publish(publisher, router_of(ETHERNET))
+        publisher.use(CounterSet(Segment(made.fd)))
+        finish(publisher)
+        assert rows_of(publisher)[1001].counters.in_discards == expected
+    os.close(made.fd)
+
+
+# --- moments --------------------------------------------------------------------------------------
+
+
+def test_last_change_is_when_the_state_changed_and_0_if_it_never_did(
+    publisher: Publisher, clock: Clock
+) -> None:
+    router = router_of(ETHERNET, SUB)
+    assert publish(publisher, router)[1001].last_change == 0
+    clock.now += 2
+    change(publisher, router, replace(ETHERNET, link_up=False))
+    rows = rows_of(publisher)
+    assert (rows[1001].oper_status, rows[1001].last_change) == (DOWN, 200)
+    assert (rows[1002].oper_status, rows[1002].last_change) == (LOWER_LAYER_DOWN, 200)
+    clock.now += 2
+    change(publisher, router, replace(SUB, tag="other"))
+    assert rows_of(publisher)[1002].last_change == 200
+
+
+def test_the_tables_last_change_follows_the_set_of_rows_alone(
+    publisher: Publisher, clock: Clock
+) -> None:
+    clock.now += 1
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    assert publisher.last_change == 100
+    clock.now += 1
+    change(publisher, router, replace(ETHERNET, link_up=False))
+    assert publisher.last_change == 100
+    clock.now += 1
+    change(publisher, router, SUB)
+    assert publisher.last_change == 300
+
+
+def test_a_snmpd_that_started_later_reads_earlier_moments_as_0(
+    publisher: Publisher, clock: Clock
+) -> None:
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    clock.now += 10
+    change(publisher, router, replace(ETHERNET, link_up=False))
+    row = rows_of(publisher)[1001]
+    assert row.last_change == 1000
+    publisher.uptime.set(0, clock.now + 5)
+    assert row.last_change == 0
+
+
+# --- a VPP that goes and comes back ---------------------------------------------------------------
+
+
+def test_while_vpp_is_away_rows_stay_and_are_down_with_their_last_counters(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, SUB))
+    publisher.use(sources)
+    finish(publisher)
+    clock.now += 4
+    publisher.lose()
+    finish(publisher)
+    rows = rows_of(publisher)
+    assert statuses(rows) == {1001: DOWN, 1002: DOWN}
+    assert rows[1001].counters.in_octets == 501
+    assert rows[1001].last_change == 400
+    clock.now += 4
+    publisher.lose()
+    finish(publisher)
+    assert rows[1001].last_change == 400
+
+
+def test_a_pair_gives_its_phy_a_name_and_hides_its_tap(publisher: Publisher) -> None:
+    assert names(publish(publisher, router_of(ETHERNET, TAP, PAIRED))) == {1001: "e0"}
+
+
+def test_rows_that_a_new_vpp_does_not_list_yet_wait_for_it(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, SUB, LOOP))
+    publisher.use(sources)
+    finish(publisher)
+    publisher.lose()
+    clock.now += 1
+    moved = replace(ETHERNET, sw_if_index=4, sup_sw_if_index=4)
+    rows = publish(publisher, router_of(moved, identity=RESTARTED), settled=False)
+    assert names(rows) == {1001: "eth0", 1002: "eth0.7", 1003: "loop0"}
+    assert statuses(rows) == {1001: UP, 1002: DOWN, 1003: DOWN}
+    assert rows[1003].counters.in_octets == 503  # the last there was
+    assert rows[1001].counters.in_octets is None  # another VPP's, not mapped yet
+
+
+def test_a_row_waits_for_its_pair_too(publisher: Publisher) -> None:
+    assert publish(publisher, router_of(ETHERNET, TAP, PAIRED))[1001].facts.name == "e0"
+    publisher.lose()
+    router = router_of(ETHERNET, identity=RESTARTED)
+    row = publish(publisher, router, settled=False)[1001]
+    assert (row.facts.name, row.oper_status) == ("e0", DOWN)
+    publisher.touch(router.apply(Changes((PAIRED, TAP))))
+    finish(publisher)
+    assert (row.facts.name, row.oper_status) == ("e0", UP)
+
+
+def test_once_settled_what_is_not_listed_goes_and_nothing_is_made_again_and_again(
+    publisher: Publisher,
+) -> None:
+    publish(publisher, router_of(ETHERNET, TAP, LOOP, PAIRED))
+    publisher.lose()
+    router = router_of(ETHERNET, identity=RESTARTED)
+    assert names(publish(publisher, router, settled=False)) == {1001: "e0", 1003: "loop0"}
+    publisher.settle()
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1001: "eth0"}
+    publisher.settle()
+    assert not publisher.step(0.0)
+
+
+def test_a_host_name_that_a_waiting_row_bears_is_not_given_twice(publisher: Publisher) -> None:
+    publish(publisher, router_of(ETHERNET, TAP, PAIRED))
+    publisher.lose()
+    other = replace(LOOP, interface_name="loop4")
+    router = router_of(other, TAP, replace(PAIRED, phy_sw_if_index=3), identity=RESTARTED)
+    rows = publish(publisher, router, settled=False)
+    assert {row.key: row.facts.name for row in rows.values()} == {"eth0": "e0", "loop4": "loop4"}
+    assert publisher.clashes == {"loop4": "e0"}
+
+
+def test_of_a_reporter_that_was_started_again_nothing_is_seen(
+    publisher: Publisher, clock: Clock
+) -> None:
+    before = publish(publisher, router_of(ETHERNET, SUB))
+    clock.now += 2
+    publisher.follow(router_of(complete=()))
+    finish(publisher)
+    assert statuses(rows_of(publisher)) == {1001: UP, 1002: UP}
+    after = publish(publisher, router_of(ETHERNET, SUB))
+    assert all(after[index] is before[index] for index in before)
+    assert [row.last_change for row in after.values()] == [0, 0]
+    assert not publisher.link_changes
+
+
+# --- what was known before the start --------------------------------------------------------------
+
+
+def known(publisher: Publisher) -> list[tuple[str, int, Facts]]:
+    """What a state would remember of these rows."""
+    return [(row.key, row.index, row.facts) for row in rows_of(publisher).values()]
+
+
+def restored(before: Publisher, status: int, clock: Clock) -> Publisher:
+    publisher = new_publisher(clock=clock)
+    publisher.derive(over)
+    for _ in publisher.restore(known(before), status):
+        pass
+    return publisher
+
+
+def test_rows_are_restored_without_counters(publisher: Publisher, clock: Clock) -> None:
+    publish(publisher, router_of(ETHERNET, TAP, SUB, PAIRED))
+    after = restored(publisher, UNKNOWN, clock)
+    rows = rows_of(after)
+    assert names(rows) == {1001: "e0", 1002: "eth0.7"}
+    assert statuses(rows) == {1001: UNKNOWN, 1002: UNKNOWN}
+    assert (rows[1001].facts.speed, rows[1001].facts.phys_address) == (10**9, b"\2\0\0\0\0\1")
+    assert rows[1001].counters.in_octets is None
+    assert len(after.counted) == 0
+
+
+def test_rows_restored_once_vpp_is_known_to_be_away_are_down(publisher: Publisher) -> None:
+    facts = publish(new_publisher(), router_of(ETHERNET, LOOP))
+    ports = [(row.key, row.index, row.facts) for row in facts.values()]
+    restoring = publisher.restore(ports, UNKNOWN)
+    publisher.lose()
+    assert list(restoring) == []
+    finish(publisher)
+    assert statuses(rows_of(publisher)) == {1001: DOWN, 1003: DOWN}
+
+
+def test_no_two_restored_rows_have_one_name_though_they_were_saved_at_different_times(
+    publisher: Publisher,
+) -> None:
+    facts = [row.facts for row in publish(new_publisher(), router_of(ETHERNET, LOOP)).values()]
+    ports = [
+        ("eth0", 1001, replace(facts[0], name="loop0")),  # its host name of then
+        ("loop0", 1003, facts[1]),
+    ]
+    assert list(publisher.restore(ports, UNKNOWN)) == []
+    assert names(rows_of(publisher)) == {1001: "eth0", 1003: "loop0"}
+
+
+def test_restored_rows_keep_what_they_are_over_and_their_addresses(
+    publisher: Publisher, clock: Clock
+) -> None:
+    here = (bytes((192, 0, 2, 1)), 24)
+    publish(publisher, router_of(ETHERNET, SUB, Addresses(2, (here,))))
+    after = new_publisher(clock=clock)
+    derived = after.derive(over)
+    for _ in after.restore(known(publisher), DOWN):
+        pass
+    assert {index: derived.rows.get(index) for index in derived.rows} == {
+        oid("1002"): "eth0.7 on eth0"
+    }
+    rows = rows_of(after)
+    assert rows[1002].facts.addresses == (here,)
+    assert (rows[1001].facts.link_traps, rows[1002].facts.link_traps) == (True, False)
+    # Of a VPP that has reported its interfaces, and not yet its addresses.
+    assert publish(after, router_of(ETHERNET, SUB))[1002].facts.addresses == (here,)
+
+
+def test_what_the_settings_hide_is_not_restored(publisher: Publisher) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    after = with_setting(hide=("loop*",))
+    for _ in after.restore(known(publisher), UNKNOWN):
+        pass
+    assert names(rows_of(after)) == {1001: "eth0"}
+
+
+# --- links that went down or came up --------------------------------------------------------------
+
+
+def test_a_link_that_went_down_or_came_up_is_noted(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    change(publisher, router, replace(ETHERNET, link_up=False))
+    change(publisher, router, ETHERNET)
+    assert publisher.link_changes == [LinkChange(1001, False), LinkChange(1001, True)]
+
+
+def test_what_becomes_known_or_goes_is_no_change_of_a_link(publisher: Publisher) -> None:
+    router = router_of(replace(ETHERNET, link_up=False))
+    publish(publisher, router)
+    change(publisher, router, LOOP)
+    change(publisher, router, gone=1)
+    assert not publisher.link_changes
+
+
+def test_lower_layer_down_is_a_way_of_being_down(publisher: Publisher) -> None:
+    pulled = replace(ETHERNET, link_up=False)
+    router = router_of(pulled, SUB)
+    publish(publisher, router)
+    change(publisher, router, replace(pulled, admin_up=False), replace(SUB, admin_up=False))
+    row = rows_of(publisher)[1002]
+    assert (row.oper_status, row.is_down) == (DOWN, True)
+    assert not publisher.link_changes
+
+
+def test_a_vpp_that_is_away_takes_its_links_down_and_brings_them_up_again(
+    publisher: Publisher,
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    for _ in range(2):
+        publisher.lose()
+        finish(publisher)
+    assert publisher.link_changes == [LinkChange(1001, False), LinkChange(1003, False)]
+    publisher.link_changes.clear()
+    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
+    assert publisher.link_changes == [LinkChange(1001, True)]
+
+
+@pytest.mark.parametrize(("away", "changes"), [(False, 0), (True, 1)])
+def test_after_a_start_only_what_was_shown_as_down_can_come_up(
+    publisher: Publisher, clock: Clock, away: bool, changes: int
+) -> None:
+    publish(publisher, router_of(ETHERNET))
+    after = restored(publisher, UNKNOWN, clock)
+    if away:
+        after.lose()
+        finish(after)
+    publish(after, router_of(ETHERNET))
+    assert len(after.link_changes) == changes
+
+
+# --- other tables, made of these rows -------------------------------------------------------------
+
+
+class Over(str):
+    """A row of a test's table; a text that knows whose it is."""
+
+    row: Row
+
+
+def over(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Over]]:
+    """A table for a test: who is over whom."""
+    for lower in interfaces.lower_rows(row):
+        made = Over(f"{row.facts.name} on {lower.facts.name}")
+        made.row = row
+        yield oid(str(row.index)), made
+
+
+def entries(publisher: Publisher) -> list[str]:
+    (derived,) = publisher._derived
+    return [str(derived.rows.get(index)) for index in derived.rows]
+
+
+def test_a_derived_table_follows_the_rows(publisher: Publisher, clock: Clock) -> None:
+    derived = publisher.derive(over, lambda value: value.row)
+    assert (len(derived.rows), derived.changed_at) == (0, None)
+    router = router_of(ETHERNET, SUB)
+    publish(publisher, router)
+    assert entries(publisher) == ["eth0.7 on eth0"]
+    clock.now += 2
+    change(publisher, router, replace(SUB, tag="other"))
+    assert derived.changed_at == 1000.0
+    change(publisher, router, gone=2)
+    assert (len(derived.rows), derived.changed_at) == (0, 1002.0)
+
+
+def test_what_a_row_is_over_may_come_and_go_after_it(publisher: Publisher) -> None:
+    publisher.derive(over, lambda value: value.row)
+    router = router_of(SUB)
+    publish(publisher, router)
+    assert entries(publisher) == []
+    change(publisher, router, ETHERNET)
+    assert entries(publisher) == ["eth0.7 on eth0"]
+    change(publisher, router, gone=1)
+    assert entries(publisher) == []
+
+
+def test_rows_that_wait_for_vpp_keep_what_they_are_over(publisher: Publisher) -> None:
+    publisher.derive(over, lambda value: value.row)
+    publish(publisher, router_of(ETHERNET, SUB))
+    publisher.lose()
+    finish(publisher)
+    assert entries(publisher) == ["eth0.7 on eth0"]
+    publish(publisher, router_of(LOOP, identity=RESTARTED), settled=False)
+    assert entries(publisher) == ["eth0.7 on eth0"]
+    publish(publisher, router_of(LOOP, identity=RESTARTED), settled=True)
+    assert entries(publisher) == []
+
+
+def test_a_bond_of_a_vpp_that_returns_keeps_its_members_until_they_are_added_again(
+    publisher: Publisher,
+) -> None:
+    record = Bond(3, 5, (1,))
+    row = publish(publisher, router_of(ETHERNET, LOOP, record))[1003]
+    assert row.facts.lower_layers == ("eth0",)
+    publisher.lose()
+    bare = router_of(ETHERNET, LOOP, identity=RESTARTED)
+    publish(publisher, bare, settled=False)
+    assert (row.facts.lower_layers, row.facts.link_traps) == (("eth0",), False)
+    publish(publisher, bare, settled=True)
+    assert not row.facts.lower_layers
+    assert row.facts.link_traps
+
+
+def test_of_what_a_row_is_over_only_what_differs_is_made_anew(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = [port(index, f"port{index}") for index in range(1, 301)]
+    router = router_of(*ports, LOOP_301, BridgeDomain(1, 301, tuple(range(1, 301))))
+    publish(publisher, router)
+    assert len(publisher.lower_rows(rows_of(publisher)[1301])) == 300
+    derived: list[str] = []
+    original = Publisher._derive
+
+    def note(self: Publisher, row: Row) -> None:
+        derived.append(row.key)
+        original(self, row)
+
+    monkeypatch.setattr(Publisher, "_derive", note)
+    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, tuple(range(1, 300))),))))
+    finish(publisher)
+    assert sorted(derived) == ["loop301", "port300"]
+    derived.clear()
+    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, ()),))))
+    publisher.step(time.perf_counter())  # one row, however much it was over
+    assert derived == ["loop301"]
+    finish(publisher)
+    assert len(set(derived)) == 300
+
+
+def test_a_hidden_interface_carries_nobody() -> None:
+    publisher = with_setting(hide=("eth0",))
+    row = publish(publisher, router_of(ETHERNET, SUB))[1002]
+    assert publisher.lower_rows(row) == []
+
+
+# --- addresses and neighbours ---------------------------------------------------------------------
+
+HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes((192, 0, 2, 9)), 24)
+BEHIND = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
+
+
+def test_an_address_is_new_only_where_all_had_been_asked_for(
+    publisher: Publisher, clock: Clock
+) -> None:
+    router = router_of(ETHERNET)
+    row = publish(publisher, router)[1001]
+
+    def report(*addresses: tuple[bytes, int]) -> None:
+        clock.now += 1
+        publisher.touch(router.apply(Changes((Addresses(1, addresses),))))
+        finish(publisher)
+
+    report(HERE)
+    router.complete.add(ADDRESSES)
+    publisher.complete(ADDRESSES)
+    finish(publisher)
+    assert (row.facts.addresses, dict(row.address_since)) == ((HERE,), {})
+    report(HERE, THERE)
+    assert dict(row.address_since) == {THERE[0]: 1002.0}
+    report((HERE[0], 25))
+    assert (row.facts.addresses, dict(row.address_since)) == (
+        ((HERE[0], 25),),
+        {HERE[0]: 1003.0},
+    )
+
+
+def test_addresses_of_a_vpp_that_returns_stay_until_it_has_reported_its_own(
+    publisher: Publisher,
+) -> None:
+    everything = (INTERFACES, ADDRESSES, NEIGHBORS)
+    first = router_of(ETHERNET, Addresses(1, (HERE,)), neighbors=(BEHIND,), complete=everything)
+    row = publish(publisher, first)[1001]
+
+    def neighbors() -> int:
+        return len(publisher.ipv4_neighbors.get(oid("1001")) or ())
+
+    assert (len(row.facts.addresses), neighbors()) == (1, 1)
+    publisher.lose()
+    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
+    assert (len(row.facts.addresses), neighbors()) == (1, 1)
+    # Reported, but not configured yet.
+    bare = router_of(ETHERNET, Addresses(1, ()), identity=RESTARTED, complete=everything)
+    publish(publisher, bare, settled=False)
+    assert (len(row.facts.addresses), neighbors()) == (1, 0)
+    publish(publisher, bare, settled=True)
+    assert not row.facts.addresses
+    other = router_of(ETHERNET, Addresses(1, (THERE,)), identity=RESTARTED, complete=everything)
+    publish(publisher, other, settled=False)
+    assert row.facts.addresses == (THERE,)
+
+
+def test_what_a_settled_vpp_was_not_configured_with_again_is_gone(publisher: Publisher) -> None:
+    before = router_of(ETHERNET, SUB, LOOP, Addresses(1, (HERE,)), Bond(3, 5, (1,)))
+    rows = publish(publisher, before)
+    publisher.lose()
+    bare = router_of(ETHERNET, SUB, LOOP, Addresses(1, ()), identity=RESTARTED)
+    publish(publisher, bare, settled=False)
+    assert (rows[1001].facts.addresses, rows[1003].facts.lower_layers) == ((HERE,), ("eth0",))
+    publisher.settle()
+    finish(publisher)
+    assert (rows[1001].facts.addresses, rows[1003].facts.lower_layers) == ((), ())
+
+
+def test_neighbours_come_and_go_without_a_row_made_anew(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    monkeypatch.setattr(Publisher, "_make", None)
+    index = oid("1001")
+    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((BEHIND,))))
+    assert publisher.ipv4_neighbors.get(index) == [b"\xc0\0\2\2\0\1\2\3\4\5\0"]
+    gone = NeighborChanges(gone=((1, BEHIND.address),))
+    publisher.touch_neighbors(router.apply_neighbors(gone))
+    assert publisher.ipv4_neighbors.get(index) is None
+
+
+def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, LOOP, neighbors=(BEHIND,))
+    publish(publisher, router)
+    assert len(publisher.ipv4_neighbors) == 1
+    change(publisher, router, gone=1)
+    assert len(publisher.ipv4_neighbors) == 0
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def names_by(**settings: object) -> dict[str, tuple[str, str]]:
+    rows = publish(with_setting(**settings), router_of(ETHERNET, TAP, LOOP, PAIRED))
+    return {row.key: (row.facts.name, row.facts.alias) for row in rows.values()}
+
+
+def test_names_may_be_vpps_own() -> None:
+    assert names_by(names="vpp") == {"eth0": ("eth0", ""), "loop0": ("loop0", "")}
+
+
+def test_names_may_be_borne_by_the_taps() -> None:
+    assert names_by(names="tap") == {
+        "eth0": ("eth0", ""),
+        "tap of eth0": ("e0", "LCP eth0 (tap1)"),
+        "loop0": ("loop0", ""),
+    }
+
+
+def test_taps_may_be_shown_under_vpps_names() -> None:
+    assert names_by(taps="show")["tap of eth0"] == ("tap1", "")
+
+
+@pytest.mark.parametrize("glob", ["loop*", "loop0", "*0"])
+def test_globs_hide_rows_by_vpps_name(glob: str) -> None:
+    assert "loop0" not in names_by(hide=(glob,))
+
+
+def test_globs_hide_rows_by_their_own_name() -> None:
+    assert names_by(hide=("e0",)) == {"loop0": ("loop0", "")}
+
+
+def test_an_alias_may_fall_back_on_the_name() -> None:
+    assert names_by(alias="name")["eth0"] == ("e0", "e0")
+
+
+# --- another configuration -----------------------------------------------------------------------
+
+
+def successor(publisher: Publisher, clock: Clock, **settings: object) -> Publisher:
+    """The same rows under other settings, while those are shown on."""
+    return Publisher(
+        Configuration(Settings(**settings)),  # type: ignore[arg-type]
+        *(publisher._indexes, publisher.uptime, publisher),
+        clock=clock,
+    )
+
+
+def test_other_settings_make_other_rows_while_the_old_ones_stand(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    router = router_of(ETHERNET, TAP, LOOP, PAIRED)
+    before = publish(publisher, router)
+    publisher.use(sources)
+    finish(publisher)
+    clock.now += 5
+    change(publisher, router, replace(LOOP, link_up=False))
+    after = successor(publisher, clock, names="vpp", hide=())
+    assert len(after.rows) == 0
+    finish(after)
+    assert names(rows_of(publisher)) == {1001: "e0", 1003: "loop0"}
+    assert names(rows_of(after)) == {1001: "eth0", 1003: "loop0"}
+    rows = rows_of(after)
+    # What lives with a row passes over; the row is another one.
+    assert rows[1001] is not before[1001]
+    assert rows[1001].counters is before[1001].counters
+    assert (rows[1003].oper_status, rows[1003].last_change) == (DOWN, 500)
+    clock.now += 1
+    after.succeed(publisher)
+    assert after.last_change == publisher.last_change
+    assert not after.link_changes
+
+
+def test_what_vpp_reports_meanwhile_reaches_both(publisher: Publisher, clock: Clock) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    after = successor(publisher, clock, alias="name")
+    touched = router.apply(Changes((replace(ETHERNET, link_up=False),)))
+    for each in (publisher, after):
+        each.touch(touched)
+        finish(each)
+    after.succeed(publisher)
+    assert rows_of(after)[1001].oper_status == DOWN
+    assert rows_of(publisher)[1001].oper_status == DOWN
+
+
+def test_rows_that_wait_pass_over_too(publisher: Publisher, clock: Clock) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    publisher.lose()
+    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
+    after = successor(publisher, clock, alias="name")
+    finish(after)
+    after.succeed(publisher)
+    assert statuses(rows_of(after)) == {1001: UP, 1003: DOWN}
+    after.settle()
+    finish(after)
+    assert statuses(rows_of(after)) == {1001: UP}
+
+
+def test_no_row_is_lost_where_vpp_goes_before_the_other_rows_are_made(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    after = successor(publisher, clock, alias="name")
+    for each in (publisher, after):
+        each.lose()
+        finish(each)
+    assert statuses(rows_of(after)) == {1001: DOWN, 1003: DOWN}
+
+
+def test_no_row_is_lost_where_the_reporter_starts_again_before_the_other_rows_are_made(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    after = successor(publisher, clock, alias="name")
+    again = Router(VPP)
+    for each in (publisher, after):
+        each.follow(again)
+        finish(each)
+    assert statuses(rows_of(after)) == {1001: UP, 1003: UP}
+
+
+def test_what_vpp_had_reported_and_was_still_waiting_counts_for_other_settings_too(
+    publisher: Publisher, clock: Clock
+) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router, finish=False)
+    after = successor(publisher, clock, alias="name")
+    for each in (publisher, after):
+        finish(each)
+    change(after, router, replace(ETHERNET, link_up=False))
+    assert after.link_changes == [LinkChange(1001, False)]
+    change(after, router, gone=3)
+    assert statuses(rows_of(after)) == {1001: DOWN}
+
+
+def test_a_publisher_that_was_never_shown_holds_on_to_nothing(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, SUB, LOOP))
+    gc.collect()
+    gc.disable()
+    try:
+        after = successor(publisher, clock, alias="name")
+        after.step(time.perf_counter())
+        left = weakref.ref(after)
+        for _ in after.dismantle():
+            pass
+        del after
+        assert left() is None
+    finally:
+        gc.enable()
+
+
+def test_to_dismantle_takes_many_small_steps(publisher: Publisher, clock: Clock) -> None:
+    ports = [port(index, f"eth{index}") for index in range(1, 2001)]
+    publish(publisher, router_of(*ports))
+    steps = sum(1 for _ in publisher.dismantle())
+    assert steps >= 2000 // 512 + 2000 // 100
+    assert (len(publisher.rows), len(publisher.by_key)) == (0, 0)
+
+
+def test_the_same_report_in_any_order_of_changes_gives_the_same_rows(clock: Clock) -> None:
+    at_once, one_by_one = new_publisher(clock=clock), new_publisher(clock=clock)
+    records = (PAIRED, Bond(3, 5, (1,)), ETHERNET, SUB, LOOP, TAP)
+    expected = publish(at_once, router_of(*records))
+    router = Router(VPP)
+    one_by_one.settled = True
+    one_by_one.follow(router)
+    for record in reversed(records):
+        one_by_one.touch(router.apply(Changes((record,))))
+        finish(one_by_one)
+    router.complete.add(Complete(INTERFACES).what)
+    one_by_one.complete(INTERFACES)
+    finish(one_by_one)
+    assert {row.key: (row.facts, row.oper_status) for row in rows_of(one_by_one).values()} == {
+        row.key: (row.facts, row.oper_status) for row in expected.values()
+    }

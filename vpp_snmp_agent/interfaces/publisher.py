@@ -1,0 +1,649 @@
+"""From what VPP reported to the rows that are shown, a row at a time.
+
+    publisher.follow(router)                 # a VPP is there
+    publisher.touch(router.apply(changes))   # what it reported touches these rows
+    while publisher.step(until): ...         # make them anew, between two requests
+
+The rules this module keeps:
+
+- A change costs what the rows cost that it touches, and those over them; no other row is
+  looked at.  Work that began is finished; what comes meanwhile waits, and is merged by row.
+- A row is shown only after its ifIndex is durable: whoever starts after a power cut must
+  not give that number to another port.
+- A publisher has one configuration for life.  Another configuration is another publisher,
+  which takes over the rows of its predecessor once it has made all of its own.
+- While VPP is away its rows stay, down, and their counters at the last value: the segment
+  of a VPP that ended stays mapped, and stands still.
+- A VPP that has not settled is being configured: a row that it does not list yet, or not
+  yet with its LCP pair, stays as it was, down.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any, Protocol
+
+from ..agentx.mib import SortedRows, UpTime
+from ..agentx.pdu import subids
+from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
+from ..vpp.router import NeighborLists, Router
+from . import facts as rules
+from .counters import CounterSet, InterfaceCounters
+from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
+from .names import Candidates, Names
+from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
+from .state import FIRST
+
+MAX_RETRIED = 1000  # rows without a readable counter, a second
+MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
+MAX_DERIVED = 20  # rows whose entries are made at a time: a BVI can be over all ports
+
+
+class Indexes(Protocol):
+    """Who gives a row its ifIndex, and remembers it."""
+
+    def index_of(self, key: str) -> int | None:
+        """The ifIndex of a key, once that is durable."""
+
+    def assign(self, key: str, sw_if_index: int) -> None:
+        """Give a key an ifIndex, which is durable later."""
+
+    def show(self, key: str, facts: Facts) -> None:
+        """Its row is shown, and looks like this."""
+
+    def hide(self, key: str) -> None:
+        """Its row is not shown any more."""
+
+
+class Publisher:
+    """The rows that are shown under one configuration, and those that are still to be made."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        indexes: Indexes | None,
+        uptime: UpTime,
+        predecessor: "Publisher | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`indexes`: None where an ifIndex is 1000 + sw_if_index, and not remembered.
+
+        `predecessor`: whose rows these are to replace; what lives with a row passes over.
+        """
+        self.configuration = configuration
+        self.rows = SortedRows()  # Row by ifIndex
+        self.counted = SortedRows()  # those that have counters
+        self.ipv4_neighbors = SortedRows()  # NeighborLists.ipv4 by ifIndex, unless empty
+        self.ipv6_neighbors = SortedRows()
+        self.by_key: dict[str, Row] = {}
+        self.uptime = uptime
+        # Of rows that notify them, since they were taken, oldest first.
+        self.link_changes: list[LinkChange] = []
+        self.settled = False  # VPP had its time to be configured
+        self._settings = configuration.settings
+        self._indexes = indexes
+        self._clock = clock
+        self._changed_at: float | None = None  # the set of rows
+        self._derived: list[Derived] = []
+        self._higher: dict[str, dict[str, None]] = {}  # the keys of shown rows, by lower key
+        self._names = Names()
+        self._inherited: Mapping[str, Row] = {}  # the predecessor's rows
+        self._router: Router | None = None
+        self._sources: CounterSet | None = None
+        self._is_away = False
+        self._is_first = True  # nothing is a change before VPP has reported everything once,
+        self._addresses_known = False  # nor is an address
+        self._early: set[str] = set()  # keys of that report whose ifIndex was not durable then
+        self._reported: set[str] = set()  # the sorts of records that VPP has reported whole
+        self._listed: dict[str, int] = {}  # sw_if_index by key
+        self._keys: dict[int, str] = {}  # by sw_if_index
+        # The keys of rows to be made, and what is to be done once those before it are made.
+        self._order: deque[str | Callable[[], None]] = deque()
+        self._queued: set[str] = set()
+        self._unnumbered: set[str] = set()  # keys whose ifIndex is not durable yet
+        self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
+        self._underived: set[str] = set()  # keys of rows over one that came or went
+        self._uncounted: dict[str, None] = {}  # keys of rows whose counters were never readable
+        if predecessor is not None:
+            self._take_over(predecessor)
+
+    def _take_over(self, predecessor: "Publisher") -> None:
+        self.settled = predecessor.settled
+        self._inherited = predecessor.by_key
+        self._router, self._sources = predecessor._router, predecessor._sources
+        self._is_away = predecessor._is_away
+        self._changed_at = predecessor._changed_at
+        self._touch_later(iter(self._router.interfaces if self._router else ()))
+        self._order.append(partial(self._inherit_rest, predecessor))
+
+    def _inherit_rest(self, predecessor: "Publisher") -> None:
+        """Of the predecessor's rows those that VPP does not list.
+
+        What was reported whole is asked for now: the predecessor may have had it to do still,
+        and VPP may have been lost since.
+        """
+        self._reported |= predecessor._reported
+        self._is_first = predecessor._is_first
+        self._early |= predecessor._early
+        self._addresses_known = predecessor._addresses_known
+        self._enqueue(key for key in self._inherited if key not in self._listed)
+
+    # --- what is shown ------------------------------------------------------------------------
+
+    @property
+    def last_change(self) -> int:
+        """ifTableLastChange, in the master's sysUpTime."""
+        return self.uptime.ticks(self._changed_at)
+
+    @property
+    def clashes(self) -> Mapping[str, str]:
+        """The name that a row wanted, and another bears."""
+        return self._names.clashes
+
+    def derive(
+        self, entries: Entries, owner: Callable[[Any], Row] = lambda value: value
+    ) -> Derived:
+        """A table of entries that each row has (`Derived`); to be asked for before any row is."""
+        assert not self.by_key
+        derived = Derived(entries, owner)
+        self._derived.append(derived)
+        return derived
+
+    def higher_layers(self, key: str) -> Iterable[str]:
+        """The keys of the rows directly over a row."""
+        return self._higher.get(key, ())
+
+    def lower_rows(self, row: Row) -> list[Row]:
+        """The rows directly below a row."""
+        found = map(self.by_key.get, row.facts.lower_layers)
+        return [each for each in found if each is not None]
+
+    def interface_of(self, key: str) -> Interface | None:
+        """What VPP lists under a key."""
+        index = self._listed.get(key, NO_INDEX)
+        return self._router.interfaces.get(index) if self._router else None
+
+    def succeed(self, predecessor: "Publisher") -> None:
+        """Its rows are shown in the place of the predecessor's from now on."""
+        self._inherited = {}
+        self.link_changes.clear()
+        if list(self.rows) == list(predecessor.rows):
+            self._changed_at = predecessor._changed_at
+        self._count_drops()
+
+    def _count_drops(self) -> None:
+        if self._sources is not None:
+            self._sources.counts_drops = self._settings.discards == "all"
+
+    def poll(self) -> None:
+        """To be called a few times a second, whether anybody asks or not."""
+        if self._sources is not None:
+            self._sources.look()
+
+    def dismantle(self) -> Iterator[None]:
+        """Give everything back, a step at a time, once a successor is shown, or in its place."""
+        self._order.clear()
+        self._inherited = {}
+        tables = (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors)
+        for table in (*tables, *(each.rows for each in self._derived)):
+            yield from table.dismantle()
+        while self.by_key:
+            for _ in range(min(100, len(self.by_key))):
+                self.by_key.popitem()
+            yield
+
+    # --- what is to be shown ----------------------------------------------------------------------
+
+    def restore(self, ports: Iterable[tuple[str, int, Facts]], oper_status: int) -> Iterator[None]:
+        """Show rows as they were last known (key, ifIndex, facts), without counters."""
+        for number, (key, index, facts) in enumerate(ports, 1):
+            if key not in self.by_key and not self._is_hidden(key, facts.name):
+                others = self._names.put(key, Candidates(key, facts.name))
+                counters = InterfaceCounters(None, 0, key)
+                self._show(
+                    Row(
+                        *(index, subids(index), key, _called(facts, self._names.given[key])),
+                        *(DOWN if self._is_away else oper_status, None, counters, self.uptime),
+                    )
+                )
+                self._make_others(others)
+            if not number % 20:
+                yield
+
+    def follow(self, router: Router) -> None:
+        """A VPP reports; its rows are touched as it goes on to report them."""
+        if self._router is None or self._router.identity != router.identity:
+            self._sources = None
+        self._router, self._is_away = router, False
+        self._listed, self._keys, self._reported = {}, {}, set()
+
+    def lose(self) -> None:
+        """VPP's process is gone: every row stays, and is down."""
+        self._router, self._is_away, self._is_first = None, True, False
+        self._listed, self._keys, self._reported = {}, {}, set()
+        self._unnumbered.clear()
+        self._enqueue(self.by_key)
+
+    def use(self, sources: CounterSet) -> None:
+        """Counters are read from here from now on; the same segment again changes nothing."""
+        if self._sources is None or self._sources.inode != sources.inode:
+            self._sources = sources
+            # Where its cells are is known from now on, should VPP hang in its lock next.
+            sources.look()
+            self._count_drops()
+            self._enqueue(self._listed)
+
+    def touch(self, sw_if_indexes: Iterable[int]) -> None:
+        """Make the rows of these interfaces anew."""
+        indexes = iter(sw_if_indexes)
+        self._touch(islice(indexes, MAX_TOUCHED))
+        self._touch_later(indexes)
+
+    def _touch_later(self, indexes: Iterator[int]) -> None:
+        """The same, a few at a time: one port can carry ten thousand."""
+        while some := list(islice(indexes, MAX_TOUCHED)):
+            self._order.append(partial(self._touch, some))
+
+    def _touch(self, sw_if_indexes: Iterable[int]) -> None:
+        router = self._router
+        if router is None:
+            return  # VPP was lost meanwhile
+        for index in sw_if_indexes:
+            interface = router.interfaces.get(index)
+            key = None
+            if interface and rules.may_be_row(interface, router, self._settings):
+                key = rules.key_of(interface, router)
+            before = self._keys.get(index)
+            if before is not None and before != key:
+                del self._keys[index]
+                if self._listed.get(before) == index:
+                    del self._listed[before]
+                self._enqueue((before,))
+            if key is not None:
+                self._keys[index], self._listed[key] = key, index
+                self._enqueue((key,))
+
+    def touch_neighbors(self, sw_if_indexes: Iterable[int]) -> None:
+        """The neighbours of these interfaces changed; their rows stay as they are."""
+        for index in sw_if_indexes:
+            row = self.by_key.get(self._keys.get(index, ""))
+            if row is not None:
+                self._attach_neighbors(row, index)
+
+    def complete(self, what: str) -> None:
+        """VPP has reported everything of a sort once."""
+        self._order.append(partial(self._complete, self._router, what))
+
+    def _complete(self, router: Router | None, what: str) -> None:
+        """The same, once all is touched that was reported before."""
+        if router is not self._router:
+            return
+        self._reported.add(what)
+        if what == INTERFACES:
+            self._enqueue(key for key in self.by_key if key not in self._listed)
+            self._order.append(self._end_first)
+        elif what == ADDRESSES:
+            self._order.append(self._know_addresses)
+        elif what == NEIGHBORS:
+            self._enqueue(self._listed)
+
+    def _end_first(self) -> None:
+        if self._is_first:
+            self._is_first, self._early = False, set(self._unnumbered)
+
+    def _know_addresses(self) -> None:
+        self._addresses_known = True
+
+    def settle(self) -> None:
+        """VPP has had its time to be configured: what it does not list by now is gone."""
+        self.settled = True
+        self._enqueue(self._waiting)
+        self._enqueue(self._listed)  # what VPP has not given back to a row is not the row's
+
+    def numbered(self, keys: Iterable[str]) -> None:
+        """The ifIndexes of these keys are durable."""
+        self._enqueue(key for key in keys if key in self._unnumbered)
+
+    def retry_counters(self) -> None:
+        """To be called about once a second: where no counter could be read yet, try again."""
+        self._enqueue(islice(self._uncounted, MAX_RETRIED))
+
+    def _enqueue(self, keys: Iterable[str]) -> None:
+        queued = self._queued
+        new = [key for key in keys if key not in queued]
+        queued.update(new)
+        self._order.extend(new)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is no row to be made now."""
+        return not self._order
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to make, and nothing waits for the disk."""
+        return not self._order and not self._unnumbered
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all is made that the predecessor shows; what is new may wait for the disk."""
+        return not self._order and not any(key in self._inherited for key in self._unnumbered)
+
+    def step(self, until: float) -> bool:
+        """Make rows until that moment (time.perf_counter); whether there are more to make."""
+        while self._order:
+            key = self._order.popleft()
+            if callable(key):
+                key()
+            else:
+                self._queued.discard(key)
+                self._make(key)
+            if time.perf_counter() >= until:
+                break
+        return bool(self._order)
+
+    # --- one row --------------------------------------------------------------------------------
+
+    def _make(self, key: str) -> None:
+        """Bring one row to what is known of it now."""
+        interface = self._interface(key)
+        if interface is None:
+            self._make_unlisted(key)
+        else:
+            self._make_listed(key, interface)
+        if key in self._underived:
+            self._underived.discard(key)
+            row = self.by_key.get(key)
+            if row is not None:
+                self._derive(row)
+
+    def _interface(self, key: str) -> Interface | None:
+        """What VPP lists under a key, unless the row is to wait for the rest of it."""
+        router, index = self._router, self._listed.get(key)
+        if router is None or index is None:
+            return None
+        before = self._before(key)
+        if before and before.facts.paired and index not in router.pairs and not self.settled:
+            return None
+        return router.interfaces.get(index)
+
+    def _before(self, key: str) -> Row | None:
+        """The row so far: its own, or its predecessor's."""
+        return self.by_key.get(key) or self._inherited.get(key)
+
+    def _is_hidden(self, key: str, name: str) -> bool:
+        """Whether the settings leave a row out that VPP does not list."""
+        settings = self._settings
+        if key.startswith(TAP_KEY) and not settings.shows_taps:
+            return True
+        return rules.matches(key, settings.hide) or rules.matches(name, settings.hide)
+
+    def _make_unlisted(self, key: str) -> None:
+        before = self._before(key)
+        self._unnumbered.discard(key)
+        self._waiting.discard(key)
+        reported = INTERFACES in self._reported
+        if before is None or (reported and self.settled) or self._is_hidden(key, before.facts.name):
+            self._remove(key)
+            return
+        oper_status = before.oper_status
+        if self._is_away or reported or key in self._listed:
+            oper_status = DOWN
+        if reported or key in self._listed:
+            self._waiting.add(key)
+        # It keeps the name that it has, or would have if it were not another's meanwhile.
+        others = self._names.put(key, Candidates(key, before.facts.name))
+        facts = _called(before.facts, self._names.given[key])
+        index = self._index(key, before.index - FIRST, before)
+        if index is not None:
+            self._publish(key, index, facts, oper_status, before.counters, None)
+        self._make_others(others)
+
+    def _make_listed(self, key: str, interface: Interface) -> None:
+        router, settings = self._router, self._settings
+        assert router is not None
+        before = self._before(key)
+        wanted = rules.wanted_name(interface, router, settings)
+        others = self._names.put(key, Candidates(key, wanted))
+        name = self._names.given[key]
+        index = None
+        self._waiting.discard(key)
+        if rules.matches(name, settings.hide):
+            self._hide(key)
+        else:
+            index = self._index(key, interface.sw_if_index, before)
+        if index is not None:
+            facts = rules.facts_of(
+                *(interface, name, router, self.configuration),
+                *(before.facts if before else None, self.settled),
+            )
+            oper_status = rules.oper_status(interface, router)
+            counters = self._counters(key, interface, before)
+            self._publish(key, index, facts, oper_status, counters, interface)
+        self._make_others(others)
+
+    def _make_others(self, keys: Iterable[str]) -> None:
+        """Whose name changed along is shown so before the next request is answered."""
+        for key in keys:
+            self._make(key)
+
+    def _index(self, key: str, sw_if_index: int, before: Row | None) -> int | None:
+        """The row's ifIndex, once it is durable."""
+        if self._indexes is None:
+            listed = key in self._listed
+            return FIRST + sw_if_index if listed or before is None else before.index
+        index = self._indexes.index_of(key)
+        if index is None:
+            self._indexes.assign(key, sw_if_index)
+            index = self._indexes.index_of(key)
+        if index is None:
+            self._unnumbered.add(key)
+        else:
+            self._unnumbered.discard(key)
+        return index
+
+    def _is_change(self, key: str) -> bool:
+        """Whether what is found of a row now was different before, or not there."""
+        return not self._is_first and key not in self._early
+
+    def _counters(self, key: str, interface: Interface, before: Row | None) -> InterfaceCounters:
+        """Of this VPP, at this index; what was read of them so far stays."""
+        sources, index = self._sources, interface.sw_if_index
+        if before and before.counters.are_of(sources, index):
+            return before.counters
+        since = self._clock() if self._is_change(key) else None
+        return InterfaceCounters(sources, index, interface.interface_name, since)
+
+    def _publish(
+        self,
+        key: str,
+        index: int,
+        facts: Facts,
+        oper_status: int,
+        counters: InterfaceCounters,
+        interface: Interface | None,
+    ) -> None:
+        """Show a row, or what changed about it; `interface`: as VPP lists it, if it does."""
+        now = self._clock()
+        row = self.by_key.get(key)
+        before = row or self._inherited.get(key)
+        if row is not None and row.index != index:
+            self._hide(key)  # another state directory, or another sw_if_index without one
+            row = None
+        since = self._addresses_since(before, facts.addresses, now)
+        changed_at = before.changed_at if before else None
+        is_change = self._is_change(key)
+        if (before is None or before.oper_status != oper_status) and is_change:
+            changed_at = now
+        if row is None:
+            row = Row(
+                *(index, subids(index), key, facts, oper_status, changed_at, counters),
+                uptime=self.uptime,
+            )
+            if before is not None:
+                row.neighbors, row.lacp = before.neighbors, before.lacp
+            self._show(row)
+        else:
+            if row.oper_status != UNKNOWN and is_change:
+                was_down = row.is_down
+                row.oper_status = oper_status
+                if row.is_down != was_down and facts.link_traps:
+                    self.link_changes.append(LinkChange(index, was_down))
+            row.oper_status, row.changed_at, row.counters = oper_status, changed_at, counters
+            if row.facts != facts:
+                self._change_facts(row, facts)
+        row.address_since = since
+        self._early.discard(key)
+        self._count(row)
+        if interface is not None:
+            assert self._router is not None
+            row.lacp = self._router.lacp_ports.get(interface.sw_if_index)
+            self._attach_neighbors(row, interface.sw_if_index)
+
+    def _addresses_since(
+        self, before: Row | None, addresses: tuple[tuple[bytes, int], ...], now: float
+    ) -> Mapping[bytes, float]:
+        """Since when it has each address that it was given since we look."""
+        if before is None:
+            return NO_MOMENTS
+        if addresses == before.facts.addresses or not self._addresses_known:
+            return before.address_since
+        had = set(before.facts.addresses)
+        return {
+            each[0]: before.address_since[each[0]] if each in had else now
+            for each in addresses
+            if each not in had or each[0] in before.address_since
+        }
+
+    def _count(self, row: Row) -> None:
+        """Show its counters from the moment on at which they can be read."""
+        self._uncounted.pop(row.key, None)
+        if row.counters.readings() is not None or row.counters.in_octets is not None:
+            self.counted.put(row.instance, row)
+            return
+        self.counted.remove(row.instance)
+        if row.counters.has_source:
+            self._uncounted[row.key] = None
+
+    def _attach_neighbors(self, row: Row, sw_if_index: int) -> None:
+        """Show what is known of its neighbours: of this VPP, once that has reported them."""
+        router = self._router
+        assert router is not None
+        if row.neighbors is None or NEIGHBORS in self._reported:
+            row.neighbors = router.neighbors.get(sw_if_index)
+        index, lists = row.instance, row.neighbors or NO_NEIGHBORS
+        for table, entries in (
+            (self.ipv4_neighbors, lists.ipv4),
+            (self.ipv6_neighbors, lists.ipv6),
+        ):
+            if entries:
+                table.put(index, entries)
+            else:
+                table.remove(index)
+
+    # --- coming and going -----------------------------------------------------------------------
+
+    def _show(self, row: Row) -> None:
+        holder = self.rows.get(row.instance)
+        if holder is not None:
+            # Only a stateless ifIndex can be another's: of one that VPP does not list any more.
+            self._hide(holder.key)
+        self.by_key[row.key] = row
+        self.rows.put(row.instance, row)
+        self._changed_at = self._clock()
+        row.entries = tuple(() for _ in self._derived)
+        self._stack(row, row.facts.lower_layers)
+        self._derive(row)
+        self._derive_later(self.higher_layers(row.key))
+        if self._indexes is not None:
+            self._indexes.show(row.key, row.facts)
+
+    def _change_facts(self, row: Row, facts: Facts) -> None:
+        before, row.facts = row.facts, facts
+        if before.lower_layers != facts.lower_layers:
+            had, has = set(before.lower_layers), set(facts.lower_layers)
+            self._unstack(row, had - has)
+            self._stack(row, has - had)
+        self._derive(row)
+        if self._indexes is not None:
+            self._indexes.show(row.key, facts)
+
+    def _remove(self, key: str) -> None:
+        """A row is gone for good, its name too."""
+        self._hide(key)
+        self._make_others(self._names.remove(key))
+
+    def _hide(self, key: str) -> None:
+        """A row is not shown any more; its name stays its own."""
+        self._unnumbered.discard(key)
+        self._uncounted.pop(key, None)
+        self._waiting.discard(key)
+        row = self.by_key.pop(key, None)
+        if row is None:
+            return
+        for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
+            table.remove(row.instance)
+        now = self._changed_at = self._clock()
+        for derived, entries in zip(self._derived, row.entries, strict=True):
+            derived.update(row, entries, None, now)
+        self._unstack(row, row.facts.lower_layers)
+        self._derive_later(self.higher_layers(key))
+        if self._indexes is not None:
+            self._indexes.hide(key)
+
+    def _stack(self, row: Row, lower_layers: Iterable[str]) -> None:
+        """A row is over these from now on."""
+        first: list[str] = []
+        for lower in lower_layers:
+            over = self._higher.setdefault(lower, {})
+            over[row.key] = None
+            if len(over) == 1:
+                first.append(lower)
+        self._derive_all(first)
+
+    def _unstack(self, row: Row, lower_layers: Iterable[str]) -> None:
+        """A row is not over these any more."""
+        last: list[str] = []
+        for lower in lower_layers:
+            over = self._higher.get(lower, {})
+            over.pop(row.key, None)
+            if not over and self._higher.pop(lower, None) is not None:
+                last.append(lower)
+        self._derive_all(last)
+
+    def _derive_all(self, keys: list[str]) -> None:
+        """Make the entries of these rows anew: at once, unless there are many."""
+        if len(keys) > MAX_DERIVED:
+            self._derive_later(keys)
+            return
+        for key in keys:
+            if key in self.by_key:
+                self._derive(self.by_key[key])
+
+    def _derive_later(self, keys: Iterable[str]) -> None:
+        """Make the entries of these rows anew when it is their turn."""
+        rest = iter(list(keys))
+        while some := list(islice(rest, MAX_TOUCHED)):
+            self._order.append(partial(self._mark_underived, some))
+
+    def _mark_underived(self, keys: list[str]) -> None:
+        self._underived.update(keys)
+        self._enqueue(keys)
+
+    def _derive(self, row: Row) -> None:
+        now = self._clock()
+        row.entries = tuple(
+            derived.update(row, entries, self, now)
+            for derived, entries in zip(self._derived, row.entries, strict=True)
+        )
+
+
+def _called(facts: Facts, name: str) -> Facts:
+    """The same facts under a name."""
+    return facts if facts.name == name else replace(facts, name=name)
+
+
+NO_NEIGHBORS = NeighborLists()
