@@ -14,6 +14,7 @@ import pytest
 
 from vpp_snmp_agent import __version__, cli, config
 from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.interfaces.state import StateError
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def log_set_up(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 class Ran:
-    """What was run, and with what: the agent, `show`, `walk` or `check`."""
+    """What was run, and with what: the agent, `show`, `walk`, `ports` or `check`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -51,6 +52,16 @@ class Ran:
         self.calls.append(("walk", settings, oid))
         return 4
 
+    def ports(self, settings: Settings) -> int:
+        """In place of ports.show_ports."""
+        self.calls.append(("ports", settings))
+        return 6
+
+    def forget(self, settings: Settings, glob: str, unseen: float) -> int:
+        """In place of ports.forget_ports."""
+        self.calls.append(("forget", settings, glob, unseen))
+        return 7
+
     def check(self, settings_path: str, load: Callable[[], Settings]) -> int:
         """In place of check.check."""
         self.calls.append(("check", settings_path))
@@ -72,9 +83,10 @@ def ran(monkeypatch: pytest.MonkeyPatch, log_set_up: dict[str, Any], default_fil
     """Nothing runs for real."""
     ran = Ran()
     monkeypatch.setattr(cli, "Agent", ran.agent)
-    for name in ("show", "check"):
+    for name in ("show", "check", "ports"):
         module = ModuleType(f"vpp_snmp_agent.{name}")
         vars(module).update(show=ran.show, walk=ran.walk, check=ran.check)
+        vars(module).update(show_ports=ran.ports, forget_ports=ran.forget)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return ran
 
@@ -141,10 +153,11 @@ def test_help_lists_every_flag_and_command(capsys: pytest.CaptureFixture[str]) -
     assert flags == {
         *("-h", "--help", "--version", "--json", "-f", "-a", "-p", "-c", "-d"),
         *("--api-socket", "--stats-socket", "--api-dir", "--state-dir", "--ifindex"),
+        "--unseen",
     }
     assert all(f" {flag}" in text for flag in flags)
-    assert "{run,show,walk,check} run the agent (default); show " in text
-    assert " OID walk: only what is at or below it (default all) " in text
+    assert "{run,show,walk,check,ports} run the agent (default); show " in text
+    assert " walk [OID]: only what is at or below it (default all); ports [forget " in text
     assert "-dd: every AgentX PDU too" in text
 
 
@@ -267,13 +280,43 @@ CHANGED = Settings(address=UnixAddress("/x"), debug=1)
         ("-a /x walk -d .1.3", ("walk", CHANGED, "1.3"), 4),
         ("-d walk .1.3 -a /x", ("walk", CHANGED, "1.3"), 4),
         ("-a /x -d walk", ("walk", CHANGED, None), 4),
+        ("ports", ("ports", Settings()), 6),
+        ("ports forget loop*", ("forget", Settings(), "loop*", 0.0), 7),
+        ("ports forget --unseen 90d", ("forget", Settings(), "*", 90 * 86400.0), 7),
+        ("-a /x ports forget a.b --unseen 3m -d", ("forget", CHANGED, "a.b", 180.0), 7),
     ],
 )
-def test_show_and_walk_are_given_settings_and_what_is_asked(
+def test_show_walk_and_ports_are_given_settings_and_what_is_asked(
     arguments: str, call: tuple[Any, ...], status: int, ran: Ran
 ) -> None:
     assert cli.main(arguments.split()) == status
     assert ran.calls == [call]
+
+
+def test_a_state_that_is_unavailable_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, ran: Ran, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(settings: Settings, reload: Callable[[], Settings]) -> None:
+        raise StateError("/state/ports.journal: Permission denied")
+
+    monkeypatch.setattr(cli, "Agent", refuse)
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert cli.main([]) == 1
+    assert caplog.messages == ["/state/ports.journal: Permission denied"]
+
+
+def test_under_systemd_a_refused_start_waits_before_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, ran: Ran
+) -> None:
+    def refuse(settings: Settings, reload: Callable[[], Settings]) -> None:
+        raise StateError("in use")
+
+    waited: list[float] = []
+    monkeypatch.setattr(cli, "Agent", refuse)
+    monkeypatch.setattr("vpp_snmp_agent.cli.time.sleep", waited.append)
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    assert cli.main([]) == 1
+    assert waited == [cli.RESTART_PAUSE]
 
 
 def test_every_command_is_given_the_files_settings(ran: Ran, tmp_path: Path) -> None:
@@ -326,11 +369,15 @@ def test_check_tells_of_bad_settings_itself(
         (["--if=kept"], "unrecognized arguments: --if=kept"),
         (["wakl"], "argument command: invalid choice: 'wakl'"),
         (["1.3.6"], "argument command: invalid choice: '1.3.6'"),
-        (["run", "run"], "argument OID: 'run' is no OID: expected numbers, as in 1.3.6.1.2.1.2.2"),
-        (["run", "1.3"], "run takes no OID"),
-        (["show", "1.3"], "show takes no OID"),
-        (["check", "1.3"], "check takes no OID"),
-        (["walk", "1.3", "1.3"], "unrecognized arguments: 1.3"),
+        (["run", "run"], "run takes no argument 'run'"),
+        (["show", "1.3"], "show takes no argument '1.3'"),
+        (["check", "1.3"], "check takes no argument '1.3'"),
+        (["walk", "1.3", "1.4"], "walk takes no argument '1.4'"),
+        (["ports", "forgte"], "ports takes no argument 'forgte'"),
+        (["ports", "forget"], "ports forget: expected a GLOB, --unseen AGE, or both"),
+        (["ports", "forget", "a", "b"], "ports forget takes one GLOB"),
+        (["ports", "--unseen", "1d"], "--unseen belongs to `ports forget`"),
+        (["ports", "forget", "--unseen", "90"], "argument --unseen: '90' is no age: expected"),
         (["--json"], "run takes no --json"),
         (["walk", "--json"], "walk takes no --json"),
         (["check", "--json"], "check takes no --json"),

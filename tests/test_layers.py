@@ -12,24 +12,37 @@ import vpp_snmp_agent
 PACKAGE = vpp_snmp_agent.__name__
 ROOT = Path(vpp_snmp_agent.__file__).parent
 
+A_MIB = {
+    *("agentx.mib", "agentx.pdu"),
+    *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
+}
 # What each module may import of our own; "x." is the package x and all that is in it.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
-    "cli": {"__init__", "agent", "check", "config", "show"},
+    "cli": {
+        *("__init__", "agent", "check", "config", "loop", "ports", "show", "interfaces.state"),
+    },
     # The operator's view: what the agent would serve, without it.
     "look": {
-        *("config", "sockets", "vpp."),
-        *("interfaces.naming", "interfaces.store", "interfaces.table"),
+        *("config", "sockets", "agentx.mib", "interfaces.", "mibs.", "vpp."),
     },
-    "show": {"agentx.", "config", "interfaces.naming", "interfaces.table", "look", "mibs."},
-    "check": {"config", "interfaces.table", "look", "sockets", "vpp.stats"},
+    "show": {"agentx.", "config", "interfaces.", "look", "vpp.records"},
+    "check": {"config", "interfaces.", "look", "sockets", "vpp.records", "vpp.stats"},
+    "ports": {"config", "control", "interfaces.state"},
     "agent": {
-        *("__init__", "config", "errand", "loop", "master", "sockets", "systemd"),
-        *("agentx.", "interfaces.", "mibs.", "vpp."),
+        *("__init__", "config", "following", "jobs", "loop", "master", "serving", "systemd"),
+        *("agentx.mib", "interfaces.facts", "interfaces.links", "mibs.if_mib"),
+        *("vpp.__init__", "vpp.feed"),
     },
+    "serving": {
+        *("__init__", "config", "control", "jobs", "loop"),
+        *("agentx.mib", "interfaces.", "mibs."),
+    },
+    "following": {"__init__", "config", "loop", "sockets", "systemd", "interfaces.", "vpp."},
     "loop": set(),
-    "errand": {"loop"},
+    "jobs": {"loop"},
+    "control": {"loop", "interfaces.state"},
     "master": {"__init__", "agentx.", "config", "loop", "sockets"},
     "config": set(),
     "sockets": set(),
@@ -42,29 +55,35 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.__init__": set(),
     "vpp.layout": set(),
     "vpp.stats": {"vpp.layout"},
-    "vpp.inventory": set(),
-    "vpp.api": {"vpp.inventory"},
-    "vpp.layer3": {"vpp.api", "vpp.inventory"},
-    "vpp.reporter": {"vpp.api", "vpp.inventory", "vpp.layer3", "vpp.stats"},
-    "vpp.feed": {"vpp.inventory"},
+    "vpp.records": set(),
+    "vpp.router": {"vpp.records"},
+    "vpp.api": {"vpp.records"},
+    "vpp.layer3": {"vpp.api", "vpp.records"},
+    "vpp.reporter": {"vpp.api", "vpp.records", "vpp.layer3", "vpp.stats"},
+    "vpp.feed": {"vpp.records"},
     "interfaces.__init__": set(),
-    "interfaces.naming": {"config", "vpp.inventory"},
+    "interfaces.facts": {"config", "vpp.records", "vpp.router"},
+    "interfaces.names": set(),
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
-    "interfaces.store": set(),
-    "interfaces.stacking": {"vpp.inventory"},
-    "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.table"},
-    "interfaces.table": {
-        *("agentx.mib", "agentx.pdu", "config", "vpp.inventory", "vpp.stats"),
-        *("interfaces.__init__", "interfaces.counters", "interfaces.naming"),
-        *("interfaces.stacking", "interfaces.store"),
+    "interfaces.journal": {"interfaces.facts"},
+    "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
+    "interfaces.state": {
+        *("interfaces.__init__", "interfaces.facts", "interfaces.journal", "interfaces.writer"),
     },
-    "mibs.__init__": {"agentx.mib", "interfaces.table", "mibs."},
-    "mibs.if_mib": {"agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.table"},
-    "mibs.etherlike_mib": {"agentx.mib", "agentx.pdu", "interfaces.naming", "interfaces.table"},
-    "mibs.ip_mib": {"agentx.mib", "agentx.pdu", "interfaces.table", "vpp.inventory"},
-    "mibs.lag_mib": {
-        *("agentx.mib", "agentx.pdu", "interfaces.naming", "interfaces.table", "vpp.inventory"),
+    "interfaces.rows": {
+        *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records", "vpp.router"),
     },
+    "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
+    "interfaces.publisher": {
+        *("agentx.mib", "agentx.pdu", "vpp.records", "vpp.router", "interfaces.__init__"),
+        *("interfaces.counters", "interfaces.facts", "interfaces.names", "interfaces.rows"),
+        "interfaces.state",
+    },
+    "mibs.__init__": {"agentx.mib", "interfaces.publisher", "mibs."},
+    "mibs.if_mib": A_MIB | {"interfaces.counters"},
+    "mibs.etherlike_mib": A_MIB,
+    "mibs.ip_mib": A_MIB,
+    "mibs.lag_mib": A_MIB | {"vpp.records"},
     "simulator.": {"simulator.", "vpp.layout"},
 }
 # Who alone may import a library.

@@ -1,4 +1,4 @@
-"""What the loop calls, and what is told once."""
+"""loop.py: what the loop calls, and what is logged once."""
 
 import logging
 import os
@@ -49,7 +49,7 @@ def test_one_who_was_forgotten_by_another_in_the_same_turn_is_not_called() -> No
     loop.close()
 
 
-def test_the_same_is_told_once_and_a_failure_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_is_logged_once_and_a_failure_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     told = Told()
     for _ in range(4):

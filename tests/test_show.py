@@ -15,8 +15,8 @@ from vpp_snmp_agent import look, show
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import VarBind, oid
 from vpp_snmp_agent.config import Settings
-from vpp_snmp_agent.interfaces.naming import ETHERNET_CSMACD
-from vpp_snmp_agent.interfaces.store import LastRow, Store
+from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
+from vpp_snmp_agent.interfaces.state import JOURNAL, State
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
@@ -97,13 +97,18 @@ def gone(tmp_path: Path) -> Settings:
 @pytest.fixture
 def known(tmp_path: Path) -> None:
     """One interface is known from before."""
-    store = Store(str(tmp_path / "state"))
-    store.index_of("GigabitEthernet5/0/0", 5)
-    store.remember(
-        "GigabitEthernet5/0/0",
-        LastRow("eno1", "to Bern", ETHERNET_CSMACD, 9000, 10**9, "6805ca324610", True, True, True),
+    state = State.open(str(tmp_path / "state"))
+    state.assign("GigabitEthernet5/0/0", 5)
+    until("it is durable", state.committed)
+    facts = Facts(
+        *("eno1", "to Bern", ETHERNET_CSMACD, 9000, 10**9, bytes.fromhex("6805ca324610"), True),
+        *(2, (), False, ()),
+        paired=True,
+        link_traps=True,
+        admin_up=True,
     )
-    store.write()
+    state.show("GigabitEthernet5/0/0", facts)
+    state.close()
 
 
 # --- show ------------------------------------------------------------------------------------
@@ -267,7 +272,7 @@ def test_without_vpp_what_is_known_is_shown_down(run: Run, gone: Settings) -> No
 def test_a_vpp_that_hangs_is_told(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "PATIENCE", 0.7)
+    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 1
@@ -312,17 +317,15 @@ def test_without_counters_the_rest_is_shown(run: Run, settings: Settings, tmp_pa
 
 @pytest.mark.usefixtures("known")
 def test_a_damaged_state_file_is_told_and_stays(
-    run: Run, settings: Settings, tmp_path: Path
+    run: Run, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / "state" / "interfaces.json"
+    path = tmp_path / "state" / JOURNAL
     path.write_text("{}")
     printed = run(lambda: show.show(settings, False))
     assert printed.status == 0
     assert len(printed.table) == 1 + ROWS
-    assert printed.err == (
-        f"vpp-snmp-agent: {path} is damaged: expected version 1;"
-        " these ifIndexes are not those of before\n"
-    )
+    assert caplog.messages == [f"{path}: 1 damaged lines are left out"]
+    assert path.read_text() == "{}"
 
 
 @pytest.mark.usefixtures("known")
@@ -462,7 +465,7 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
         until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
         # The agent writes down what it learned in its own time, and nobody else may write.
-        kept = tmp_path / "state" / "interfaces.json"
+        kept = tmp_path / "state" / JOURNAL
         until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         ip = [f"1.3.6.1.2.1.4.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35)]
         mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
@@ -471,4 +474,4 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
             ours = run(lambda below=below: show.walk(settings, below))  # type: ignore[misc]
             assert (ours.status, ours.err) == (0, "")
             assert last_change.sub(r"\1", ours.out) == last_change.sub(r"\1", theirs)
-    assert (tmp_path / "state" / "interfaces.json").exists()
+    assert (tmp_path / "state" / JOURNAL).exists()

@@ -18,8 +18,10 @@ from typing import NamedTuple
 
 from . import sockets
 from .config import BadSettings, Settings, TCPAddress
-from .interfaces.table import Row
-from .look import Asked, ask, in_order, load_descriptions, open_store, rows_of
+from .interfaces.facts import Configuration
+from .interfaces.rows import Row
+from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
+from .vpp.records import INTERFACES
 from .vpp.stats import SegmentUnavailable, peer_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
@@ -87,15 +89,16 @@ def _vppcfg(settings: Settings) -> Line:
 
 
 def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
-    if asked.inventory is None:
-        yield Line(FAIL, "API socket", asked.no_inventory)
-        yield Line(NOTE, "LCP plugin", "not looked at, for VPP does not tell")
+    router = asked.router
+    if router is None or not asked.has(INTERFACES):
+        yield Line(FAIL, "API socket", asked.no_interfaces)
+        yield Line(NOTE, "LCP plugin", "skipped: VPP does not report")
     else:
-        told, identity = asked.inventory, asked.inventory.identity
-        count = f"pid {identity.vpe_pid}, {len(told.interfaces)} interfaces"
+        identity = router.identity
+        count = f"pid {identity.vpe_pid}, {len(router.interfaces)} interfaces"
         yield Line(OK, "API socket", f"{settings.api_socket}: VPP {identity.version}, {count}")
-        if told.pairs:
-            yield Line(OK, "LCP plugin", f"{len(told.pairs)} interfaces have a host interface")
+        if router.pairs:
+            yield Line(OK, "LCP plugin", f"{len(router.pairs)} interfaces have a host interface")
         else:
             off = "VPP has no LCP pair (is linux_cp_plugin.so off?): names are VPP's own"
             yield Line(NOTE, "LCP plugin", off)
@@ -111,7 +114,7 @@ def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
     elif asked.no_segment:
         yield Line(FAIL, "segment", f"{asked.no_segment}; without it there are no counters")
     else:
-        yield Line(NOTE, "segment", "not looked at, for VPP does not tell")
+        yield Line(NOTE, "segment", "skipped: VPP does not report")
 
 
 # --- snmpd -----------------------------------------------------------------------------------
@@ -129,7 +132,7 @@ def _agentx(settings: Settings) -> Iterator[Line]:
         pid, may = _listener(address.path), _who_may(address.path)
     except OSError as error:
         yield Line(FAIL, "AgentX socket", _why_no_snmpd(address.path, error))
-        yield Line(NOTE, "snmpd's ifTable", "not looked at, for no snmpd is to be had")
+        yield Line(NOTE, "snmpd's ifTable", "skipped: no snmpd")
         return
     yield Line(OK, "AgentX socket", f"{address.path}: somebody listens; {may}")
     yield _snmpds_if_table(pid)
@@ -233,10 +236,9 @@ def _state_directory(settings: Settings) -> Line:
     if settings.ifindex == "stateless":
         return Line(NOTE, "state directory", "none is used: ifIndexes are stateless")
     path = settings.state_dir
-    store, wrong = open_store(settings)
+    ports, wrong = read_ports(settings)
     if wrong:
-        does = "the agent would number every interface anew: restore the file, or its permissions"
-        return Line(FAIL, "state directory", f"{wrong}; {does}")
+        return Line(FAIL, "state directory", f"{wrong}; the agent does not start like this")
     user = sockets.user_name(os.geteuid())
     exists = os.path.exists(path)
     nearest = os.path.abspath(path)
@@ -246,7 +248,9 @@ def _state_directory(settings: Settings) -> Line:
         wrong = f"{nearest}: no permission to write for user {user}"
         advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
         return Line(FAIL, "state directory", f"{wrong}; {advice}")
-    known = f"{len(store.rows())} interfaces are known" if exists else "it can be made"
+    known = (
+        f"{sum(port.shown for port in ports)} interfaces are known" if exists else "it can be made"
+    )
     return Line(OK, "state directory", f"{path}: {known} (looked at as {user})")
 
 
@@ -254,15 +258,16 @@ def _state_directory(settings: Settings) -> Line:
 
 
 def _librenms(settings: Settings, asked: Asked) -> Iterator[Line]:
-    if asked.inventory is None:
-        yield Line(NOTE, "LibreNMS", "not looked at, for VPP does not tell")
+    if not asked.has(INTERFACES):
+        yield Line(NOTE, "LibreNMS", "skipped: VPP does not report")
         return
     descriptions, _ = load_descriptions(settings)
-    store, _ = open_store(settings)
-    rows = in_order(rows_of(asked, store, descriptions, settings))
+    ports, _ = read_ports(settings)
+    publisher, _ = rows_of(asked, ports, Configuration(settings, descriptions))
+    rows = in_order(publisher)
     dropped = [(row, why) for row in rows if (why := why_dropped(row))]
     for row, why in dropped:
-        yield Line(FAIL, "LibreNMS", f"{row.name or row.key} is dropped silently: {why}")
+        yield Line(FAIL, "LibreNMS", f"{row.facts.name or row.key} is dropped silently: {why}")
     if not dropped:
         yield Line(
             OK, "LibreNMS", f"none of {len(rows)} interfaces is dropped for its name or type"
@@ -271,12 +276,12 @@ def _librenms(settings: Settings, asked: Asked) -> Iterator[Line]:
 
 def why_dropped(row: Row) -> str:
     """Why LibreNMS leaves a port out without a word, and what would help; nothing if not."""
-    if not row.name:
+    if not row.facts.name:
         return "its ifDescr is empty; give it an LCP pair with a host name"
     for part in UNWANTED_NAMES:
-        if part in row.name.lower():
+        if part in row.facts.name.lower():
             advice = "give it an LCP pair with another host name, or set `names`"
             return f"its ifDescr contains {part!r}; {advice}"
-    if row.type in UNWANTED_TYPES:
-        return f"its ifType is {row.type}; `hide` it if that is no loss"
+    if row.facts.type in UNWANTED_TYPES:
+        return f"its ifType is {row.facts.type}; `hide` it if that is no loss"
     return ""

@@ -5,7 +5,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 
 from . import __version__
@@ -20,8 +21,11 @@ from .config import (
     load_settings,
     parse_address,
 )
+from .interfaces.state import StateError
+from .loop import log
 
-USAGE_ERROR = 2
+FAILURE, USAGE_ERROR = 1, 2
+RESTART_PAUSE = 10.0  # seconds: systemd would try again each second, and each try is logged
 
 # What the journal takes for a priority (sd-daemon(3)).
 _PRIORITIES = {"DEBUG": "<7>", "INFO": "<6>", "WARNING": "<4>", "ERROR": "<3>"}
@@ -86,6 +90,18 @@ def _oid(text: str) -> str:
     return oid
 
 
+_AGE = re.compile("([0-9]{1,9})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def _age(text: str) -> float:
+    """Seconds."""
+    match = _AGE.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age: expected a number and one of smhdw")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and flags; a flag that is not given is None, for the file to show through."""
     default = Settings()
@@ -99,19 +115,25 @@ def parser() -> argparse.ArgumentParser:
     add(
         "command",
         nargs="?",
-        choices=["run", "show", "walk", "check"],
+        choices=["run", "show", "walk", "check", "ports"],
         default="run",
         help="run the agent (default); show VPP's interfaces as a table; walk what the agent"
-        " would serve; check what must be right for it",
+        " would serve; check what must be right for it; list the ports that are remembered",
     )
     add(
-        "oid",
-        metavar="OID",
-        nargs="?",
-        type=_oid,
-        help="walk: only what is at or below it (default all)",
+        "arguments",
+        metavar="ARGUMENT",
+        nargs="*",
+        help="walk [OID]: only what is at or below it (default all); ports [forget [GLOB]]:"
+        " forget the names that fit and are not shown",
     )
     add("--json", action="store_true", help="show: JSON instead of a table")
+    add(
+        "--unseen",
+        metavar="AGE",
+        type=_age,
+        help="ports forget: only what was not shown for so long, as in 90d, 12h, 30m",
+    )
     add(
         "-f",
         metavar="FILE",
@@ -171,12 +193,39 @@ def _level(command: str, debug: int) -> int:
     return logging.INFO if command == "run" else logging.WARNING
 
 
+def run(settings: Settings, load: Callable[[], Settings]) -> int:
+    """The agent, until it is told to end; the exit status."""
+    try:
+        agent = Agent(settings, load)
+    except StateError as error:
+        log.error("%s", error)
+        if os.environ.get("NOTIFY_SOCKET"):
+            time.sleep(RESTART_PAUSE)
+        return FAILURE
+    agent.run()
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
     own = parser()
     given = own.parse_intermixed_args(arguments)  # flags may stand before and behind an OID
-    if given.oid is not None and given.command != "walk":
-        own.error(f"{given.command} takes no OID")
+    root = glob = None
+    if given.command == "walk" and len(given.arguments) == 1:
+        try:
+            root = _oid(given.arguments[0])
+        except argparse.ArgumentTypeError as error:
+            own.error(f"argument OID: {error}")
+    elif given.command == "ports" and given.arguments[:1] == ["forget"]:
+        if len(given.arguments) > 2:
+            own.error("ports forget takes one GLOB")
+        glob = given.arguments[1] if given.arguments[1:] else "*"
+        if not given.arguments[1:] and given.unseen is None:
+            own.error("ports forget: expected a GLOB, --unseen AGE, or both")
+    elif given.arguments:
+        own.error(f"{given.command} takes no argument {given.arguments[-1]!r}")
+    if given.unseen is not None and glob is None:
+        own.error("--unseen belongs to `ports forget`")
     if given.json and given.command != "show":
         own.error(f"{given.command} takes no --json")
     if given.debug is not None:
@@ -202,14 +251,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     set_up_logging(_level(given.command, settings.debug))
     if given.command == "run":
-        Agent(settings, load).run()
-        return 0
+        return run(settings, load)
+    from .ports import forget_ports, show_ports
     from .show import show, walk
 
     try:
         if given.command == "show":
             return show(settings, given.json)
-        return walk(settings, given.oid)
+        if given.command == "walk":
+            return walk(settings, root)
+        if glob is not None:
+            return forget_ports(settings, glob, given.unseen or 0.0)
+        return show_ports(settings)
     except BrokenPipeError:
         # `walk | head`: who read has enough.  The interpreter must not find out again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -14,53 +14,70 @@ import time
 from dataclasses import dataclass
 
 from . import config, sockets
+from .agentx.mib import Module, UpTime
 from .config import BadSettings, Descriptions, Settings
-from .interfaces.naming import DOWN, UNKNOWN
-from .interfaces.store import Store, StoreError
-from .interfaces.table import InterfaceTable, Row
+from .interfaces import state
+from .interfaces.counters import CounterSet
+from .interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
+from .interfaces.publisher import Publisher
+from .interfaces.rows import Row
+from .interfaces.state import Port, StateError
+from .mibs import modules
 from .vpp import feed
-from .vpp.inventory import Identity, Inventory
+from .vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, Changes, Complete, NeighborChanges
+from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
-PATIENCE = 10.0  # seconds that VPP has to tell all
+ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
 
 
 @dataclass
 class Asked:
-    """What one VPP told, and why it did not tell more."""
+    """What one VPP reported, and why it did not report more."""
 
-    identity: Identity | None = None
-    inventory: Inventory | None = None
+    router: Router | None = None
     segment: Segment | None = None
-    away: bool = False  # nobody is there who could have told
-    no_inventory: str = ""
+    away: bool = False  # nobody is there who could have answered
+    no_interfaces: str = ""
     no_addresses: str = ""  # not all of them, at least
     no_segment: str = ""
 
+    def has(self, what: str) -> bool:
+        """Whether VPP reported all of this sort."""
+        return self.router is not None and what in self.router.complete
+
 
 def ask(settings: Settings, everything: bool = False) -> Asked:
-    """Ask VPP, for at most PATIENCE seconds; for `everything`, addresses and neighbours too."""
+    """Ask VPP, for at most ANSWER_TIMEOUT seconds.
+
+    `everything`: addresses and neighbours too.
+    """
     asked = Asked()
     addresses = settings.addresses if everything else 0.0
     neighbors = settings.neighbors if everything else 0.0
-    until = time.monotonic() + PATIENCE
+    wanted = {INTERFACES}
+    wanted |= {ADDRESSES} if addresses else set()
+    wanted |= {NEIGHBORS} if neighbors else set()
+    until = time.monotonic() + ANSWER_TIMEOUT
     source = feed.Feed(
-        feed.Settings(
+        feed.ReporterSettings(
             *(settings.api_socket, settings.stats_socket, settings.api_dir, settings.period),
             *(addresses, neighbors),
         )
     )
     try:
         for _ in source.check(time.monotonic()):
-            pass  # it starts, and has nothing to tell yet
-        while not (asked.no_inventory or _told(asked.inventory, addresses, neighbors)):
+            pass  # it starts, and has nothing to say yet
+        while not (asked.no_interfaces or all(map(asked.has, wanted))):
             left = max(0.0, until - time.monotonic())
             if not select.select([source], [], [], left)[0] or not left:
-                if asked.inventory:
-                    asked.no_addresses = f"VPP did not tell all addresses within {PATIENCE:g} s"
+                if asked.has(INTERFACES):
+                    asked.no_addresses = (
+                        f"VPP did not report all addresses within {ANSWER_TIMEOUT:g} s"
+                    )
                     break
-                asked.no_inventory = (
-                    f"{settings.api_socket}: no answer from VPP within {PATIENCE:g} s:"
+                asked.no_interfaces = (
+                    f"{settings.api_socket}: no answer from VPP within {ANSWER_TIMEOUT:g} s:"
                     " it hangs, or is very busy; restart it if that stays so"
                 )
                 break
@@ -71,37 +88,33 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
     return asked
 
 
-def _told(inventory: Inventory | None, addresses: float, neighbors: float) -> bool:
-    """Whether there is nothing left to wait for."""
-    if inventory is None:
-        return False
-    addresses_told = inventory.addresses is not None or not addresses
-    return addresses_told and (inventory.neighbors is not None or not neighbors)
-
-
 def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
     match news:
         case feed.Present(identity):
-            asked.identity = identity
-        case feed.Segment(descriptor):
+            asked.router = Router(identity)
+        case Changes() if asked.router:
+            asked.router.apply(news)
+        case NeighborChanges() if asked.router:
+            asked.router.apply_neighbors(news)
+        case Complete(what) if asked.router:
+            asked.router.complete.add(what)
+        case feed.SegmentReceived(descriptor):
             try:
                 asked.segment = Segment(descriptor)
             except SegmentUnavailable as error:
                 asked.no_segment = f"{settings.stats_socket}: {error}"
             finally:
                 os.close(descriptor)
-        case feed.NoSegment(reason, number):
+        case feed.SegmentMissing(reason, number):
             why = _explain(settings.stats_socket, number, "statseg") if number else reason
             asked.no_segment = why
-        case Inventory():
-            asked.inventory = news
         case feed.Away(number):
             asked.away = True
             ended = f"{settings.api_socket}: VPP ended while it was asked"
             why = _explain(settings.api_socket, number, "socksvr") if number else ended
-            asked.no_inventory = why
+            asked.no_interfaces = why
         case feed.Failed(reason):
-            asked.no_inventory = f"{settings.api_socket}: {reason}"
+            asked.no_interfaces = f"{settings.api_socket}: {reason}"
 
 
 def _explain(path: str, number: int, section: str) -> str:
@@ -112,16 +125,14 @@ def _explain(path: str, number: int, section: str) -> str:
     return sockets.explain(path, number) + advice.get(number, "")
 
 
-def open_store(settings: Settings) -> tuple[Store, str]:
-    """What is known from before, and what is wrong with its file, which stays as it is."""
+def read_ports(settings: Settings) -> tuple[list[Port], str]:
+    """What is remembered of ports, and what is wrong with that, which stays as it is."""
     if settings.ifindex == "stateless":
-        return Store(), ""
-    store = Store(settings.state_dir)
+        return [], ""
     try:
-        store.load()
-    except StoreError as error:
-        return Store(), str(error)
-    return store, ""
+        return state.read(settings.state_dir), ""
+    except StateError as error:
+        return [], str(error)
 
 
 def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
@@ -136,21 +147,62 @@ def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
         return Descriptions(), str(error)
 
 
+class ReadOnlyIndexes:
+    """The ifIndexes that are remembered; a new one is what the agent would give, nothing more."""
+
+    def __init__(self, ports: list[Port]) -> None:
+        self._indexes = {port.key: port.if_index for port in ports}
+        self._given = set(self._indexes.values())
+
+    def index_of(self, key: str) -> int | None:
+        """The ifIndex of a key."""
+        return self._indexes.get(key)
+
+    def assign(self, key: str, sw_if_index: int) -> None:
+        """Give a key the ifIndex that it would get."""
+        index = state.FIRST + sw_if_index
+        if index in self._given:
+            index = max(state.OTHERS, 1 + max(self._given))
+        self._indexes[key] = index
+        self._given.add(index)
+
+    def show(self, key: str, facts: Facts) -> None:
+        """Nothing is remembered."""
+
+    def hide(self, key: str) -> None:
+        """Nothing is forgotten."""
+
+
 def rows_of(
-    asked: Asked, store: Store, descriptions: Descriptions, settings: Settings
-) -> InterfaceTable:
-    """The rows as the agent would show them; those of the store where VPP did not tell."""
-    table = InterfaceTable(store, settings)
-    if asked.inventory is None:
-        table.restore(DOWN if asked.away else UNKNOWN)
-        return table
-    settled = asked.segment is not None and asked.segment.uptime >= settings.settle
-    for _ in table.update(asked.inventory, asked.segment, descriptions, settled):
+    asked: Asked, ports: list[Port], configuration: Configuration
+) -> tuple[Publisher, list[Module]]:
+    """The rows as the agent would show them, and the tables made of them.
+
+    Where VPP did not report, they are those that are remembered.
+    """
+    settings = configuration.settings
+    indexes = None if settings.ifindex == "stateless" else ReadOnlyIndexes(ports)
+    publisher = Publisher(configuration, indexes, UpTime())
+    served = modules(publisher, settings.mibs)
+    known = ((each.key, each.if_index, each.facts) for each in ports if each.shown and each.facts)
+    for _ in publisher.restore(known, DOWN if asked.away else UNKNOWN):
         pass
-    table.commit()
-    return table
+    router = asked.router
+    if router is not None and asked.has(INTERFACES):
+        if asked.segment is not None:
+            publisher.settled = asked.segment.uptime >= settings.settle
+        publisher.follow(router)
+        if asked.segment is not None:
+            publisher.use(CounterSet(asked.segment))
+        publisher.touch(router.interfaces)
+        for what in router.complete:
+            publisher.complete(what)
+    while publisher.step(time.perf_counter()):
+        pass
+    return publisher, served
 
 
-def in_order(table: InterfaceTable) -> list[Row]:
+def in_order(publisher: Publisher) -> list[Row]:
     """The rows by ifIndex."""
-    return [table.rows.by_index[index] for index in table.rows.indexes]
+    found = (publisher.rows.get(index) for index in publisher.rows)
+    return [row for row in found if row is not None]

@@ -11,9 +11,9 @@ import struct
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from .agentx.mib import View
+from .agentx.mib import Module, View
 from .agentx.pdu import (
     END_OF_MIB_VIEW,
     IP_ADDRESS,
@@ -26,10 +26,11 @@ from .agentx.pdu import (
     oid,
 )
 from .config import Settings
-from .interfaces.naming import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP
-from .interfaces.table import InterfaceTable, Row
-from .look import Asked, ask, in_order, load_descriptions, open_store, rows_of
-from .mibs import modules
+from .interfaces.facts import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP, Configuration
+from .interfaces.publisher import Publisher
+from .interfaces.rows import Row
+from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
+from .vpp.records import Interface
 
 INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 
@@ -41,20 +42,30 @@ def _tell(text: str) -> None:
         print(f"vpp-snmp-agent: {text}", file=sys.stderr)
 
 
-def _look(settings: Settings, everything: bool = False) -> tuple[Asked, InterfaceTable, int]:
-    """What VPP told, the rows that come of it, and the exit status."""
+class Snapshot(NamedTuple):
+    """What VPP reported, the rows and tables that come of it, and the exit status."""
+
+    asked: Asked
+    publisher: Publisher
+    modules: list[Module]
+    status: int
+
+
+def _look(settings: Settings, everything: bool = False) -> Snapshot:
+    """Ask VPP, and say on standard error what could not be had."""
     descriptions, no_descriptions = load_descriptions(settings)
-    store, no_store = open_store(settings)
+    ports, no_ports = read_ports(settings)
     _tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
-    _tell(no_store and f"{no_store}; these ifIndexes are not those of before")
+    _tell(no_ports and f"{no_ports}; these ifIndexes are not those of before")
     asked = ask(settings, everything)
-    table = rows_of(asked, store, descriptions, settings)
-    _tell(asked.no_inventory)
-    if asked.no_inventory and len(table.rows):
+    publisher, served = rows_of(asked, ports, Configuration(settings, descriptions))
+    _tell(asked.no_interfaces)
+    if asked.no_interfaces and len(publisher.rows):
         _tell("these are the interfaces as last known")
     _tell(asked.no_addresses)
     _tell(asked.no_segment and f"no counters: {asked.no_segment}")
-    return asked, table, 1 if asked.no_inventory or asked.no_segment else 0
+    status = 1 if asked.no_interfaces or asked.no_segment else 0
+    return Snapshot(asked, publisher, served, status)
 
 
 # --- show ------------------------------------------------------------------------------------
@@ -62,13 +73,17 @@ def _look(settings: Settings, everything: bool = False) -> tuple[Asked, Interfac
 
 def show(settings: Settings, as_json: bool) -> int:
     """Print a table of the interfaces, or a JSON list; the exit status."""
-    asked, table, status = _look(settings)
-    rows = in_order(table)
+    asked, publisher, _, status = _look(settings)
+    rows = in_order(publisher)
     before = [_reading(row) for row in rows]
     if asked.segment:
         time.sleep(INTERVAL)
-    names = {row.sw_if_index: row.name for row in rows}
-    shown = [_shown(row, first, names, asked) for row, first in zip(rows, before, strict=True)]
+    interfaces = {publisher.interface_of(row.key): row.facts.name for row in rows}
+    names = {each.sw_if_index: name for each, name in interfaces.items() if each}
+    shown = [
+        _shown(row, first, publisher.interface_of(row.key), names, asked)
+        for row, first in zip(rows, before, strict=True)
+    ]
     for line in [json.dumps(shown, indent=2)] if as_json else _aligned(shown):
         print(line)
     return status
@@ -81,27 +96,29 @@ def _reading(row: Row) -> Reading:
     return time.monotonic(), row.counters.in_octets, row.counters.out_octets
 
 
-def _shown(row: Row, before: Reading, names: dict[int | None, str], asked: Asked) -> dict[str, Any]:
+def _shown(
+    row: Row, before: Reading, interface: Interface | None, names: dict[int, str], asked: Asked
+) -> dict[str, Any]:
     """What is shown of a row; rates and speed in bit/s, None (speed: 0) if unknown."""
     after = _reading(row)
-    told = asked.inventory.interfaces if asked.inventory else {}
-    interface = None if row.sw_if_index is None else told.get(row.sw_if_index)
+    reported = asked.router.interfaces if asked.router else {}
+    facts = row.facts
     kind = interface.interface_dev_type if interface else ""
     if interface and interface.is_sub:
         above = interface.sup_sw_if_index
-        hidden = told[above].interface_name if above in told else str(above)
+        hidden = reported[above].interface_name if above in reported else str(above)
         kind = f"sub of {names.get(above, hidden)}"
     return {
         "ifIndex": row.index,
-        "ifName": row.name,
+        "ifName": facts.name,
         "vppName": interface.interface_name if interface else row.key,
-        "ifAlias": row.alias,
+        "ifAlias": facts.alias,
         "kind": kind,
         "ifAdminStatus": _STATUS[row.admin_status],
         "ifOperStatus": _STATUS[row.oper_status],
-        "speed": row.speed,
-        "ifMtu": row.mtu,
-        "ifPhysAddress": row.phys_address.hex(":"),
+        "speed": facts.speed,
+        "ifMtu": facts.mtu,
+        "ifPhysAddress": facts.phys_address.hex(":"),
         "inOctets": after[1],
         "outOctets": after[2],
         "inRate": _rate(before[1], after[1], after[0] - before[0]),
@@ -171,9 +188,9 @@ def walk(settings: Settings, below: str | None) -> int:
     except (ValueError, struct.error):
         _tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
-    _, table, status = _look(settings, everything="IP-MIB" in settings.mibs)
+    _, _, served, status = _look(settings, everything="IP-MIB" in settings.mibs)
     found = False
-    view = View([each for module in modules(table, settings.mibs) for each in module.objects])
+    view = View([each for module in served for each in module.objects])
     for varbind in walked(view, root):
         found = True
         print(in_snmpwalks_form(varbind))

@@ -1,0 +1,158 @@
+"""One VPP after another: what each reports reaches the router, and all rows that it touches.
+
+The rules this module keeps:
+
+- Rows are of one VPP: another one is another router, and takes the rows of the one before
+  down until it has reported its own.
+- A segment's counters are shown only in rows of the VPP that handed it over.
+- The log and the service's status say what changes of VPP, once.
+"""
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from . import sockets
+from .config import Settings
+from .interfaces.counters import CounterSet
+from .interfaces.publisher import Publisher
+from .loop import Told, log
+from .systemd import Supervisor
+from .vpp import feed
+from .vpp.records import INTERFACES, Changes, Complete, NeighborChanges
+from .vpp.router import Router
+from .vpp.stats import Segment, SegmentUnavailable
+
+
+class Follower:
+    """The VPP that is there, if one is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        publishers: Callable[[], tuple[Publisher, ...]],
+        supervisor: Supervisor,
+    ) -> None:
+        """`publishers`: whose rows follow it, the shown ones first."""
+        self.settings = settings  # for what is waited and what is said
+        self.state = "VPP not seen yet"  # in a few words
+        self.is_reported = False  # VPP reported all, or it is known why it does not
+        self._publishers = publishers
+        self._supervisor = supervisor
+        self._told = Told()
+        self._router: Router | None = None
+        self._segment: Segment | None = None
+        self._started = 0.0  # VPP, by time.monotonic, as far as it says
+
+    def check(self, now: float) -> None:
+        """To be called a few times a second."""
+        shown, *_ = publishers = self._publishers()
+        if not shown.settled and self.is_settled(now):
+            for each in publishers:
+                each.settle()
+
+    def take(self, news: feed.News) -> None:
+        """What the feed brought."""
+        match news:
+            case Changes():
+                self._change(news)
+            case NeighborChanges():
+                assert self._router is not None
+                touched = self._router.apply_neighbors(news)
+                for each in self._publishers():
+                    each.touch_neighbors(touched)
+            case Complete(what):
+                assert self._router is not None
+                self._router.complete.add(what)
+                log.debug("VPP has reported all %s", what)
+                for each in self._publishers():
+                    each.complete(what)
+                self.is_reported |= what == INTERFACES
+            case feed.Present(identity):
+                self._follow(Router(identity))
+            case feed.SegmentReceived(descriptor):
+                self._map(descriptor)
+            case feed.SegmentMissing(reason, number):
+                why = sockets.explain(self.settings.stats_socket, number) if number else reason
+                self._lose_counters(why)
+            case feed.Away(number):
+                self._lose()
+                why = sockets.explain(self.settings.api_socket, number) if number else ""
+                if number == errno.EACCES:
+                    self._is(logging.ERROR, "VPP cannot be reached", why)
+                else:
+                    self._is(logging.WARNING, "VPP is away", why)
+            case feed.Hung(since):
+                ago = time.monotonic() - since
+                when = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
+                self._is(
+                    logging.WARNING,
+                    f"VPP's API does not answer since {when}",
+                    "interfaces stay as last reported, counters are read on",
+                )
+            case feed.Answering():
+                self._is(logging.INFO, "VPP answers again", "")
+            case feed.Failed(reason):
+                self.is_reported = True
+                self._is(logging.ERROR, "VPP's API fails", reason)
+
+    def _change(self, changes: Changes) -> None:
+        assert self._router is not None
+        touched = self._router.apply(changes)
+        log.debug("VPP reports %d changes", len(changes.reported) + len(changes.gone))
+        for each in self._publishers():
+            each.touch(touched)
+
+    def _follow(self, router: Router) -> None:
+        identity, before = router.identity, self._router
+        if before is None or before.identity != identity:
+            if before is not None:
+                self._lose()
+            self._segment = None
+            self._started = time.monotonic()
+            for each in self._publishers():
+                each.settled = False
+        self._router = router
+        for each in self._publishers():
+            each.follow(router)
+        self._supervisor.publish("distro", f"VPP {identity.version}")
+        self._is(logging.INFO, f"VPP {identity.version} answers", f"pid {identity.vpe_pid}")
+
+    def _lose(self) -> None:
+        self._router = None
+        self.is_reported = True
+        for each in self._publishers():
+            each.lose()
+
+    def _is(self, level: int, state: str, detail: str) -> None:
+        self.state = state
+        self._told.tell(level, "VPP", state + (f" ({detail})" if detail else ""))
+
+    def _map(self, descriptor: int) -> None:
+        try:
+            self._segment = Segment(descriptor)
+        except SegmentUnavailable as error:
+            self._lose_counters(str(error))
+            return
+        finally:
+            os.close(descriptor)
+        self._told.tell(logging.DEBUG, "segment", "VPP's counters are mapped")
+        self._started = time.monotonic() - self._segment.uptime
+        sources = CounterSet(self._segment)
+        for each in reversed(self._publishers()):  # the shown one's settings count
+            each.use(sources)
+        self.check(time.monotonic())
+
+    def _lose_counters(self, why: str) -> None:
+        self._told.tell(logging.ERROR, "segment", f"VPP's counters are unavailable: {why}")
+
+    def is_settled(self, now: float) -> bool:
+        """Whether VPP has had its time to be configured."""
+        if self._router is None:
+            return False
+        if self._segment is not None:
+            # VPP writes how long it has run every ten seconds: later it is known better.
+            self._started = min(self._started, now - self._segment.uptime)
+        return now >= self._started + self.settings.settle

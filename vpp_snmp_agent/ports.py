@@ -1,0 +1,82 @@
+"""`ports`: which names have an ifIndex, and which of them are to be forgotten.
+
+The rules this module keeps:
+
+- A running agent owns what is remembered: it is asked.  Without one the files are read, and
+  changed only under the lock that an agent would take.
+- What is shown is not forgotten.
+"""
+
+import sys
+import time
+
+from . import control
+from .config import Settings
+from .interfaces import state
+from .interfaces.state import State, StateError
+
+STATELESS = "no ports are remembered: the setting `ifindex` is stateless"
+
+
+def show_ports(settings: Settings) -> int:
+    """Print every remembered name; the exit status."""
+    if settings.ifindex == "stateless":
+        print(f"vpp-snmp-agent: {STATELESS}", file=sys.stderr)
+        return 1
+    try:
+        ports = control.ask(settings.state_dir, {"do": "list"})
+        if ports is None:
+            ports = [
+                [each.if_index, each.key, each.last_seen, each.shown]
+                for each in state.read(settings.state_dir)
+            ]
+    except (StateError, OSError) as error:
+        return _fail(settings, error)
+    print(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
+    for index, key, last_seen, shown in sorted(ports):
+        print(f"{index:>10}  {_moment(last_seen):19}  {'yes' if shown else 'no':5}  {key}")
+    return 0
+
+
+def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
+    """Forget names that fit a glob and were not shown for so many seconds; the exit status."""
+    if settings.ifindex == "stateless":
+        print(f"vpp-snmp-agent: {STATELESS}", file=sys.stderr)
+        return 1
+    try:
+        request = {"do": "forget", "glob": glob, "unseen": unseen}
+        forgotten = control.ask(settings.state_dir, request)
+        if forgotten is None:
+            forgotten = _forget(settings.state_dir, glob, time.time() - unseen)
+    except (StateError, OSError) as error:
+        return _fail(settings, error)
+    for index, key in sorted(forgotten):
+        print(f"forgot {index} {key}")
+    if not forgotten:
+        print("no name that is not shown fits: nothing was forgotten", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, str]]:
+    """Without an agent."""
+    own = State.open(directory)
+    try:
+        indexes = {
+            each.key: each.if_index
+            for each in own.ports()
+            if not each.shown and control.matches(each.key, each.last_seen, glob, unseen_before)
+        }
+        return [(indexes[key], key) for key in own.forget(indexes)]
+    finally:
+        own.close()
+
+
+def _fail(settings: Settings, error: Exception) -> int:
+    what = error if isinstance(error, StateError) else f"{settings.state_dir}: {error}"
+    print(f"vpp-snmp-agent: {what}", file=sys.stderr)
+    return 1
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else "never"
