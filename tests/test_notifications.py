@@ -99,7 +99,7 @@ def test_what_happened_while_snmpd_was_away_is_told_once_and_only_the_latest(
     hear(trapd, ("enp1s0f2", "down"), ("enp1s0f3", "down"))
     trapd.stop()
     snmpd.stop()
-    news = "VPP tells of"
+    news = "VPP reports"
     known = agent.text().count(news)
     for name in ("TenGigabitEthernet1/0/2", "GigabitEthernet5/0/0"):
         vpp.set_link(name, name.startswith("Ten"))

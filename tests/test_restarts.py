@@ -1,7 +1,13 @@
 """Ports as LibreNMS and Cacti know them, before and after every kind of restart."""
 
+import json
+import os
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +15,8 @@ import pytest
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+
+from .soak.probe import ABSENT, Poll
 
 pytestmark = pytest.mark.system
 
@@ -197,29 +205,150 @@ def test_all_three_restarted_in_any_order(agent: Agent, snmpd: Snmpd, vpp: Simul
         assert ports(snmpd) == before
 
 
-def test_a_damaged_state_file_is_set_aside_and_told(
+# --- what is remembered -------------------------------------------------------------------------
+
+
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ports.journal"
+
+
+def test_a_journal_that_is_damaged_is_set_aside_and_what_can_be_read_is_kept(
     tmp_path: Path, agent: Agent, snmpd: Snmpd
 ) -> None:
+    before = snmpd.column(f"{IF_X_TABLE}.1")
     agent.stop()
-    state = tmp_path / "state" / "interfaces.json"
-    assert '"BondEthernet0.105": {"ifIndex": 1029' in state.read_text()
-    state.write_text("rubbish")
+    lines = journal(tmp_path).read_bytes().splitlines(keepends=True)
+    name = b'"BondEthernet0.105"'
+    damaged = [line.replace(name, b'"BondEthernet0.106"') for line in lines]
+    assert damaged != lines
+    journal(tmp_path).write_bytes(b"".join(damaged))
     agent.start()
     until("the rows are served", lambda: live(snmpd))
-    assert f"{state} is damaged" in agent.text()
-    (aside,) = state.parent.glob("interfaces.json.damaged-*")
-    assert aside.read_text() == "rubbish"
+    after = snmpd.column(f"{IF_X_TABLE}.1")
+    lost = [index for index, name in before.items() if name == "bond0.105"]
+    assert {index: name for index, name in before.items() if index not in lost}.items() < (
+        after.items()
+    )
+    (aside,) = journal(tmp_path).parent.glob("ports.journal.damaged-*")
+    assert aside.read_bytes() == b"".join(damaged)
     assert str(aside) in agent.text()
 
 
-def test_a_state_directory_that_cannot_be_written_is_one_warning(
+def ended(agent: Agent) -> int:
+    until("it ends", lambda: agent.ended() is not None)
+    status = agent.ended()
+    assert status is not None
+    return status
+
+
+def test_a_state_that_cannot_be_read_ends_the_start_and_renumbers_nothing(
+    tmp_path: Path, agent: Agent, snmpd: Snmpd
+) -> None:
+    before = ports(snmpd)
+    agent.stop()
+    elsewhere = journal(tmp_path).rename(tmp_path / "elsewhere")
+    journal(tmp_path).symlink_to(elsewhere)
+    agent.start()
+    assert ended(agent) == 1
+    assert f"{journal(tmp_path)}: " in agent.text().splitlines()[-1]
+    elsewhere.rename(journal(tmp_path))
+    agent.start()
+    until("the rows are served", lambda: live(snmpd))
+    assert ports(snmpd) == before
+
+
+def test_a_state_directory_that_cannot_be_written_ends_the_start(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
 ) -> None:
     (tmp_path / "state").symlink_to("/proc/nowhere")
     with Agent(tmp_path, vpp, snmpd.agentx, *flags) as agent:
+        assert ended(agent) == 1
+        assert str(tmp_path / "state") in agent.text().splitlines()[-1]
+        assert "Traceback" not in agent.text()
+
+
+def test_a_second_agent_on_one_state_is_refused_and_neither_harms_the_other(
+    tmp_path: Path, agent: Agent, snmpd: Snmpd, vpp: Simulator, flags: list[str]
+) -> None:
+    before = ports(snmpd)
+    second = Agent(tmp_path / "second", vpp, snmpd.agentx, *flags)
+    at = second._command.index("--state-dir") + 1
+    second._command[at] = str(tmp_path / "state")
+    second.start()
+    assert ended(second) == 1
+    (refusal,) = [line for line in second.text().splitlines() if " ERROR " in line]
+    assert str(tmp_path / "state") in refusal
+    assert str(agent.pid) in refusal
+    assert ports(snmpd) == before
+    vpp.add_loopback("loop7")
+    until("the first goes on", lambda: "loop7" in snmpd.column(f"{IF_X_TABLE}.1").values())
+    agent.kill()
+    agent.start()
+    until("it is known again", lambda: "loop7" in snmpd.column(f"{IF_X_TABLE}.1").values())
+
+
+def test_the_ports_of_0_1_0_are_taken_over_whole_and_its_file_is_left(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
+) -> None:
+    old = tmp_path / "state" / "interfaces.json"
+    old.parent.mkdir()
+    text = json.dumps(
+        {
+            "version": 1,
+            "interfaces": {
+                "GigabitEthernet5/0/0": {"ifIndex": 4711},
+                "BondEthernet0.105": {"ifIndex": 815},
+                "loop7": {"ifIndex": 1013},  # where loop0 would be otherwise
+            },
+        }
+    )
+    old.write_text(text)
+    with Agent(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
-        assert agent.text().count("are kept in memory alone") == 1
-        assert snmpd.column(f"{IF_X_TABLE}.1")[1001] == "eno1"
+        by_name = {name: index for index, name in snmpd.column(f"{IF_X_TABLE}.1").items()}
+        assert (by_name["eno1"], by_name["bond0.105"]) == (4711, 815)
+        assert by_name["loop0"] == 100_001
+    assert old.read_text() == text
+
+
+def test_what_is_gone_is_listed_and_can_be_forgotten(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
+) -> None:
+    (tmp_path / "agent.yaml").write_text("settle: 0\n")
+    where = ["--state-dir", str(tmp_path / "state")]
+
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "vpp_snmp_agent", "ports", *words, *where],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def listed() -> dict[str, list[str]]:
+        lines = command().stdout.splitlines()
+        return {line.split()[-1]: line.split() for line in lines}
+
+    with Agent(tmp_path, vpp, snmpd.agentx, *flags) as agent:
+        until("the rows are served", lambda: live(snmpd))
+        gone = next(i for i, n in snmpd.column(f"{IF_X_TABLE}.1").items() if n == "bond0.130")
+        vpp.delete("BondEthernet0.130")
+        until("it is gone", lambda: gone not in snmpd.column(f"{IF_X_TABLE}.1"))
+        assert listed()["BondEthernet0.130"][0] == str(gone)
+        assert "no" in listed()["BondEthernet0.130"]
+        assert "yes" in listed()["BondEthernet0.105"]
+        assert command("forget", "BondEthernet0.105").returncode == 1  # it is shown
+        assert command("forget", "--unseen", "1d").returncode == 1
+        assert command("forget", "Bond*").stdout == f"forgot {gone} BondEthernet0.130\n"
+        assert "BondEthernet0.130" not in listed()
+        vpp.add_sub("BondEthernet0", 130, host="bond0.130")
+        until("it is back", lambda: "bond0.130" in snmpd.column(f"{IF_X_TABLE}.1").values())
+        assert gone not in snmpd.column(f"{IF_X_TABLE}.1")  # its number is nobody's again
+        vpp.delete("BondEthernet0.130")
+        until("it is gone", lambda: "bond0.130" not in snmpd.column(f"{IF_X_TABLE}.1").values())
+        agent.stop()
+    assert command("forget", "BondEthernet0.130").returncode == 0  # without an agent
+    assert "BondEthernet0.130" not in listed()
 
 
 def test_stateless_indexes_are_vpps(
@@ -246,3 +375,64 @@ def test_an_agent_that_starts_while_vpp_is_being_configured_loses_no_port(
     vpp.wait_until_configured()
     until("VPP's interfaces are live", lambda: live(snmpd))
     assert ports(snmpd) == before
+
+
+# --- nobody sees half a table ---------------------------------------------------------------------
+
+
+class Poller(Poll):
+    """Asks each 20 ms for the number of rows, and for name and status of all of them."""
+
+    def __init__(self, snmpd: Snmpd, names: dict[int, str], statuses: dict[int, str]) -> None:
+        columns = [f"{IF_X_TABLE}.1.{index}" for index in names]
+        columns += [f"{IF_TABLE}.8.{index}" for index in names]
+        super().__init__(snmpd, ["1.3.6.1.2.1.2.1.0", *columns], pause=0.02)
+        self._known = [name.encode() for name in names.values()]
+        self._statuses = list(map(int, statuses.values()))
+        self.seen: Counter[str] = Counter()
+
+    def has_seen(self, wanted: int) -> bool:
+        """Whether so many answers were as they had been."""
+        return self.seen["as before"] >= wanted
+
+    def take(self, values: list[tuple[int, bytes]]) -> None:
+        kinds = {tag for tag, _ in values}
+        if kinds <= ABSENT:
+            self.seen["nobody connected"] += 1
+            return
+        number = int.from_bytes(values[0][1], "big")
+        count = len(self._known)
+        names = [octets for _, octets in values[1 : 1 + count]]
+        statuses = [int.from_bytes(octets, "big") for _, octets in values[1 + count :]]
+        if number != count or names != self._known:
+            self.seen[f"wrong: {number} rows, {names}"] += 1
+        elif statuses == self._statuses:
+            self.seen["as before"] += 1
+        elif all(now in (then, 4) for now, then in zip(statuses, self._statuses, strict=True)):
+            self.seen["unknown"] += 1
+        else:
+            self.seen[f"wrong: {statuses}"] += 1
+
+
+BUSY = "import os\nwhile os.getppid() == {}: pass"
+
+
+def test_through_twenty_restarts_nobody_reads_an_empty_or_half_table(
+    agent: Agent, snmpd: Snmpd
+) -> None:
+    names, statuses = snmpd.column(f"{IF_X_TABLE}.1"), snmpd.column(f"{IF_TABLE}.8")
+    script = BUSY.format(os.getpid())
+    busy = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    try:
+        with Poller(snmpd, names, statuses) as poller:
+            for number in range(20):
+                (agent.kill if number % 2 else agent.stop)()
+                agent.start()
+                wanted = poller.seen["as before"] + 3
+                until("it serves again", partial(poller.has_seen, wanted))
+    finally:
+        for each in busy:
+            each.kill()
+            each.wait()
+    assert not [what for what in poller.seen if what.startswith("wrong")], poller.seen
+    assert poller.seen["as before"] > 60

@@ -195,8 +195,23 @@ def test_more_or_less_can_be_logged(put: Set, agent: Agent, vpp: Simulator) -> N
     assert " DEBUG " not in agent.text()
     put(debug=1)
     vpp.set_link("GigabitEthernet5/0/0", False)
-    until("it is told", lambda: "DEBUG VPP tells of" in agent.text())
+    until("it is told", lambda: "DEBUG VPP reports" in agent.text())
     assert "Getnext" not in agent.text()
+
+
+def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
+    snmpd: Snmpd, put: Set, agent: Agent
+) -> None:
+    def traced() -> int:
+        snmpd.column(NAME)
+        return agent.text().count("DEBUG < ")
+
+    assert traced() == 0
+    put(debug=2)
+    until("PDUs are logged", lambda: traced() > 10)
+    put(debug=1)
+    until("they are no more", lambda: traced() == traced())
+    assert agent.text().count("serving snmpd at") == 1
 
 
 def test_two_interfaces_of_one_host_name_are_told_apart(
@@ -250,7 +265,8 @@ def test_addresses_are_not_asked_for_where_nobody_is_told(
 ) -> None:
     addresses = f"{IP}.20.1.2"
     until("addresses are served", lambda: len(snmpd.walk(addresses)) == 3)
-    asked = vpp.calls()["ip_address_dump"]
+    asked = 2 * 19  # each interface but the TAPs, for both families
+    until("the round is over", lambda: vpp.calls()["ip_address_dump"] == asked)
     put(mibs=["IF-MIB"], addresses=1, neighbors=1, period=1)
     dumps = vpp.calls()["sw_interface_dump"]
     until("VPP is asked again", lambda: vpp.calls()["sw_interface_dump"] >= dumps + 3)

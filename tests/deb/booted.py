@@ -234,7 +234,7 @@ def confined(system: System) -> None:
     found = set(system.tells(*enter, "--init-groups", *find).splitlines())
     own = re.compile(rf"/var/lib/{USER}(/.*)?|/run/{USER}(/.*)?|/tmp|/var/tmp|/dev/shm(/.*)?")
     elsewhere = {path for path in found if not own.fullmatch(path)}
-    check("it can write its state", f"/var/lib/{USER}/interfaces.json" in found, found)
+    check("it can write its state", f"/var/lib/{USER}/ports.journal" in found, found)
     check("and VPP's version, and nothing else", not elsewhere, elsewhere)
     for place in ("/tmp", "/var/tmp", "/dev/shm"):
         theirs = system.run("nsenter", "-t", agent, "-m", "stat", "-c", "%d:%i", place)

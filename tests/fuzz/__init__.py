@@ -7,11 +7,10 @@ What it ever finds becomes a named test beside the module's others.
 
 import random
 from collections import Counter
+from collections.abc import Iterable
 
-from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.agentx.mib import Module, View
 
 Tally = Counter[str]  # what happened how often
 
@@ -54,9 +53,9 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def walk(table: InterfaceTable) -> int:
-    """Go through all that is made of some rows, as a manager would; how many objects."""
-    view = View([each for module in mibs.modules(table) for each in module.objects])
+def walk(modules: Iterable[Module]) -> int:
+    """Go through all that is served, as a manager would; how many objects."""
+    view = View([each for module in modules for each in module.objects])
     count, name = 0, b""
     while True:
         found = pdu.decode_varbind(view.get_next(name, False, b""))

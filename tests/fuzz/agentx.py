@@ -8,7 +8,7 @@ import random
 from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import Column, Module, Object, Rows, Scalar, Table, View
+from vpp_snmp_agent.agentx.mib import Column, Module, Object, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, MalformedPDU, Response, SearchRange, oid
 from vpp_snmp_agent.agentx.session import MAX_ANSWERS, MAX_BULK_OCTETS, Session
 
@@ -24,8 +24,9 @@ IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 
 def _view() -> tuple[View, list[Module]]:
     """As IF-MIB's, with the same names, and holes."""
-    rows = Rows()
-    rows.replace({oid(str(index)): index for index in (*range(1001, 1034), 100_001)})
+    rows = SortedRows()
+    for index in (*range(1001, 1034), 100_001):
+        rows.put(oid(str(index)), index)
     octets, number = pdu.OCTET_STRING, pdu.INTEGER
     objects: list[Object] = [
         Scalar("1.3.6.1.2.1.2.1", "ifNumber", number, lambda: len(rows)),

@@ -3,7 +3,7 @@
 The VPP is the simulator, whose octets are changed on their way.  Most conversations are
 with a reporter forked from here, and short; some are with the agent's own feed, which starts
 its reporter as always.  However it goes, the reporter ends with its VPP, by its own word;
-its news can be put together, made rows of, and walked.
+its reports can be made rows of, and walked.
 """
 
 import multiprocessing
@@ -17,23 +17,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vpp_snmp_agent.config import Descriptions, Settings
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent import mibs
+from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.config import Settings
+from vpp_snmp_agent.interfaces.facts import Configuration
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.look import ReadOnlyIndexes
 from vpp_snmp_agent.simulator.__main__ import arguments
 from vpp_snmp_agent.simulator.api import Client
 from vpp_snmp_agent.simulator.process import Process
 from vpp_snmp_agent.vpp import feed, reporter
-from vpp_snmp_agent.vpp.inventory import (
+from vpp_snmp_agent.vpp.records import (
     Alive,
-    Assembly,
     Changes,
+    Complete,
     Connected,
     Gone,
-    Inventory,
+    Identity,
     Message,
+    NeighborChanges,
     unpack,
 )
-from vpp_snmp_agent.vpp.inventory import Broken as Failed
+from vpp_snmp_agent.vpp.records import Broken as Failed
+from vpp_snmp_agent.vpp.router import Router
 
 from . import Broken, Tally, dice, mutate, walk
 
@@ -103,17 +109,37 @@ class Vpp:
 
 
 class Rows:
-    """What is made of an inventory, walked to its end."""
+    """What is made of one VPP's reports, walked to its end."""
 
     def __init__(self) -> None:
         self.walked = 0
+        self._router: Router | None = None
 
-    def show(self, inventory: Inventory) -> None:
-        table = InterfaceTable(settings=Settings(hide=(), taps="show"))
-        for _ in table.update(inventory, None, Descriptions()):
-            pass
-        table.commit()
-        self.walked += walk(table)
+    def begin(self, identity: Identity) -> None:
+        """Another VPP."""
+        configuration = Configuration(Settings(hide=(), taps="show"))
+        self._router = Router(identity)
+        self._publisher = Publisher(configuration, ReadOnlyIndexes([]), UpTime())
+        self._modules = mibs.modules(self._publisher)
+        self._publisher.follow(self._router)
+
+    def take(self, message: Changes | NeighborChanges | Complete) -> None:
+        """What it reports."""
+        router, publisher = self._router, self._publisher
+        if router is None:
+            raise Broken("reports before a VPP was there")
+        match message:
+            case Changes():
+                publisher.touch(router.apply(message))
+            case NeighborChanges():
+                publisher.touch_neighbors(router.apply_neighbors(message))
+            case Complete(what):
+                router.complete.add(what)
+                publisher.complete(what)
+                publisher.settle()
+                while publisher.step(time.perf_counter() + 1):
+                    pass
+                self.walked += walk(self._modules)
 
 
 @contextmanager
@@ -182,18 +208,13 @@ def _converse(vpp: Vpp, rows: Rows) -> str:
 
 
 def _assembled(said: list[Message], rows: Rows) -> str:
-    """Put it together as the feed does; how it ended."""
-    assembly: Assembly | None = None
+    """Make rows of it as the agent does; how it ended."""
     for message in said:
         match message:
             case Connected(identity):
-                assembly = Assembly(identity)
-            case Changes():
-                if assembly is None:
-                    raise Broken("news before a VPP was there")
-                inventory = assembly.add(message)
-                if inventory is not None:
-                    rows.show(inventory)
+                rows.begin(identity)
+            case Changes() | NeighborChanges() | Complete():
+                rows.take(message)
     if not said or not isinstance(said[-1], Gone | Failed):
         raise Broken(f"the reporter ended without a word: {said[-1:]}")
     return type(said[-1]).__name__
@@ -202,7 +223,7 @@ def _assembled(said: list[Message], rows: Rows) -> str:
 def _feed(vpp: Vpp, rows: Rows) -> str:
     """One whole conversation, as the agent leads it; how it ended."""
     run_dir = vpp.run_dir
-    settings = feed.Settings(
+    settings = feed.ReporterSettings(
         str(run_dir / "api.sock"), str(run_dir / "stats.sock"), str(run_dir / "api"), *3 * (3600,)
     )
     source = feed.Feed(settings)
@@ -214,10 +235,12 @@ def _feed(vpp: Vpp, rows: Rows) -> str:
             vpp.turn(0.005)
             for news in source.receive(time.monotonic()):
                 match news:
-                    case feed.Segment(descriptor):
+                    case feed.SegmentReceived(descriptor):
                         os.close(descriptor)
-                    case Inventory():
-                        rows.show(news)
+                    case feed.Present(identity):
+                        rows.begin(identity)
+                    case Changes() | NeighborChanges() | Complete():
+                        rows.take(news)
                     case feed.Failed(reason):
                         if "unexpectedly" in reason:
                             raise Broken(reason)

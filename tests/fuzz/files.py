@@ -1,20 +1,24 @@
-"""The files that are read: the state file, the settings, the vppcfg; what is read is served."""
+"""The files that are read: the journal of ports, settings, vppcfg; what is read is served."""
 
+import logging
 import random
 import re
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from vpp_snmp_agent import config
+from vpp_snmp_agent import config, mibs
+from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.config import BadSettings, Settings
-from vpp_snmp_agent.interfaces.naming import DOWN
-from vpp_snmp_agent.interfaces.store import LastRow, Store, StoreError
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.simulator.stage import until
 
 from . import Broken, Tally, dice, mutate, walk
 
-KIND, CASES = "files", 60_000
+KIND, CASES = "files", 20_000
 
 SETTINGS = b"""\
 address: /run/agentx-dataplane/master
@@ -30,18 +34,25 @@ debug: 2
 """
 
 
+def _has_committed(state: State, key: str) -> bool:
+    state.committed()
+    return state.index_of(key) is not None
+
+
 def _state() -> bytes:
     with tempfile.TemporaryDirectory(prefix="fuzz.") as name:
-        store = Store(name)
+        state = State.open(name)
         for index, key in enumerate(("GigabitEthernet5/0/0", "BondEthernet0.105", "Zürich")):
-            store.index_of(key, index)
-            row = LastRow(
-                *(f"eno{index}", "Cüst", 6, 9000, 10**10, "6805ca324610", True, True, True),
-                *(False, ("GigabitEthernet5/0/0",), (f"c000020{index}/24",)),
+            state.assign(key, index)
+            until(f"{key} is durable", partial(_has_committed, state, key))
+            facts = Facts(
+                *(f"eno{index}", "Cüst", 6, 9000, 10**10, bytes.fromhex("6805ca324610"), True, 2),
+                *(("GigabitEthernet5/0/0",), False, ((bytes((192, 0, 2, index)), 24),)),
+                *(True, False, True),
             )
-            store.remember(key, row)
-        store.write()
-        return store.path.read_bytes()
+            state.show(key, facts)
+        state.close()
+        return Path(name, JOURNAL).read_bytes()
 
 
 _TOKEN = re.compile(rb'"[^"]*"(?!:)|[0-9]+|true|false')
@@ -58,23 +69,32 @@ def _retell(text: bytes, chance: random.Random) -> bytes:
 
 
 def _serve(directory: str) -> None:
-    """Load the file, show its rows, and walk them."""
-    store = Store(directory)
-    store.load()
-    table = InterfaceTable(store)
-    table.restore(DOWN)
-    walk(table)
-    store.index_of("another", 1)
-    store.write()
-    Store(directory).load()  # what was written is read again
+    """Read the journal, show its rows, and walk them; what is written is read again."""
+    state = State.open(directory)
+    try:
+        publisher = Publisher(Configuration(), state, UpTime())
+        modules = mibs.modules(publisher)
+        known = [(each.key, each.if_index, each.facts) for each in state.shown() if each.facts]
+        for _ in publisher.restore(known, DOWN):
+            pass
+        walk(modules)
+        state.assign("another", 1)
+    finally:
+        state.close()
+    again = State.open(directory)
+    indexes = [each.if_index for each in again.ports()]
+    again.close()
+    if len(set(indexes)) != len(indexes):
+        raise AssertionError(f"an ifIndex twice: {indexes}")
 
 
 def run(seed: int, cases: range) -> Tally:
     """The cases; how many were refused."""
+    logging.disable()  # of each damage there is a line
     tally = Tally()
     state, vppcfg = _state(), VPPCFG.encode()
     with tempfile.TemporaryDirectory(prefix="fuzz.") as name:
-        path = Path(name) / "interfaces.json"
+        path = Path(name, JOURNAL)
         for case in cases:
             chance = dice(seed, KIND, case)
             what = chance.choice(("state", "state", "settings", "vppcfg"))
@@ -82,6 +102,8 @@ def run(seed: int, cases: range) -> Tally:
             text = chance.choice((mutate, _retell))(text, chance)
             try:
                 if what == "state":
+                    for aside in path.parent.glob("*.damaged-*"):
+                        aside.unlink()
                     path.write_bytes(text)
                     _serve(name)
                 elif what == "settings":
@@ -89,7 +111,7 @@ def run(seed: int, cases: range) -> Tally:
                 else:
                     for told in config.parse_descriptions(text, "vppcfg.yaml").by_name.values():
                         told.encode()
-            except (BadSettings, StoreError):
+            except (BadSettings, StateError):
                 tally[f"{what} refused"] += 1
             except Exception as error:
                 raise Broken(f"{KIND} case {case}: {error!r}: {text!r}") from error

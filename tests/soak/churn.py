@@ -19,7 +19,7 @@ WARM = 20.0  # seconds in which memory settles
 SECONDS, QUICK_SECONDS = 60.0, 10.0
 GROWTH = 2.0  # MiB
 DESCRIPTORS = 2  # that may be open just when they are counted
-# Asked at each look, and at each look that stops VPP's workers.
+# A dump of all interfaces, and one that stops VPP's workers.
 LOOK, RARE_LOOK = "sw_interface_dump", "sw_bond_interface_dump"
 LOOKS, RARE_LOOKS = 5, 1  # at most, a second
 

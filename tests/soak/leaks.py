@@ -16,12 +16,13 @@ from tests.fuzz.portion import resident
 from tests.peer import Stage, get_next
 from vpp_snmp_agent import look, mibs
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.config import Descriptions, Settings
-from vpp_snmp_agent.interfaces.store import Store
-from vpp_snmp_agent.interfaces.table import InterfaceTable
+from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.config import Settings
+from vpp_snmp_agent.interfaces.facts import Configuration
+from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.vpp import feed
-from vpp_snmp_agent.vpp.inventory import Inventory
+from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, NeighborChanges
 
 from .probe import children
 
@@ -38,8 +39,8 @@ def requests(count: int) -> Iterator[None]:
             stats_socket=str(vpp.stats_socket),
             api_dir=str(vpp.api_dir),
         )
-        table = look.rows_of(look.ask(settings), Store(), Descriptions(), settings)
-        stage = Stage(Path(name) / "agentx", mibs.modules(table))
+        _, served = look.rows_of(look.ask(settings), [], Configuration(settings))
+        stage = Stage(Path(name) / "agentx", served)
         stage.serve()
         position = "1.3.6.1.2.1.2"
         for number in range(0, count, AT_ONCE):
@@ -57,7 +58,8 @@ def requests(count: int) -> Iterator[None]:
 def connections(count: int) -> Iterator[None]:
     """To snmpd: made, asked over once, and lost."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name:
-        stage = Stage(Path(name) / "agentx", mibs.modules(InterfaceTable()))
+        nothing = Publisher(Configuration(), None, UpTime())
+        stage = Stage(Path(name) / "agentx", mibs.modules(nothing))
         for _ in range(count):
             stage.serve()
             stage.peer.send(get_next("1.3.6.1.2.1.2"))
@@ -73,7 +75,7 @@ def vpps(count: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="leaks.") as name:
         vpp, rows = Vpp(Path(name), "26.06"), Rows()
         source = feed.Feed(
-            feed.Settings(f"{name}/api.sock", f"{name}/stats.sock", f"{name}/api", 3600.0)
+            feed.ReporterSettings(f"{name}/api.sock", f"{name}/stats.sock", f"{name}/api", 3600.0)
         )
         for _ in range(count):
             vpp.begin(0, 0)
@@ -87,11 +89,16 @@ def vpps(count: int) -> Iterator[None]:
                     *(source.receive(time.monotonic()) if source.fileno() >= 0 else ()),
                 ):
                     match news:
-                        case feed.Segment(descriptor):
+                        case feed.SegmentReceived(descriptor):
                             os.close(descriptor)
-                        case Inventory() if not vpp.over:
-                            rows.show(news)
-                            vpp.hang_up()
+                        case feed.Present(identity):
+                            rows.begin(identity)
+                        case Changes() | NeighborChanges() if not vpp.over:
+                            rows.take(news)
+                        case Complete(what) if not vpp.over:
+                            rows.take(news)
+                            if what == INTERFACES:
+                                vpp.hang_up()
                         case feed.Away() if vpp.over:
                             gone = True
             yield

@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError, until
 
@@ -22,10 +22,12 @@ PATIENCE = 1.0  # seconds for an answer
 CLONE_NEWNET = 0x40000000
 INTEGER, OCTET_STRING, OID, NULL, SEQUENCE = 0x02, 0x04, 0x06, 0x05, 0x30
 COUNTER64, GET, RESPONSE = 0x46, 0xA0, 0xA2
+ABSENT = {0x80, 0x81}  # noSuchObject, noSuchInstance
 
 
 def _tlv(tag: int, value: bytes) -> bytes:
-    length = bytes((len(value),)) if len(value) < 128 else b"\x81" + bytes((len(value),))
+    size = len(value)
+    length = bytes((size,)) if size < 128 else b"\x82" + size.to_bytes(2, "big")
     return bytes((tag,)) + length + value
 
 
@@ -84,7 +86,7 @@ def children(pid: int) -> list[int]:
 
 def use(agent: int) -> tuple[float, int, int]:
     """(resident MiB, file descriptors, processes) of an agent and its reporter."""
-    # One that writes the state file is soon gone.
+    # One that reads the vppcfg is soon gone.
     until("only the reporter is left", lambda: len(children(agent)) == 1)
     octets = descriptors = 0
     for each in (agent, *children(agent)):
@@ -102,31 +104,40 @@ class Sample(NamedTuple):
     status: int | None  # ifOperStatus
 
 
-class Probe(Beside):
-    """Asks one port until it is told to end."""
+P = TypeVar("P", bound="Poll")
 
-    def __init__(self, snmpd: Snmpd, index: int) -> None:
+
+class Poll(Beside):
+    """Asks for the same objects again and again, until it is told to end."""
+
+    def __init__(self, snmpd: Snmpd, names: list[str], pause: float = PAUSE) -> None:
         super().__init__()
         self._snmpd = snmpd
-        self._names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]
-        self.samples: list[Sample] = []
+        self._names = names
+        self._pause = pause
 
-    def __enter__(self) -> "Probe":
+    def __enter__(self: P) -> P:
         self.begin()
         return self
 
+    def take(self, values: list[tuple[int, bytes]]) -> None:
+        """What was answered: type and octets of each object; empty for an error."""
+
+    def missed(self) -> None:
+        """Nobody answered."""
+
     def run(self) -> None:
         sock, asked_of, number = None, None, 1 << 24
-        while not self.ending.wait(PAUSE):
+        while not self.ending.wait(self._pause):
             number += 1
-            began = time.monotonic()
+            self.began = time.monotonic()
             try:
                 pid = self._snmpd.pid
                 if sock is None or pid != asked_of:
                     sock, asked_of = self._connect(pid), pid
-                self.samples.append(self._ask(sock, number, began))
+                self.take(self._ask(sock, number))
             except (OSError, StageError):  # no snmpd, and perhaps no namespace of it
-                self.samples.append(Sample(began, None, None, None))
+                self.missed()
                 sock = None
 
     def _connect(self, pid: int) -> socket.socket:
@@ -141,14 +152,29 @@ class Probe(Beside):
         sock.connect((host, int(port)))
         return sock
 
-    def _ask(self, sock: socket.socket, number: int, began: float) -> Sample:
+    def _ask(self, sock: socket.socket, number: int) -> list[tuple[int, bytes]]:
         sock.send(_get(number, self._names))
         while True:
             values = _values(sock.recv(1 << 16), number)
             if values is not None:
-                break
-        took = time.monotonic() - began
+                return values
+
+
+class Probe(Poll):
+    """Asks one port, and keeps what it is told."""
+
+    def __init__(self, snmpd: Snmpd, index: int) -> None:
+        names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]
+        super().__init__(snmpd, names)
+        self.samples: list[Sample] = []
+
+    def take(self, values: list[tuple[int, bytes]]) -> None:
+        took = time.monotonic() - self.began
         if len(values) != 2 or values[0][0] != COUNTER64:
-            return Sample(began, took, None, None)
+            self.samples.append(Sample(self.began, took, None, None))
+            return
         octets, status = (int.from_bytes(value, "big") for _, value in values)
-        return Sample(began, took, octets, status)
+        self.samples.append(Sample(self.began, took, octets, status))
+
+    def missed(self) -> None:
+        self.samples.append(Sample(self.began, None, None, None))
