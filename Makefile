@@ -8,12 +8,13 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' vpp_snmp_agent/__init
 DEB := dist/vpp-snmp-agent_$(VERSION)_all.deb
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test bench lint fuzz soak deb deb-test packages deb-packages deb-test-packages clean
+.PHONY: help demo test bench scale lint fuzz soak deb deb-test packages deb-packages deb-test-packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
 	@echo "make test         linter, type checker, all tests"
 	@echo "make bench        what it costs, beside other agents (QUICK=1: within three minutes)"
+	@echo "make scale        10,000 interfaces, 200,000 neighbours, churn (QUICK=1: three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
 	@echo "make deb          $(DEB)"
@@ -25,6 +26,9 @@ demo: packages $(VENV)/ready
 
 bench: packages $(VENV)/ready
 	@$(VENV)/bin/python -m bench $(if $(QUICK),--quick)
+
+scale: packages $(VENV)/ready
+	@$(VENV)/bin/python -m bench.scale $(if $(QUICK),--quick) $(if $(CI),--ci)
 
 test: lint
 	$(VENV)/bin/python -m pytest

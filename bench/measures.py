@@ -43,7 +43,7 @@ PACE = 0.001  # seconds between two requests of those whose answers are timed
 SETTLED = 1.0  # seconds that answers are timed after the agent has the news
 
 PATIENCE = 30.0  # seconds until the agent has them
-NEWS = "VPP tells of"  # in the agent's debug log
+NEWS = "VPP reports"  # in the agent's debug log
 
 MICRO, MILLI, MEBI = 1e-6, 1e-3, 2**20
 
