@@ -20,7 +20,9 @@ from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
 from .routers import new_publisher, port, publish, router_of
 
 NOBODY = 65534
-ADVICE = "start it with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+KERNEL_MODULES = set(check.KERNEL_MODULES)
+ALL = ",".join(check.KERNEL_MODULES)
+BUT_FOR_AT = ALL.replace(",at,", ",")
 SKIPPED = "note: skipped: VPP does not report"
 
 Run = Callable[[Settings], dict[str, list[str]]]
@@ -127,7 +129,7 @@ def test_where_all_is_right_every_line_says_so(
         f" epoch {vpp.epoch()}",
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
-        f"ok     snmpd's ifTable   snmpd (pid {snmpd.pid}) has its own switched off",
+        f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
     ]
@@ -258,7 +260,7 @@ def test_a_socket_that_is_not_there_fails_once(run: Run, gone: Settings) -> None
         f"FAIL: {path}: there is no such socket;"
         f" start snmpd with `master agentx` and `agentXSocket {path}`"
     ]
-    assert lines["snmpd's ifTable"] == ["note: skipped: no snmpd"]
+    assert lines["snmpd's tables"] == ["note: skipped: no snmpd"]
 
 
 def test_a_socket_that_snmpd_left_behind_fails(gone: Settings, tmp_path: Path) -> None:
@@ -305,7 +307,7 @@ def test_a_listener_that_is_no_snmpd_is_noted(gone: Settings, tmp_path: Path) ->
         lines = agentx_lines(replace(gone, address=UnixAddress(path)))
     assert lines[0].startswith(f"ok: {path}: somebody listens; ")
     assert lines[1].startswith(f"note: pid {os.getpid()} is no snmpd but ")
-    assert lines[1].endswith("; it must not serve an ifTable of its own")
+    assert lines[1].endswith("; it must serve no table of the kernel's interfaces")
 
 
 @pytest.mark.parametrize(
@@ -336,8 +338,7 @@ def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
     assert lines == [
         f"note: {address}: somebody listens, who is not to be seen over TCP;"
         " every local user may use it",
-        "note: not to be seen over TCP; it must run with"
-        " -I -smux,mteTrigger,mteTriggerConf,ifTable",
+        f"note: not to be seen over TCP; it must run with {check.SWITCH_OFF}",
     ]
     assert agentx_lines(replace(gone, address=address))[0] == (
         f"FAIL: {address}: Connection refused;"
@@ -345,62 +346,72 @@ def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
     )
 
 
-# --- snmpd's own ifTable -----------------------------------------------------------------------
+# --- snmpd's own tables ------------------------------------------------------------------------
 
 
 @pytest.mark.system
 @pytest.mark.parametrize(
     ("modules", "line"),
     [
-        (SWITCHED_OFF, "ok: snmpd (pid {pid}) has its own switched off"),
-        ("!smux:ifTable", "ok: snmpd (pid {pid}) has its own switched off"),
+        (SWITCHED_OFF, "ok: snmpd (pid {pid}) has those of the kernel switched off"),
         (
-            SWITCHED_OFF.removesuffix(",ifTable"),
-            "FAIL: snmpd (pid {pid}) serves the kernel's interfaces whenever the agent is not"
-            f" there; {ADVICE}",
+            f"!smux:{':'.join(check.KERNEL_MODULES)}",
+            "ok: snmpd (pid {pid}) has those of the kernel switched off",
+        ),
+        (
+            SWITCHED_OFF.replace("-ifTable,", "-").replace(",ip,", ","),
+            "FAIL: snmpd (pid {pid}) serves tables of the kernel's interfaces or routes;"
+            " start it with -I -ifTable,ip as well",
         ),
     ],
 )
-def test_snmpds_own_table_is_seen_on_its_command_line(
+def test_snmpds_own_tables_are_seen_on_its_command_line(
     gone: Settings, tmp_path: Path, modules: str, line: str
 ) -> None:
     with Snmpd(tmp_path / "snmp", modules) as snmpd:
         lines = agentx_lines(gone)
         assert lines[1] == line.format(pid=snmpd.pid)
-        # It is right: with the table on, snmpd counts the kernel's interfaces.
-        assert line.startswith("ok") == (
-            "INTEGER" not in snmpd.run("snmpwalk", "1.3.6.1.2.1.2.1").stdout
-        )
+        # It is right: with these on, snmpd counts the kernel's interfaces and has its addresses.
+        for table in ("1.3.6.1.2.1.2.1", "1.3.6.1.2.1.4.20.1.2"):
+            shown = "INTEGER" in snmpd.run("snmpwalk", table).stdout
+            assert line.startswith("ok") is not shown
+
+
+def test_the_modules_are_those_that_the_shipped_service_leaves_out() -> None:
+    assert check.left_on(["snmpd", *f"-I {SWITCHED_OFF.replace(' ', ' -I ')}".split()]) == []
+    kernels = [each for each in SWITCHED_OFF.split() if set(each[1:].split(",")) & KERNEL_MODULES]
+    assert {module for each in kernels for module in each[1:].split(",")} == KERNEL_MODULES
 
 
 def test_a_command_line_that_cannot_be_read_is_noted() -> None:
-    line = check._snmpds_if_table(0)
+    line = check._snmpds_tables(0)
     assert line.mark == "note"
     assert line.text == (
         "the command line of pid 0 cannot be read (No such file or directory);"
-        " snmpd must run with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+        f" snmpd must run with {check.SWITCH_OFF}"
     )
 
 
 @pytest.mark.parametrize(
-    ("flags", "off"),
+    ("flags", "left"),
     [
-        ("-f -I -smux,ifTable", True),
-        ("-I-smux,mteTrigger,ifTable -f", True),
-        ("-I -smux mteTrigger ifTable -p /run/snmpd.pid", True),  # as /proc shows it
-        ("-I !ifTable", True),
-        ("-I -smux -I -ifTable", True),
-        ("-I system_mib,ifXTable", True),  # these alone
-        ("-I system_mib,ifTable", False),
-        ("-I -smux,mteTrigger", False),
-        ("-I -ifTableX", False),
-        ("-I -smux -p ifTable", False),
-        ("-f -LF 0-5 ifTable", False),
-        ("", False),
+        (f"-f -I -smux,{ALL}", []),
+        (f"-I-smux,mteTrigger,{ALL} -f", []),
+        (f"-I -smux mteTrigger {ALL.replace(',', ' ')} -p /run/snmpd.pid", []),  # as in /proc
+        (f"-I !{ALL}", []),
+        (f"-I -{BUT_FOR_AT} -I -at", []),
+        (f"-I -{BUT_FOR_AT}", ["at"]),
+        (f"-I -{BUT_FOR_AT},atX", ["at"]),
+        (f"-I -{BUT_FOR_AT} -p at", ["at"]),
+        ("-I system_mib,ifXTable", []),  # these alone
+        ("-I system_mib,ipv6,ifTable", ["ifTable", "ipv6"]),
+        ("-I -smux,mteTrigger", list(check.KERNEL_MODULES)),
+        (f"-f -LF 0-5 {ALL}", list(check.KERNEL_MODULES)),
+        ("", list(check.KERNEL_MODULES)),
     ],
 )
-def test_snmpds_flags_are_understood(flags: str, off: bool) -> None:
-    assert check.if_table_is_off([*flags.split(), ""]) is off
+def test_snmpds_flags_are_understood(flags: str, left: list[str]) -> None:
+    assert check.left_on([*flags.split(), ""]) == left
 
 
 # --- the state directory -----------------------------------------------------------------------

@@ -27,7 +27,15 @@ from .vpp.stats import SegmentUnavailable, peer_pid
 OK, FAIL, NOTE = "ok", "FAIL", "note"
 ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept
 
-SWITCH_OFF = "-I -smux,mteTrigger,mteTriggerConf,ifTable"
+# snmpd's modules that show the kernel's interfaces, under ifIndexes that are not ours, or read
+# its whole routing table for an answer.  As in snmpd-dataplane.service.
+KERNEL_MODULES = (
+    *("ifTable", "dot3StatsTable", "at", "ip", "ip_scalars"),
+    *("ipAddressTable", "ipAddressPrefixTable", "ipIfStatsTable", "ipSystemStatsTable"),
+    *("inetNetToMediaTable", "ipv6ScopeZoneIndexTable", "ipv6"),
+    *("ipCidrRouteTable", "inetCidrRouteTable", "ipDefaultRouterTable"),
+)
+SWITCH_OFF = f"-I -{','.join(KERNEL_MODULES)}"
 
 # LibreNMS leaves a port out without a word whose ifDescr contains one of these, in any
 # case, or whose ifType's name contains mpls, ds1 or sonet (IANAifType-MIB).
@@ -125,17 +133,17 @@ def _agentx(settings: Settings) -> Iterator[Line]:
     if isinstance(address, TCPAddress):
         yield _agentx_over_tcp(address)
         yield Line(
-            NOTE, "snmpd's ifTable", f"not to be seen over TCP; it must run with {SWITCH_OFF}"
+            NOTE, "snmpd's tables", f"not to be seen over TCP; it must run with {SWITCH_OFF}"
         )
         return
     try:
         pid, may = _listener(address.path), _who_may(address.path)
     except OSError as error:
         yield Line(FAIL, "AgentX socket", _why_no_snmpd(address.path, error))
-        yield Line(NOTE, "snmpd's ifTable", "skipped: no snmpd")
+        yield Line(NOTE, "snmpd's tables", "skipped: no snmpd")
         return
     yield Line(OK, "AgentX socket", f"{address.path}: somebody listens; {may}")
-    yield _snmpds_if_table(pid)
+    yield _snmpds_tables(pid)
 
 
 def _listener(path: str) -> int:
@@ -186,8 +194,8 @@ def _agentx_over_tcp(address: TCPAddress) -> Line:
     return Line(NOTE, "AgentX socket", f"{address}: {known}")
 
 
-def _snmpds_if_table(pid: int) -> Line:
-    thing = "snmpd's ifTable"
+def _snmpds_tables(pid: int) -> Line:
+    thing = "snmpd's tables"
     try:
         words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
     except OSError as error:
@@ -195,15 +203,16 @@ def _snmpds_if_table(pid: int) -> Line:
         return Line(NOTE, thing, f"{seen}; snmpd must run with {SWITCH_OFF}")
     if os.path.basename(words[0]) != "snmpd":
         seen = f"pid {pid} is no snmpd but {words[0] or 'nameless'}"
-        return Line(NOTE, thing, f"{seen}; it must not serve an ifTable of its own")
-    if if_table_is_off(words[1:]):
-        return Line(OK, thing, f"snmpd (pid {pid}) has its own switched off")
-    served = f"snmpd (pid {pid}) serves the kernel's interfaces whenever the agent is not there"
-    return Line(FAIL, thing, f"{served}; start it with {SWITCH_OFF}")
+        return Line(NOTE, thing, f"{seen}; it must serve no table of the kernel's interfaces")
+    left = left_on(words[1:])
+    if not left:
+        return Line(OK, thing, f"snmpd (pid {pid}) has those of the kernel switched off")
+    served = f"snmpd (pid {pid}) serves tables of the kernel's interfaces or routes"
+    return Line(FAIL, thing, f"{served}; start it with -I -{','.join(left)} as well")
 
 
-def if_table_is_off(words: list[str]) -> bool:
-    """Whether snmpd's flags leave its ifTable out.
+def left_on(words: list[str]) -> list[str]:
+    """The modules of the kernel's interfaces and routes that snmpd's flags do not leave out.
 
     `-I -a,b` leaves modules out, `-I a,b` all others.  snmpd cuts the list apart where it
     stands: in /proc each module is a word of its own.
@@ -226,7 +235,9 @@ def if_table_is_off(words: list[str]) -> bool:
             excluded.update(text[1:].split(","))
         else:
             included.update(text.split(","))
-    return "ifTable" not in included if included else "ifTable" in excluded
+    if included:
+        return [module for module in KERNEL_MODULES if module in included]
+    return [module for module in KERNEL_MODULES if module not in excluded]
 
 
 # --- what is kept ----------------------------------------------------------------------------

@@ -244,7 +244,7 @@ class Master:
             case agentx.Refused(what, error):
                 hint = (
                     ": snmpd or another subagent serves it already;"
-                    " start snmpd with -I -smux,mteTrigger,mteTriggerConf,ifTable"
+                    " `vpp-snmp-agent check` names the modules that snmpd must start without"
                     if error == agentx.DUPLICATE_REGISTRATION
                     else ""
                 )

@@ -2,7 +2,8 @@
 
 snmpd's own tables of the same objects speak of the kernel's interfaces.  What is served
 here stands in their place: table by table, or column by column where snmpd itself
-registers columns.  Everything else of 1.3.6.1.2.1.4 stays snmpd's.
+registers columns.  Everything else of 1.3.6.1.2.1.4 stays snmpd's, or is absent where snmpd
+runs without its IP modules, as the shipped service has it.
 """
 
 from bisect import bisect_left

@@ -22,8 +22,9 @@ from typing import Protocol
 ROOT = Path(__file__).resolve().parents[2]
 CONF = ROOT / "snmpd-dataplane.conf"
 PATIENCE = 20.0  # seconds: for whatever is waited for
-# As the shipped snmpd-dataplane.conf says.
-SWITCHED_OFF = "-smux,mteTrigger,mteTriggerConf,ifTable"
+UNIT = ROOT / "debian" / "vpp-snmp-agent.snmpd-dataplane.service"
+# snmpd's flags -I, as the shipped service has them, without their `-I`.
+SWITCHED_OFF = " ".join(re.findall(r"^ +-I (\S+) \\$", UNIT.read_text(), re.MULTILINE))
 COMMUNITY = "public"
 
 
@@ -115,7 +116,8 @@ class Snmpd(Process):
     def __init__(
         self, directory: Path, switched_off: str = SWITCHED_OFF, agentx: str = "", extra: str = ""
     ) -> None:
-        """`agentx`: another AgentX address than the socket; `extra`: lines of configuration."""
+        """`switched_off`: lists for -I; `agentx`: another AgentX address than the socket;
+        `extra`: lines of configuration."""
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "snmpd.log")
         self._directory = directory
@@ -149,7 +151,9 @@ class Snmpd(Process):
 
     def begin(self) -> None:
         """Start it, and do not wait."""
-        command = ["snmpd", "-f", "-LF", "0-5", str(self.log), "-I", self._switched_off]
+        command = ["snmpd", "-f", "-LF", "0-5", str(self.log)]
+        for modules in self._switched_off.split():
+            command += ["-I", modules]
         command += ["-p", str(self._directory / "pid")]
         if self._in_namespace:
             script = 'ip link set lo up && exec "$@"'
