@@ -20,6 +20,7 @@ from .debian import System
 from .router import (
     AUTH,
     BGP,
+    HIDDEN,
     IN_NAMESPACE,
     PRIVACY,
     ROWS,
@@ -28,6 +29,7 @@ from .router import (
     pid,
     ports,
     served,
+    shown,
     state,
     v3_get,
     wait_for_rows,
@@ -137,6 +139,8 @@ def polled(system: System) -> None:
     check("`extend distro` tells VPP's version", 'STRING: "VPP 26.06-release"' in told, told)
     told = get(system, "1.3.6.1.6.3.15.1.1.1.0")
     check("what no poller needs is not given out", "No Such" in told, told)
+    found = shown(system, HIDDEN, *IN_NAMESPACE)
+    check("nor what grows with the kernel or the machine", not found, found)
 
     told = log(system, SNMPD)
     check("snmpd's log has no word about MIBs", "MIB" not in told, told)
@@ -180,7 +184,7 @@ def secured(system: System) -> None:
     system.run("systemctl", "stop", SNMPD)
     kept = system.root / "var/lib/snmpd-dataplane/snmpd.conf"
     with kept.open("a") as file:
-        file.write(f'createUser poller SHA-256 "{AUTH}" AES "{PRIVACY}"\n')
+        file.write(f'createUser poller SHA "{AUTH}" AES "{PRIVACY}"\n')
     edit(system, CONF, "^#rouser poller priv -V poller$", "rouser poller priv -V poller")
     system.run("systemctl", "start", SNMPD)
     eventually("the user that was made may ask", lambda: "STRING" in v3_get(system, SYS_NAME))

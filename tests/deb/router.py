@@ -1,13 +1,20 @@
 """What a router has besides the package: a VPP, a routing daemon, a port, a poller."""
 
 import re
+from collections.abc import Iterable
 
 from .debian import SIMULATOR, System
-from .told import until
+from .told import Failed, until
 
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 ROWS = 18  # of the simulator's edge router
 AUTH, PRIVACY = "an authentication password", "a privacy password"
+MIB_2 = "1.3.6.1.2.1"
+# What the shipped view hides, below mib-2.
+HIDDEN = (
+    *("3", "4.21", "4.24", "4.37", "6.13", "6.19", "6.20", "7.5", "7.7"),
+    *("25.4", "25.5", "25.6", "28", "55", "92"),
+)
 IN_NAMESPACE = ("ip", "netns", "exec", "dataplane")
 
 VPP = f"""
@@ -71,9 +78,34 @@ def get(system: System, oid: str, *options: str) -> str:
     return system.run(*IN_NAMESPACE, *words, check=False, env=["MIBS="])
 
 
+def shown(
+    system: System, subtrees: Iterable[str], *where: str, community: str = "public"
+) -> list[str]:
+    """What snmpd has below some subtrees of mib-2, as a walk of all mib-2 finds it."""
+    poll = [
+        *where,
+        "snmpbulkwalk",
+        "-v2c",
+        "-c",
+        community,
+        "-t",
+        "2",
+        "-r",
+        "20",
+        "-On",
+        "127.0.0.1",
+        MIB_2,
+    ]
+    walked = system.run(*poll, check=False, env=["MIBS="])
+    names = re.findall(rf"^\.{MIB_2}\.([0-9.]+) = ", walked, re.M)
+    if "1.7.0" not in names:
+        raise Failed(f"a walk of mib-2 finds no sysServices: {walked[:500]}")
+    return [name for name in names if name.startswith(tuple(f"{each}." for each in subtrees))]
+
+
 def v3_get(system: System, oid: str) -> str:
-    """The same by SNMPv3, as user poller."""
-    authentic = ("-v3", "-l", "authPriv", "-u", "poller", "-a", "SHA-256", "-A", AUTH)
+    """The same by SNMPv3, as user poller, by what every client knows."""
+    authentic = ("-v3", "-l", "authPriv", "-u", "poller", "-a", "SHA", "-A", AUTH)
     return get(system, oid, *authentic, "-x", "AES", "-X", PRIVACY)
 
 

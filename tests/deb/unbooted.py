@@ -8,11 +8,28 @@ import shlex
 from pathlib import Path
 
 from .debian import SIMULATOR, System
-from .router import IF_NAME, ROWS
+from .router import HIDDEN, IF_NAME, ROWS, shown
 from .told import chapter, check, eventually
 
 UNITS = ("netns-dataplane.service", "snmpd-dataplane.service", "vpp-snmp-agent.service")
 EXPOSURE = 15  # tenths, by systemd-analyze(1)
+# A community that no view bounds, and a TCP port.
+MORE = "rocommunity whole 127.0.0.1\nagentAddress tcp:127.0.0.1:161\n"
+# What snmpd's own tables would show.
+KERNELS = (
+    "link add kernel0 type veth peer name kernel1",
+    "link set kernel0 up",
+    "link set kernel1 up",
+    "address add 198.18.0.1/24 dev kernel0",
+    "address add 2001:db8:18::1/64 dev kernel0 nodad",
+    "neighbor add 198.18.0.9 lladdr 02:00:00:00:00:09 dev kernel0",
+    "route add default via 198.18.0.2",
+)
+# Processes, for `proc` lines need their module; connections, for there are none.
+ON_OR_EMPTY = ("25.4", "25.5", "6.19")
+# What the service's flags leave out.  snmpd takes a name that it does not know in silence: only
+# a walk shows whether they are this release's.
+LEFT_OUT = ("2", "4", "10", "31", *(each for each in HIDDEN if each not in ON_OR_EMPTY))
 AGENT = ("setpriv", "--reuid=vpp-snmp-agent", "--regid=vpp-snmp-agent", "--init-groups")
 
 
@@ -59,6 +76,11 @@ def serve(system: System) -> None:
         "vpp", "setpriv", "--regid=vpp", "--clear-groups", "python3", *simulator, env=modules
     )
     system.run("ip", "link", "set", "lo", "up")
+    conf = system.root / "etc/snmp/snmpd-dataplane.conf"
+    shipped = conf.read_text()
+    conf.write_text(shipped + MORE)
+    for words in KERNELS:
+        system.run("ip", *words.split())
     unit = (system.root / "lib/systemd/system/snmpd-dataplane.service").read_text()
     command, environment = started_by(unit)
     system.begin("snmpd", *command, env=environment)
@@ -73,8 +95,20 @@ def serve(system: System) -> None:
     lines = told.splitlines()
     good = [line for line in lines if line.startswith("ok ")]
     check("`check` finds all well", lines and good == lines, told)
-    for name in ("agent", "snmpd", "vpp"):
+    found = shown(system, HIDDEN)
+    check("what grows with the kernel or the machine is hidden", not found, found)
+    system.end("agent")
+    found = shown(system, LEFT_OUT, community="whole")
+    check("without the agent nothing of the kernel's shows, view or not", not found, found)
+    system.end("snmpd")
+    system.begin("snmpd", *with_all_modules(command), env=environment)
+    eventually(
+        "where snmpd runs with all its modules each of these tables shows",
+        lambda: all(shown(system, (each,), community="whole") for each in LEFT_OUT),
+    )
+    for name in ("snmpd", "vpp"):
         system.end(name)
+    conf.write_text(shipped)
     system.run("rm", "-r", "/etc/vpp", "/run/snmpd-dataplane.pid")  # the latter is systemd's to do
 
 
@@ -83,6 +117,12 @@ def started_by(unit: str) -> tuple[list[str], list[str]]:
     text = unit.replace("\\\n", " ")
     (command,) = re.findall(r"^ExecStart=(.*)$", text, re.M)
     return shlex.split(command), re.findall(r"^Environment=(.*)$", text, re.M)
+
+
+def with_all_modules(command: list[str]) -> list[str]:
+    """A command line of snmpd without its flags -I."""
+    pairs = zip(["", *command], command, strict=False)
+    return [word for before, word in pairs if "-I" not in (before, word)]
 
 
 # --- what is left ----------------------------------------------------------------------------
