@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -195,6 +196,8 @@ def _level(command: str, debug: int) -> int:
 
 def run(settings: Settings, load: Callable[[], Settings]) -> int:
     """The agent, until it is told to end; the exit status."""
+    # Until it runs there is nothing to be read again, and SIGHUP would end it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         agent = Agent(settings, load)
     except StateError as error:
