@@ -638,6 +638,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ),
     ("discards", "misses", "misses"),
     ("discards", "all", "all"),
+    ("counters", "carried", "carried"),
+    ("counters", "plain", "plain"),
     ("link-traps", "{}", ()),
     ("link-traps", "{ bond*: enabled, '*': disabled }", (("bond*", True), ("*", False))),
     ("debug", "0", 0),
@@ -686,6 +688,7 @@ FLAGS: dict[str, Any] = {
     "alias": "description",
     "speeds": (("flag", 7),),
     "discards": "misses",
+    "counters": "carried",
     "link_traps": (("flag", True),),
     "debug": 1,
 }
@@ -708,6 +711,7 @@ hide: [ file ]
 alias: name
 speeds: { file: 5 }
 discards: all
+counters: plain
 link-traps: { file: disabled }
 debug: 2
 """

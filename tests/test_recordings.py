@@ -174,13 +174,18 @@ def test_an_index_that_a_real_vpp_gave_away_is_not_read_under_the_old_name(memor
     assert bond.in_octets  # what happens at another index is nothing to it
 
 
-def test_a_real_clear_is_a_discontinuity(memory: Memory) -> None:
-    counters = InterfaceCounters(CounterSet(memory.segment), 6, NAMES[6])
-    assert counters.in_octets
-    assert counters.discontinuity is None
+def test_after_a_real_clear_counters_go_on_and_say_so(memory: Memory) -> None:
+    sources = CounterSet(memory.segment)
+    carried = InterfaceCounters(sources, 6, NAMES[6])
+    plain = InterfaceCounters(sources, 6, NAMES[6], carries=False)
+    before = carried.in_octets
+    assert before
+    assert plain.in_octets == before
+    assert (carried.discontinuity, plain.discontinuity) == (None, None)
     memory.becomes("7-cleared")
-    assert counters.in_octets == 0
-    assert counters.discontinuity is not None
+    assert (carried.in_octets, plain.in_octets) == (before, 0)
+    assert carried.discontinuity is not None
+    assert plain.discontinuity is not None
 
 
 # --- end to end ---------------------------------------------------------------------------------

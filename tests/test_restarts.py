@@ -121,14 +121,16 @@ def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
     assert ports(snmpd) == before
     after = {name: row["sw_if_index"] for name, row in vpp.interfaces().items()}
     assert indexes != after
-    # Every port that counts has the counters of the new VPP, and says that they jumped.
+    # Every port goes on with the counters of the new VPP, and says that some may be missing.
     jumped = snmpd.column(f"{IF_X_TABLE}.19")
     assert "(0) 0:00:00.00" not in jumped.values()
     vpp.freeze()
     truth = {each.name: each for each in vpp.truth().values()}
     told = snmpd.column(f"{IF_X_TABLE}.6")
     by_name = {value: index for index, value in snmpd.column(f"{IF_X_TABLE}.1").items()}
-    assert int(told[by_name["bond0.100"]]) == truth["BondEthernet0.100"].rx.bytes
+    index = by_name["bond0.100"]
+    assert int(told[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
+    assert all(int(told[index]) >= value for index, value in octets.items())
     assert octets.keys() == told.keys()
 
 

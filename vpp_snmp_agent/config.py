@@ -277,6 +277,7 @@ class Settings:
     alias: Literal["description", "name"] = "description"
     speeds: tuple[tuple[str, int], ...] = ()  # globs and Mb/s; the first that matches
     discards: Literal["misses", "all"] = "misses"
+    counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
     link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
     debug: int = 0  # 1: debug log, 2: every PDU too
 
@@ -494,6 +495,7 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "alias": _one_of("description", "name"),
     "speeds": _speeds,
     "discards": _one_of("misses", "all"),
+    "counters": _one_of("carried", "plain"),
     "link-traps": _link_traps,
     "debug": _debug,
 }

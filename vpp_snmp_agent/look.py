@@ -11,13 +11,14 @@ import errno
 import os
 import select
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from . import config, sockets
 from .agentx.mib import Module, UpTime
 from .config import BadSettings, Descriptions, Settings
 from .interfaces import state
-from .interfaces.counters import CounterSet
+from .interfaces.counters import CounterSet, InterfaceCounters, Reached
 from .interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from .interfaces.publisher import Publisher
 from .interfaces.rows import Row
@@ -153,6 +154,7 @@ class ReadOnlyIndexes:
     def __init__(self, ports: list[Port]) -> None:
         self._indexes = {port.key: port.if_index for port in ports}
         self._given = set(self._indexes.values())
+        self._reached = {port.key: port.reached for port in ports}
 
     def index_of(self, key: str) -> int | None:
         """The ifIndex of a key."""
@@ -171,6 +173,20 @@ class ReadOnlyIndexes:
 
     def hide(self, key: str) -> None:
         """Nothing is forgotten."""
+
+    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
+        """Nothing is saved."""
+
+    def reached(self, key: str) -> Reached | None:
+        """What its counters had come to when the agent saved them last."""
+        return self._reached.get(key)
+
+    def keep(self, key: str, reached: Reached) -> None:
+        """What its counters have come to: for as long as this lives."""
+        self._reached[key] = reached
+
+    def save_counters(self, keys: Iterable[str]) -> None:
+        """Nothing is saved."""
 
 
 def rows_of(

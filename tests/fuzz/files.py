@@ -30,6 +30,7 @@ names: tap
 hide: [ local0, "loop9*" ]
 speeds: { "memif*": 10000, 'gre*': 100 }
 discards: all
+counters: plain
 debug: 2
 """
 

@@ -9,10 +9,15 @@ its JSON in front:
     [ifIndex, key, seen]          a name, when it was last shown (or got its ifIndex)
     [ifIndex, key, seen, {...}]   it is shown, and these are its facts
     {"forget": [key, ...]}        names that the operator forgot
+    {"counters": [key, cell, ...]}
+                                  what its counters had come to: which cell they were read
+                                  from, 18 values as served, and 16 bases (counters.Reached);
+                                  zeros at the end are left out
     {"given": [[first, last]...]} ifIndexes that were given to somebody: never again
     {"time": seconds}             whatever is shown was shown at this time too
 
-The last line of a key counts.  interfaces.json of 0.1.0 says less, and is read into the same.
+The last line of a key counts, of its counters by itself: they are saved far more often than
+the rest, which takes as much again.  interfaces.json of 0.1.0 says less, and is read into the same.
 
 The rules this module keeps:
 
@@ -26,13 +31,15 @@ import os
 import re
 import time
 import zlib
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from .counters import DERIVED, SOURCES, Reached
 from .facts import Facts
 
 JOURNAL = "ports.journal"
@@ -74,6 +81,7 @@ class Port:
     last_seen: float
     shown: bool
     facts: Facts | None  # while it is shown
+    reached: Reached | None = None  # what its counters had come to at the last save
 
 
 # --- lines --------------------------------------------------------------------------------------
@@ -94,6 +102,11 @@ def port_line(key: str, packed: int, facts: Facts | None) -> bytes:
     return line(record if facts is None else [*record, encode_facts(facts)])
 
 
+def counters_line(key: str, packed: "array[int]") -> bytes:
+    """The line of a name's counters, which `pack` made."""
+    return line({"counters": [key, *packed]})
+
+
 def is_sound(text: bytes) -> bool:
     """Whether a line without its newline has the checksum that it says."""
     return len(text) > 9 and text[:9] == b"%08x " % zlib.crc32(text[9:])
@@ -105,6 +118,40 @@ def _pieces(text: bytes) -> list[bytes]:
     found = [text[start : end - 1] for start, end in pairwise(starts)]
     found += [text[start:end] for start in starts[-1:] for end in (len(text), len(text) - 1)]
     return [piece for piece in found if is_sound(piece)]
+
+
+# --- counters -----------------------------------------------------------------------------------
+
+_SERVED = SOURCES + DERIVED
+
+
+def pack(reached: Reached) -> "array[int]":
+    """Counters as their line has them, which takes a third of the memory of the other."""
+    numbers = array("Q", [reached.cell])
+    numbers += reached.served
+    numbers += reached.bases
+    while not numbers[-1] and len(numbers) > 1:
+        numbers.pop()
+    return numbers
+
+
+def unpack(packed: "array[int]") -> Reached:
+    """The inverse."""
+    served = packed[1 : 1 + _SERVED]
+    served.extend([0] * (_SERVED - len(served)))
+    bases = packed[1 + _SERVED :]
+    if bases:
+        bases.extend([0] * (SOURCES - len(bases)))
+    return Reached(packed[0], served, bases)
+
+
+def _numbers(values: list[object]) -> "array[int]":
+    if not 1 <= len(values) <= 1 + _SERVED + SOURCES or bool in map(type, values):
+        raise ValueError("expected the counters of a name")
+    try:
+        return array("Q", values)  # type: ignore[arg-type]  # that is what it raises for
+    except (TypeError, OverflowError) as error:
+        raise ValueError(f"counters: {error}") from error
 
 
 # --- facts --------------------------------------------------------------------------------------
@@ -260,6 +307,7 @@ class Contents:
     def __init__(self) -> None:
         self.packed = shards()  # by key: ifIndex and when it was seen
         self.facts: list[dict[str, Facts]] = [{} for _ in range(SHARDS)]  # of those shown
+        self.counters: list[dict[str, array[int]]] = [{} for _ in range(SHARDS)]  # as packed
         self.given = Ranges()  # to the names of this file, those forgotten included
         self.reserved = Ranges()  # given before, as the file says
         self.time = 0
@@ -271,6 +319,7 @@ class Contents:
         self.without_facts: list[str] = []  # keys whose facts are not valid
         self._given_octets = 0
         self._lengths: dict[str, int] = {}  # of lines with facts
+        self._counter_lengths: dict[str, int] = {}  # of lines of counters
 
     def take(self, text: bytes) -> None:
         """Apply a line without its newline; of a damaged one the sound lines in it."""
@@ -301,7 +350,11 @@ class Contents:
                 at = shard(_typed(str, key))
                 self.packed[at].pop(key, None)
                 self.facts[at].pop(key, None)
+                self.counters[at].pop(key, None)
                 self._lengths.pop(key, None)
+                self._counter_lengths.pop(key, None)
+        elif "counters" in record:
+            self._apply_counters(_typed(list, record["counters"]), length)
         elif "given" in record:
             for each in _typed(list, record["given"]):
                 first, last = map(_integer, _typed(list, each))
@@ -313,6 +366,15 @@ class Contents:
             self.time = max(self.time, _integer(record["time"], SEEN_MASK))
         else:
             raise ValueError("an unknown line")
+
+    def _apply_counters(self, record: list[Any], length: int) -> None:
+        if not record:
+            raise ValueError("expected the counters of a name")
+        key, numbers = _typed(str, record[0]), _numbers(record[1:])
+        at = shard(key)
+        if key in self.packed[at]:  # or else its own line is lost
+            self.counters[at][key] = numbers
+            self._counter_lengths[key] = length
 
     def apply_port(self, record: list[Any], length: int) -> None:
         """Apply the line of a name, of so many octets.  Raises ValueError."""
@@ -366,7 +428,8 @@ class Contents:
     def live_octets(self) -> int:
         """How long the lines are that count, as good as: without facts, two numbers and a key."""
         names = sum(len(key) + 32 for packed in self.packed for key in packed)
-        return 100 + self._given_octets + names + sum(self._lengths.values())
+        lengths = *self._lengths.values(), *self._counter_lengths.values()
+        return 100 + self._given_octets + names + sum(lengths)
 
     def live_lines(self, pause: Callable[[], None]) -> Iterator[bytes]:
         """A journal that says the same, without what no longer counts."""
@@ -375,16 +438,28 @@ class Contents:
         for at in range(0, len(ranges), GIVEN_PER_LINE):
             yield line({"given": ranges[at : at + GIVEN_PER_LINE]})
         yield line({"time": self.time})
-        for packed, facts in zip(self.packed, self.facts, strict=True):
+        for packed, facts, counters in self._shards():
             for key, value in packed.items():
                 yield port_line(key, value, facts.get(key))
+                if key in counters:
+                    yield counters_line(key, counters[key])
                 pause()
+
+    def _shards(self) -> Iterator[tuple[dict[str, int], dict[str, Facts], dict[str, "array[int]"]]]:
+        return zip(self.packed, self.facts, self.counters, strict=True)
+
+    def ports(self) -> Iterator[Port]:
+        """All of them; those that are shown were last seen when it was last said."""
+        for packed, facts, counters in self._shards():
+            for port in ports_of(packed, facts, self.time):
+                numbers = counters.get(port.key)
+                yield port if numbers is None else replace(port, reached=unpack(numbers))
 
     def clear(self, pause: Callable[[], None]) -> None:
         """Free what it holds, a shard at a time: all at once would stop the loop."""
-        for packed, facts in zip(self.packed, self.facts, strict=True):
-            packed.clear()
-            facts.clear()
+        for each in self._shards():
+            for held in each:
+                held.clear()
             pause()
 
 

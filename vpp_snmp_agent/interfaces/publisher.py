@@ -14,6 +14,8 @@ The rules this module keeps:
   which takes over the rows of its predecessor once it has made all of its own.
 - While VPP is away its rows stay, down, and their counters at the last value: the segment
   of a VPP that ended stays mapped, and stands still.
+- Counters go on from what they had come to, of whichever VPP (counters.py): from the row before,
+  else from what the state has of them.  A base that changed is saved at once.
 - A VPP that has not settled is being configured: a row that it does not list yet, or not
   yet with its LCP pair, stays as it was, down.
 """
@@ -31,7 +33,7 @@ from ..agentx.pdu import subids
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router
 from . import facts as rules
-from .counters import CounterSet, InterfaceCounters
+from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, vpp_of
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .names import Candidates, Names
 from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
@@ -39,6 +41,7 @@ from .state import FIRST
 
 MAX_RETRIED = 1000  # rows without a readable counter, a second
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
+MAX_SAVED = 50  # rows whose counters are saved at a time, of 10 us each
 MAX_DERIVED = 20  # rows whose entries are made at a time: a BVI can be over all ports
 
 
@@ -56,6 +59,18 @@ class Indexes(Protocol):
 
     def hide(self, key: str) -> None:
         """Its row is not shown any more."""
+
+    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
+        """Who is asked for the counters of a shown row when they are saved."""
+
+    def reached(self, key: str) -> Reached | None:
+        """What its counters had come to, as far as it was saved."""
+
+    def keep(self, key: str, reached: Reached) -> None:
+        """What its counters have come to, whose row is not shown any more."""
+
+    def save_counters(self, keys: Iterable[str]) -> None:
+        """Save what the counters of these have come to, at once."""
 
 
 class Publisher:
@@ -107,8 +122,11 @@ class Publisher:
         self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
         self._underived: set[str] = set()  # keys of rows over one that came or went
         self._uncounted: dict[str, None] = {}  # keys of rows whose counters were never readable
+        self._is_shown = predecessor is None
         if predecessor is not None:
             self._take_over(predecessor)
+        elif indexes is not None:
+            indexes.read_counters(self._counters_of)
 
     def _take_over(self, predecessor: "Publisher") -> None:
         self.settled = predecessor.settled
@@ -173,6 +191,51 @@ class Publisher:
         if list(self.rows) == list(predecessor.rows):
             self._changed_at = predecessor._changed_at
         self._count_drops()
+        self._is_shown, predecessor._is_shown = True, False
+        self._succeed_in_saving(predecessor)
+
+    def _succeed_in_saving(self, predecessor: "Publisher") -> None:
+        """From now on it is the counters of these rows that are saved."""
+        before, indexes = predecessor._indexes, self._indexes
+        if before is not indexes:
+            if before is not None:
+                before.read_counters(None)
+            self._save_counters(self.by_key)
+        if indexes is None:
+            return
+        indexes.read_counters(self._counters_of)
+        hidden = [each for key, each in predecessor.by_key.items() if key not in self.by_key]
+        for start in range(0, len(hidden), MAX_SAVED):
+            self._order.append(partial(self._keep_counters, hidden[start : start + MAX_SAVED]))
+
+    def _keep_counters(self, hidden: Iterable[Row]) -> None:
+        """Of rows that are not shown any more."""
+        for row in hidden:
+            reached = row.counters.reached()
+            if reached is not None and self._indexes is not None and row.key not in self.by_key:
+                self._indexes.keep(row.key, reached)
+
+    def _counters_of(self, key: str) -> InterfaceCounters | None:
+        row = self.by_key.get(key)
+        return row.counters if row else None
+
+    def _save_counters(self, keys: Iterable[str]) -> None:
+        """Save what these have come to, a few at a time."""
+        if self._indexes is not None:
+            rest = iter(list(keys))
+            while some := list(islice(rest, MAX_SAVED)):
+                self._order.append(partial(self._indexes.save_counters, some))
+
+    def _save_fallen(self) -> None:
+        """Save the bases that changed."""
+        if self._has_fallen:
+            assert self._sources is not None
+            self._save_counters(self._sources.fallen)
+            self._sources.fallen.clear()
+
+    @property
+    def _has_fallen(self) -> bool:
+        return self._is_shown and self._sources is not None and bool(self._sources.fallen)
 
     def _count_drops(self) -> None:
         if self._sources is not None:
@@ -230,6 +293,8 @@ class Publisher:
     def use(self, sources: CounterSet) -> None:
         """Counters are read from here from now on; the same segment again changes nothing."""
         if self._sources is None or self._sources.inode != sources.inode:
+            if self._router is not None:
+                sources.vpp = vpp_of(self._router.identity.vpe_pid, sources.inode)
             self._sources = sources
             # Where its cells are is known from now on, should VPP hang in its lock next.
             sources.look()
@@ -319,8 +384,8 @@ class Publisher:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is no row to be made now."""
-        return not self._order
+        """Whether there is no row to be made now, nor a base to be saved."""
+        return not self._order and not self._has_fallen
 
     @property
     def is_idle(self) -> bool:
@@ -334,6 +399,7 @@ class Publisher:
 
     def step(self, until: float) -> bool:
         """Make rows until that moment (time.perf_counter); whether there are more to make."""
+        self._save_fallen()
         while self._order:
             key = self._order.popleft()
             if callable(key):
@@ -450,12 +516,31 @@ class Publisher:
         return not self._is_first and key not in self._early
 
     def _counters(self, key: str, interface: Interface, before: Row | None) -> InterfaceCounters:
-        """Of this VPP, at this index; what was read of them so far stays."""
+        """Of this VPP, at this index; they go on from what they had come to."""
         sources, index = self._sources, interface.sw_if_index
-        if before and before.counters.are_of(sources, index):
+        carries = self._settings.counters == "carried"
+        if before and before.counters.are_of(sources, index, carries):
             return before.counters
-        since = self._clock() if self._is_change(key) else None
-        return InterfaceCounters(sources, index, interface.interface_name, since)
+        now = self._clock()
+        since = now if self._is_change(key) else None
+        reached = before.counters.reached() if before else None
+        if reached is None and sources is not None and self._indexes is not None:
+            reached = self._indexes.reached(key)
+        if reached is not None:
+            if not carries:
+                if self._indexes is not None and any(reached.served):
+                    self._indexes.keep(key, NOTHING_REACHED)
+                reached, since = None, now
+            elif sources is not None and not reached.is_at(sources.cell(index)):
+                since = now
+            elif before is not None:
+                since = before.counters.restarted_at
+        return InterfaceCounters(
+            *(sources, index, interface.interface_name, since),
+            key=key,
+            carries=carries,
+            reached=reached,
+        )
 
     def _publish(
         self,
@@ -584,6 +669,7 @@ class Publisher:
         row = self.by_key.pop(key, None)
         if row is None:
             return
+        self._keep_counters((row,))
         for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
             table.remove(row.instance)
         now = self._changed_at = self._clock()

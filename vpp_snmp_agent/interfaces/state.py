@@ -8,7 +8,8 @@ The rules this module keeps:
 
 - An index is given once: never to another name, and never another to a name that is
   remembered.  It is between 1 and 2147483647.
-- `index_of` knows an index once it is on the disk.  All else is saved minutes later.
+- `index_of` knows an index once it is on the disk.  All else is saved minutes later,
+  but for a counter's base: when it changes, its line is handed over at once.
 - A directory has one owner.  Who only reads needs no lock, and writes nothing.
 - What cannot be read ends the start.  What is damaged is set aside, and what can be read of it
   counts.
@@ -21,10 +22,11 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, count
+from itertools import chain, count, islice
 from pathlib import Path
 
 from . import journal, writer
+from .counters import InterfaceCounters, Reached
 from .facts import Facts
 from .journal import (
     JOURNAL,
@@ -37,7 +39,7 @@ from .journal import (
     StateError,
     shard,
 )
-from .writer import Entry, Opened, Record, Writer
+from .writer import CountersEntry, Entry, Opened, Record, Writer
 
 __all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read"]
 
@@ -50,6 +52,7 @@ FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw
 SAVE_INTERVAL = 300.0  # seconds between two savings of what may be lost
 FIRST_SAVE_DELAY = 10.0  # seconds: what a first start shows shall not wait that long
 SAVE_SLICE = 100  # entries that the loop hands over at a time
+COUNTERS_SLICE = 50  # names whose counters it reads at a time, of 7 us each
 COMMITTED_SLICE = 250  # keys that `committed` returns at a time
 FORGET_SLICE = 200  # keys of one line
 
@@ -70,8 +73,7 @@ def read(directory: str) -> list[Port]:
         contents = _read_old(Path(directory), int(time.time()))
     if contents.lost:
         log.warning("%s: %d damaged lines are left out", path, contents.lost)
-    pairs = zip(contents.packed, contents.facts, strict=True)
-    return list(chain.from_iterable(journal.ports_of(*pair, contents.time) for pair in pairs))
+    return list(contents.ports())
 
 
 @contextlib.contextmanager
@@ -248,6 +250,10 @@ class State:
         self._clock = clock
         self._packed = opened.contents.packed  # by key: ifIndex and seen, of those durable
         self._facts = opened.contents.facts  # of those that are shown
+        # Of those that are not shown, or not yet with counters of their own.
+        self._counters = opened.contents.counters
+        self._counters_of: Callable[[str], InterfaceCounters | None] | None = None
+        self._unsaved: dict[str, None] = {}  # keys whose counters' lines shall not wait
         self._given = opened.contents.all_given()
         self._waiting = journal.shards()  # until they are durable
         self._dirty: list[set[str]] = [set() for _ in range(SHARDS)]
@@ -345,6 +351,7 @@ class State:
             at = shard(key)
             if key not in self._facts[at] and self._packed[at].pop(key, None) is not None:
                 self._dirty[at].discard(key)
+                self._counters[at].pop(key, None)
                 found.append(key)
         for start in range(0, len(found), FORGET_SLICE):
             self._queue([{"forget": found[start : start + FORGET_SLICE]}])
@@ -370,6 +377,50 @@ class State:
             self._packed[at][key] = index << SEEN_BITS | _seconds(self._clock)
             self._dirty[at].add(key)
 
+    # --- counters ---------------------------------------------------------------------------------
+
+    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
+        """Ask this from now on for the counters of the shown, when they are to be saved."""
+        self._counters_of = of
+
+    def reached(self, key: str) -> Reached | None:
+        """What its counters had come to when they were saved last."""
+        packed = self._counters[shard(key)].get(key)
+        return None if packed is None else journal.unpack(packed)
+
+    def keep(self, key: str, reached: Reached) -> None:
+        """Its row is not shown any more, or not with carried counters; this is what they were."""
+        self._counters[shard(key)][key] = journal.pack(reached)
+        self.save_counters([key])
+
+    def save_counters(self, keys: Iterable[str]) -> None:
+        """Save these at once: on the disk they are a second later, or when that can be written.
+
+        It takes 10 us a key: hand it some dozens at a time.
+        """
+        self._unsaved.update(dict.fromkeys(keys))
+        if self._writer is None or self._writer.failures:
+            return
+        records: list[Record] = []
+        for key in list(islice(self._unsaved, COUNTERS_SLICE)):
+            del self._unsaved[key]
+            if key in self._packed[shard(key)]:
+                records += self._counters_entry(key)
+        if records:
+            self._queue(records)
+
+    def _counters_entry(self, key: str, changed: bool = False) -> list[CountersEntry]:
+        """The line of its counters, if it has any; `changed`: unless it is the one before."""
+        counters, kept = self._counters_of and self._counters_of(key), self._counters[shard(key)]
+        reached = counters.reached() if counters is not None else None
+        if counters is not None and reached is not None:
+            kept.pop(key, None)
+            is_change = counters.mark_saved()
+            return [CountersEntry(key, journal.pack(reached))] if is_change or not changed else []
+        if not changed and key in kept:
+            return [CountersEntry(key, kept[key])]
+        return []
+
     def shown(self) -> Iterator[Port]:
         """Those that are shown; after `open`, those that were shown at the last save."""
         now = self._clock()
@@ -394,6 +445,8 @@ class State:
         """
         if self._writer is None or self._writer.failures:
             return
+        if self._unsaved:
+            self.save_counters(())
         if self._next_save is None:
             self._next_save = now + FIRST_SAVE_DELAY
         if self._saving == SHARDS:
@@ -402,8 +455,12 @@ class State:
             self._next_save = now + SAVE_INTERVAL
             self._saving = 0
         records: list[Record] = []
-        while self._saving < SHARDS and len(records) < SAVE_SLICE:
+        asked = 0
+        while self._saving < SHARDS and len(records) < SAVE_SLICE and asked < COUNTERS_SLICE:
             records += self._dirty_entries(self._saving)
+            for key in self._facts[self._saving]:
+                records += self._counters_entry(key, changed=True)
+            asked += len(self._facts[self._saving]) if self._counters_of else 0
             self._saving += 1
         if records:
             self._queue([{"time": _seconds(self._clock)}, *records])
@@ -427,9 +484,14 @@ class State:
             return
         thread, self._writer = self._writer, None
         for at in range(SHARDS):
-            entries = self._dirty_entries(at)
-            if entries:
-                thread.queue.put([*entries])
+            records: list[Record] = [*self._dirty_entries(at)]
+            for key in self._facts[at]:
+                records += self._counters_entry(key, changed=True)
+            if records:
+                thread.queue.put(records)
+        for key in self._unsaved:
+            thread.queue.put([*self._counters_entry(key)])
+        self._counters_of = None
         if any(self._facts):
             thread.queue.put([{"time": _seconds(self._clock)}])
         thread.queue.put(None)

@@ -19,6 +19,7 @@ import queue
 import stat
 import threading
 import time
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -32,6 +33,7 @@ from .journal import (
     StateError,
     chunks,
     contents_of,
+    counters_line,
     line,
     port_line,
     yielder,
@@ -177,7 +179,14 @@ class Entry(NamedTuple):
     new: bool  # its ifIndex is not durable yet
 
 
-Record = Entry | dict[str, object]  # the latter as the journal has it
+class CountersEntry(NamedTuple):
+    """A line of a port's counters, before it is encoded."""
+
+    key: str
+    numbers: "array[int]"  # as `journal.pack` makes them
+
+
+Record = Entry | CountersEntry | dict[str, object]  # the last as the journal has it
 
 
 class _Abandoned(Exception):
@@ -248,6 +257,8 @@ class Writer:
                 self._yield()
 
     def _encoded(self, record: Record) -> bytes:
+        if isinstance(record, CountersEntry):
+            return counters_line(record.key, record.numbers)
         if not isinstance(record, Entry):
             return line(record)
         text = port_line(record.key, record.packed, record.facts)
