@@ -4,7 +4,7 @@ import gc
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,9 @@ import pytest
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.config import Descriptions, Settings
-from vpp_snmp_agent.interfaces.counters import CounterSet
+from vpp_snmp_agent.interfaces import publisher as room
+from vpp_snmp_agent.interfaces.counters import UNKNOWN as UNKNOWN_CELL
+from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters, Reached
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
     LOWER_LAYER_DOWN,
@@ -21,6 +23,7 @@ from vpp_snmp_agent.interfaces.facts import (
     Configuration,
     Facts,
 )
+from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
 from vpp_snmp_agent.look import ReadOnlyIndexes
@@ -468,6 +471,262 @@ def test_drops_may_be_discards() -> None:
         finish(publisher)
         assert rows_of(publisher)[1001].counters.in_discards == expected
     os.close(made.fd)
+
+
+# --- counters that are carried --------------------------------------------------------------------
+
+
+class Saving(ReadOnlyIndexes):
+    """Who notes what is to be saved at once, and what it was then."""
+
+    def __init__(self, ports: Iterable[Port] = ()) -> None:
+        super().__init__(list(ports))
+        self.saved: dict[str, Reached | None] = {}
+        self._of: Callable[[str], InterfaceCounters | None] | None = None
+
+    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
+        self._of = of
+
+    def save_counters(self, keys: Iterable[str]) -> None:
+        assert self._of is not None
+        for key in keys:
+            counters = self._of(key)
+            self.saved[key] = counters.reached() if counters else None
+
+
+def set_rx(made: Writer, index: int, octets: int) -> None:
+    row = made.counters["/if/rx"].rows[0]
+    assert row is not None
+    made.words[row.offset // 8 + 2 * index + 1] = octets
+
+
+@pytest.fixture
+def first() -> Iterator[Writer]:
+    made = writer(500)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def second() -> Iterator[Writer]:
+    made = writer(70)
+    yield made
+    os.close(made.fd)
+
+
+def count(publisher: Publisher, router: Router, made: Writer, settled: bool = True) -> None:
+    """A VPP reports, and hands over its segment."""
+    publish(publisher, router, settled)
+    publisher.use(CounterSet(Segment(made.fd)))
+    finish(publisher)
+
+
+def octets(publisher: Publisher) -> dict[int, int | None]:
+    return {index: row.counters.in_octets for index, row in rows_of(publisher).items()}
+
+
+def test_a_row_that_waits_for_another_vpp_goes_on_when_it_comes(
+    clock: Clock, first: Writer, second: Writer
+) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    count(publisher, router_of(ETHERNET, SUB), first)
+    assert indexes.saved == {}
+    set_rx(first, 1, 650)  # counted, and not read before it ended
+    publisher.lose()
+    clock.now += 2
+    router = router_of(ETHERNET, identity=RESTARTED)
+    count(publisher, router, second, settled=False)
+    assert octets(publisher) == {1001: 650 + 71, 1002: 502}
+    assert list(indexes.saved) == ["eth0"]
+    clock.now += 2
+    change(publisher, router, replace(SUB, sw_if_index=5))
+    assert octets(publisher) == {1001: 650 + 71, 1002: 502 + 75}
+    assert list(indexes.saved) == ["eth0", "eth0.7"]
+    assert [row.counter_discontinuity_time for row in rows_of(publisher).values()] == [200, 400]
+
+
+def test_a_base_that_changes_is_saved_at_once(first: Writer) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET, SUB), first)
+    assert publisher.is_quiet
+    set_rx(first, 2, 3)
+    row = rows_of(publisher)[1002]
+    assert row.counters.in_octets == 505
+    assert not publisher.is_quiet
+    finish(publisher)
+    assert publisher.is_quiet
+    (saved,) = indexes.saved.values()
+    assert saved is not None
+    assert (saved.served[1], saved.bases[1]) == (505, 502)
+
+
+def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: Writer) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), first)
+    assert publisher._sources is not None
+    publisher._sources.fallen.update({f"eth{number}": None for number in range(1000)})
+    publisher.step(0.0)
+    assert 0 < len(indexes.saved) <= 30
+    finish(publisher)
+    assert len(indexes.saved) == 1000
+
+
+def restarted_agent(
+    publisher: Publisher, indexes: Saving, clock: Clock
+) -> tuple[Publisher, Saving]:
+    """Another agent, which knows what the one before saved when it ended."""
+    ports = []
+    for row in rows_of(publisher).values():
+        reached = row.counters.reached()
+        if reached is not None:
+            reached = reached._replace(read=0)
+        ports.append(Port(row.index, row.key, 0.0, True, row.facts, reached))
+    after_indexes = Saving(ports)
+    after = new_publisher(indexes=after_indexes, clock=clock)
+    after.uptime.set(0, 1000.0)
+    known = [(each.key, each.if_index, each.facts) for each in ports if each.facts]
+    for _ in after.restore(known, UNKNOWN):
+        pass
+    return after, after_indexes
+
+
+def test_an_agent_that_starts_again_goes_on_with_the_same_vpp_and_says_nothing(
+    clock: Clock, first: Writer
+) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    count(publisher, router_of(ETHERNET, LOOP), first)
+    set_rx(first, 1, 30)  # cleared
+    assert octets(publisher) == {1001: 531, 1003: 503}
+    set_rx(first, 1, 37)
+    after, _ = restarted_agent(publisher, indexes, clock)
+    assert octets(after) == {1001: None, 1003: None}  # what was served since is not known
+    clock.now += 3
+    set_rx(first, 1, 41)
+    count(after, router_of(ETHERNET, LOOP), first)
+    assert octets(after) == {1001: 501 + 41, 1003: 503}
+    assert [row.counter_discontinuity_time for row in rows_of(after).values()] == [0, 0]
+
+
+def test_an_agent_and_a_vpp_that_both_start_again_go_on_and_say_so(
+    clock: Clock, first: Writer, second: Writer
+) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    count(publisher, router_of(ETHERNET, LOOP), first)
+    after, after_indexes = restarted_agent(publisher, indexes, clock)
+    clock.now += 3
+    count(after, router_of(ETHERNET, LOOP, identity=RESTARTED), second)
+    assert octets(after) == {1001: 501 + 71, 1003: 503 + 73}
+    assert [row.counter_discontinuity_time for row in rows_of(after).values()] == [300, 300]
+    assert sorted(after_indexes.saved) == ["eth0", "loop0"]
+
+
+def test_where_the_agent_is_not_sure_of_the_vpp_nothing_is_counted_twice_and_it_says_so(
+    clock: Clock, first: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    count(publisher, router_of(ETHERNET), first)
+    after, _ = restarted_agent(publisher, indexes, clock)
+    clock.now += 3
+    monkeypatch.setattr(room, "vpp_of", lambda pid, inode: UNKNOWN_CELL)
+    set_rx(first, 1, 607)
+    count(after, router_of(ETHERNET), first)
+    assert octets(after) == {1001: 607}
+    assert rows_of(after)[1001].counter_discontinuity_time == 300
+
+
+def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
+    clock: Clock, first: Writer
+) -> None:
+    publisher = new_publisher(indexes=Saving(), clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    router = router_of(ETHERNET, LOOP)
+    count(publisher, router, first)
+    change(publisher, router, gone=3)
+    assert octets(publisher) == {1001: 501}
+    clock.now += 3
+    set_rx(first, 3, 11)  # VPP zeroes an index when it is made anew
+    change(publisher, router, LOOP)
+    assert octets(publisher) == {1001: 501, 1003: 503 + 11}
+    assert rows_of(publisher)[1003].counter_discontinuity_time > 0
+
+
+def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: Writer) -> None:
+    publisher = new_publisher(indexes=Saving())
+    router = router_of(LOOP)
+    count(publisher, router, first)
+    assert octets(publisher) == {1003: 503}
+    set_rx(first, 3, 13)
+    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
+    assert octets(publisher) == {100_001: 13}
+
+
+def test_the_same_vpp_that_is_connected_again_is_counted_once(clock: Clock, first: Writer) -> None:
+    publisher = new_publisher(indexes=Saving(), clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    count(publisher, router_of(ETHERNET), first)
+    publisher.lose()
+    clock.now += 3
+    set_rx(first, 1, 521)
+    count(publisher, router_of(ETHERNET), first)
+    assert octets(publisher) == {1001: 521}
+    assert rows_of(publisher)[1001].counter_discontinuity_time == 0
+
+
+def test_to_serve_vpps_own_numbers_or_to_carry_them_again_is_a_discontinuity(
+    clock: Clock, first: Writer
+) -> None:
+    indexes = Saving()
+    uptime = UpTime()
+    uptime.set(0, 1000.0)
+    carried, plain = (
+        Configuration(Settings(counters=counters)) for counters in ("carried", "plain")
+    )
+    publisher = Publisher(carried, indexes, uptime, clock=clock)
+    count(publisher, router_of(ETHERNET, LOOP), first)
+    set_rx(first, 1, 30)
+    assert octets(publisher) == {1001: 531, 1003: 503}
+    expected = {1001: 531, 1003: 503}
+    for configuration, now, value in ((plain, 1003.0, 30), (carried, 1007.0, 30)):
+        clock.now = now
+        after = Publisher(configuration, indexes, uptime, publisher, clock=clock)
+        finish(after)
+        assert octets(publisher) == expected  # until the others are shown
+        after.succeed(publisher)
+        for _ in publisher.dismantle():
+            pass
+        publisher, expected = after, {1001: value, 1003: 503}
+        assert octets(publisher) == expected
+        times = {row.counter_discontinuity_time for row in rows_of(publisher).values()}
+        assert times == {100 * (now - 1000)}
+    set_rx(first, 1, 7)
+    assert octets(publisher) == {1001: 37, 1003: 503}
+
+
+def test_a_row_that_the_settings_hide_for_a_while_goes_on_where_it_was(first: Writer) -> None:
+    indexes = Saving()
+    hidden = Configuration(Settings(hide=("loop0",)))
+    publisher = new_publisher(indexes=indexes)
+    router = router_of(ETHERNET, LOOP)
+    count(publisher, router, first)
+    set_rx(first, 3, 9)
+    assert octets(publisher) == {1001: 501, 1003: 512}
+    for configuration in (hidden, Configuration()):
+        after = Publisher(configuration, indexes, publisher.uptime, publisher)
+        finish(after)
+        after.succeed(publisher)
+        finish(after)
+        for _ in publisher.dismantle():
+            pass
+        publisher = after
+        set_rx(first, 3, 19)  # VPP counts on meanwhile, and is not asked
+    assert octets(publisher) == {1001: 501, 1003: 503 + 19}
 
 
 # --- moments --------------------------------------------------------------------------------------

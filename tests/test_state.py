@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 import zlib
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces import state as room
+from vpp_snmp_agent.interfaces.counters import DERIVED, SOURCES, InterfaceCounters, Reached
 from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.journal import (
     MAX_INDEX,
@@ -360,6 +362,217 @@ def test_facts_that_could_not_be_served_cost_the_row_and_not_its_index(
         assert [port.key for port in state.shown()] == ["eth1"]
     assert caplog.text.count("rows of 2 interfaces are not valid, the first of eth0") == 1
     assert not asides(tmp_path)
+
+
+# --- counters -------------------------------------------------------------------------------------
+
+
+def counters_at(*served: int, cell: int = 71_000_004, bases: tuple[int, ...] = ()) -> Reached:
+    """What counters had come to; what is not said is 0."""
+    values = array("Q", [*served, *[0] * (SOURCES + DERIVED - len(served))])
+    carried = array("Q", [*bases, *[0] * (SOURCES - len(bases))] if bases else [])
+    return Reached(cell, values, carried)
+
+
+RX = counters_at(1009, 650_011, 2003, 720_007, bases=(13, 17_011))
+EVERYTHING = Reached(
+    *(83_000_009, array("Q", range(2**64 - 18, 2**64)), array("Q", range(2**63, 2**63 + 16)))
+)
+
+
+def live(reached: Reached) -> InterfaceCounters:
+    """Counters of a shown row that have come to this."""
+    return InterfaceCounters(None, 0, "eth0", reached=reached._replace(read=1))
+
+
+def saved_counters(directory: Path) -> dict[str, Reached | None]:
+    return {port.key: port.reached for port in read(str(directory))}
+
+
+@pytest.mark.parametrize(
+    "reached", [RX, EVERYTHING, counters_at(), counters_at(5), counters_at(5, bases=(0, 3))]
+)
+def test_counters_are_restored_as_they_were_saved(tmp_path: Path, reached: Reached) -> None:
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        state.show("a", FACTS)
+        state.read_counters({"a": live(reached)}.get)
+        state.save_counters(["a"])
+        until("saved", lambda: saved_counters(tmp_path) == {"a": reached})
+    with opened(tmp_path) as state:
+        assert state.reached("a") == reached
+        assert state.reached("b") is None
+
+
+def test_a_base_that_changed_is_durable_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
+    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        started = time.monotonic()
+        state.show("a", FACTS)
+        state.read_counters({"a": live(RX)}.get)
+        state.save_counters(["a"])
+        until("saved", lambda: saved_counters(tmp_path) == {"a": RX})
+        assert time.monotonic() - started < 1.0
+
+
+def test_counters_are_saved_each_300_s_where_they_changed_and_at_the_end(tmp_path: Path) -> None:
+    counters = {"a": live(RX), "b": live(EVERYTHING)}
+    with opened(tmp_path) as state:
+        assign(state, a=1, b=2)
+        state.show("a", FACTS)
+        state.show("b", PLAIN)
+        state.read_counters(counters.get)
+        state.save_some(0.0)
+        state.save_some(9.9)
+        assert saved_counters(tmp_path) == {"a": None, "b": None}
+        save(state, 10.0)
+        until("saved", lambda: saved_counters(tmp_path) == {"a": RX, "b": EVERYTHING})
+        size = (tmp_path / JOURNAL).stat().st_size
+        save(state, 320.0)
+        counters["a"] = live(counters_at(1013, bases=(13, 17_011)))
+        state.save_some(600.0)
+        assert (tmp_path / JOURNAL).stat().st_size == size
+        save(state, 630.0)
+        until("a is saved", lambda: saved_counters(tmp_path)["a"] != RX)
+        counters["a"] = live(counters_at(1019, bases=(13, 17_011)))
+    assert saved_counters(tmp_path) == {
+        "a": counters_at(1019, bases=(13, 17_011)),
+        "b": EVERYTHING,
+    }
+    text = (tmp_path / JOURNAL).read_text()
+    assert (text.count('{"counters":["a",'), text.count('{"counters":["b",')) == (3, 1)
+
+
+def save(state: State, now: float) -> None:
+    for _ in range(journal.SHARDS + 1):
+        state.save_some(now)
+
+
+def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millisecond(
+    tmp_path: Path,
+) -> None:
+    served = 10**12, 10**15, 10**12 + 3, 10**15 + 7, *[0] * 8, 10**9, 10**7, 10**12 + 11, 10**11
+    bases = tuple(each - each // 3 for each in served)
+    counters = {
+        f"TenGigabitEthernet3/0/1.{n}": live(counters_at(n, *served[1:], bases=bases))
+        for n in range(10_000)
+    }
+    octets = sum(
+        len(journal.counters_line(key, journal.pack(each)))
+        for key, each in ((key, value.reached()) for key, value in counters.items())
+        if each is not None
+    )
+    assert octets / 5 < 2**20
+    with opened(tmp_path) as state:
+        for at in range(journal.SHARDS):  # as if they had all been shown
+            state._facts[at].clear()
+        for number, key in enumerate(counters):
+            at = journal.shard(key)
+            state._packed[at][key] = 1 + number << journal.SEEN_BITS
+            state._facts[at][key] = PLAIN
+        state.read_counters(counters.get)
+        state.save_some(0.0)
+        took: list[float] = []
+        while state._saving < journal.SHARDS or not took:
+            begun = time.thread_time()
+            state.save_some(10.0)
+            took.append(time.thread_time() - begun)
+        assert sorted(took)[len(took) // 2] < 0.001
+        assert len(took) > 100
+
+
+def test_the_counters_of_a_name_that_goes_wait_for_it(tmp_path: Path) -> None:
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        state.show("a", FACTS)
+        state.keep("a", RX)
+        state.hide("a")
+        assert state.reached("a") == RX
+        until("saved", lambda: saved_counters(tmp_path) == {"a": RX})
+    with opened(tmp_path) as state:
+        assert state.reached("a") == RX
+        state.show("a", PLAIN)
+        state.read_counters({"a": live(EVERYTHING)}.get)
+        state.save_counters(["a"])
+        assert state.reached("a") is None  # its row has them now
+    assert saved_counters(tmp_path) == {"a": EVERYTHING}
+
+
+def test_with_a_name_its_counters_are_forgotten(tmp_path: Path) -> None:
+    with opened(tmp_path) as state:
+        assign(state, a=1, b=2)
+        state.keep("a", RX)
+        state.keep("b", EVERYTHING)
+        assert state.forget(["a"]) == ["a"]
+        assert state.reached("a") is None
+        assign(state, a=1)
+        assert state.reached("a") is None
+    assert saved_counters(tmp_path) == {"a": None, "b": EVERYTHING}
+
+
+def test_a_compaction_keeps_counters(tmp_path: Path) -> None:
+    write(tmp_path, [1001, "a", 5, journal.encode_facts(FACTS)], [1002, "b", 7])
+    with (tmp_path / JOURNAL).open("ab") as file:
+        for _ in range(50):
+            file.write(journal.counters_line("a", journal.pack(EVERYTHING)))
+        file.write(journal.counters_line("a", journal.pack(RX)))
+        file.write(journal.counters_line("b", journal.pack(EVERYTHING)))
+    size = (tmp_path / JOURNAL).stat().st_size
+    with opened(tmp_path) as state:
+        assert (tmp_path / JOURNAL).stat().st_size < size / 4
+        assert (state.reached("a"), state.reached("b")) == (RX, EVERYTHING)
+    assert saved_counters(tmp_path) == {"a": RX, "b": EVERYTHING}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        [], ["a"], [7, 7], ["a", -1], ["a", 2**64], ["a", 1.5], ["a", True], ["a", "7"],
+        ["a", None], ["a", *range(36)],
+    ],
+)  # fmt: skip
+def test_counters_that_are_none_are_damage_and_cost_no_name(
+    tmp_path: Path, record: list[object]
+) -> None:
+    write(tmp_path, [1001, "a", 5], {"counters": record})
+    with opened(tmp_path) as state:
+        assert state.index_of("a") == 1001
+        assert state.reached("a") is None
+    assert asides(tmp_path)
+
+
+def test_counters_of_a_name_that_is_lost_are_nobodys(tmp_path: Path) -> None:
+    write(tmp_path, [1001, "a", 5], {"counters": ["b", 71_000_004, 13]})
+    with opened(tmp_path) as state:
+        assert state.reached("b") is None
+        assign(state, b=2)
+        assert state.reached("b") is None
+    assert not asides(tmp_path)
+
+
+def test_counters_wait_for_a_disk_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        state.show("a", FACTS)
+        state.read_counters({"a": live(RX)}.get)
+        disk.full = True
+        state.assign("b", 2)
+        until("an attempt", lambda: disk.attempts >= 1)
+        for _ in range(30):
+            state.save_counters(["a"])
+        disk.full = False
+        wait(state, "b")
+        assert saved_counters(tmp_path)["a"] is None
+        state.save_some(0.0)
+        until("saved", lambda: saved_counters(tmp_path)["a"] == RX)
+    assert (tmp_path / JOURNAL).read_text().count('{"counters":["a",') == 1
 
 
 # --- forgetting ---------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ The counters of an interface live from its making (or from a `clear`, or a start
 its end: an epoch.  Of each there are snapshots, every few hundredths of a second, taken
 while nothing but traffic moved.  An answer may say what an epoch counted between the last
 snapshot before the question and the first one after the answer; of an epoch that has ended,
-its last value, until the agent has had its time to learn of the end.
+its last value, until the agent has had its time to learn of the end.  To that comes what all
+the epochs before it counted, of which what was counted since the last reading may be missing.
 """
 
 import threading
@@ -20,6 +21,7 @@ from vpp_snmp_agent.simulator import Simulator, Truth
 from . import Beside
 
 LEARNED = 3.0  # seconds after which the agent knows of an end; 2 by issue, and a busy machine
+UNREAD = 3.0  # seconds for which a counter may not have been read before it was zeroed
 KEPT = 1.5  # seconds for which a lock may hide what moves: the agent waits for 1
 PAUSE = 0.05  # seconds between two snapshots
 
@@ -43,19 +45,35 @@ class Life:
     """An epoch of one interface's counters."""
 
     begun: float
+    # What the epochs before it counted, by column: at least, and at most.
+    least: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CELLS, 0))
+    most: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CELLS, 0))
     at: list[float] = field(default_factory=list)  # when each snapshot began
     done: list[float] = field(default_factory=list)  # and when it was there
     told: list[Truth] = field(default_factory=list)
     ended: float | None = None
     forgotten: float | None = None  # from when on nobody may serve it
 
-    def lowest(self, asked: float, cell: Callable[[Truth], int]) -> int:
+    def next(self, begun: float) -> "Life":
+        """The epoch after this one, which has ended."""
+        assert self.ended is not None
+        read = self.ended - UNREAD
+        least = {column: self.lowest(read, column) for column in CELLS}
+        most = {column: self.highest(float("inf"), column) or 0 for column in CELLS}
+        return Life(begun, least, most)
+
+    def lowest(self, asked: float, column: str) -> int:
         """What was surely counted by then."""
         before = bisect_right(self.done, asked)
-        return cell(self.told[before - 1]) if before else 0
+        own = CELLS[column](self.told[before - 1]) if before else 0
+        return self.least[column] + own
 
-    def highest(self, answered: float, cell: Callable[[Truth], int]) -> int | None:
+    def highest(self, answered: float, column: str) -> int | None:
         """What was surely not exceeded by then; None if that is not known yet."""
+        own = self._highest(answered, CELLS[column])
+        return None if own is None else self.most[column] + own
+
+    def _highest(self, answered: float, cell: Callable[[Truth], int]) -> int | None:
         after = bisect_left(self.at, answered)
         if after < len(self.at):
             return cell(self.told[after])
@@ -113,7 +131,7 @@ class Oracle(Beside):
             lives = self.lives.setdefault(name, [])
             if not lives or lives[-1].ended is not None:
                 # Made since the last look, in which it was not there: perhaps right after it.
-                lives.append(Life(self._looked))
+                lives.append(lives[-1].next(self._looked) if lives else Life(self._looked))
             life = lives[-1]
             life.at.append(began)
             life.done.append(done)
@@ -173,15 +191,15 @@ class Oracle(Beside):
             self._prune()
 
     def _known(self, answer: Answer) -> str:
-        cell = CELLS[answer.column]
+        column = answer.column
         return "; ".join(
             f"{life.begun:.2f}-{life.ended or 0:.2f}-{life.forgotten or 0:.2f}:"
-            f" {life.lowest(answer.asked, cell)} to {life.highest(answer.answered, cell)}"
+            f" {life.lowest(answer.asked, column)} to {life.highest(answer.answered, column)}"
             for life in self.lives.get(answer.name, [])
         )
 
     def _is_true(self, answer: Answer) -> bool | None:
-        cell = CELLS[answer.column]
+        column = answer.column
         asked = answer.asked
         for held, let_go in self.hidden:
             if held < answer.answered and asked < min(let_go, held + KEPT):
@@ -192,14 +210,14 @@ class Oracle(Beside):
                 continue
             if life.forgotten is not None and life.forgotten < answer.asked:
                 continue
-            highest = life.highest(answer.answered, cell)
+            highest = life.highest(answer.answered, column)
             if highest is None:
                 unknown = True
                 continue
-            lowest = life.lowest(asked, cell)
+            lowest = life.lowest(asked, column)
             if life.ended is not None and life.ended < answer.answered:
                 # Frozen at its last value, or at the last reading before that.
-                lowest = life.lowest(min(asked, life.ended - 10.0), cell)
+                lowest = life.lowest(min(asked, life.ended - 10.0), column)
             value = answer.value
             if answer.column in WRAPPING:
                 value = lowest + (value - lowest) % 2**32
@@ -211,7 +229,9 @@ class Oracle(Beside):
         old = time.monotonic() - 60
         self.hidden[:] = [each for each in self.hidden if each[1] > old]
         for lives in self.lives.values():
-            lives[:] = [each for each in lives if each.forgotten is None or each.forgotten > old]
+            lives[:-1] = [
+                each for each in lives[:-1] if each.forgotten is None or each.forgotten > old
+            ]
             for life in lives:
                 cut = max(0, bisect_left(life.at, old) - 1)
                 if cut > 100 and life.ended is None:

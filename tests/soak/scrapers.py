@@ -1,15 +1,14 @@
 """Four pollers at once, each in its own way, and what must be so in everything they are told.
 
 Numbers go to the oracle.  Names, order and presence are judged here: a port bears one name
-for ever, is there unless somebody took it away, and its counters go back only where
-ifCounterDiscontinuityTime says so.
+for ever, is there unless somebody took it away, and none of its counters ever goes back.
 """
 
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
 from vpp_snmp_agent.simulator.stage import Snmpd, StageError
@@ -132,10 +131,7 @@ class Scraper(Beside):
         self._poll = poll
         self._chance = random.Random(seed)
         self.polls = 0
-        self._asked_of = 0  # the snmpd whose sysUpTime these are in:
-        # by ifIndex and column the last value, by ifIndex what the last polls said of jumps.
-        self._last: dict[str, int] = {}
-        self._jumps: dict[str, list[str]] = {}
+        self._last: dict[str, int] = {}  # value by column and ifIndex
 
     def __enter__(self) -> "Scraper":
         self.begin()
@@ -161,29 +157,19 @@ class Scraper(Beside):
             name, equals, value = line.partition(" = ")
             if equals and name.startswith("."):
                 told[name[1:]] = value
-        with suppress(StageError):  # snmpd has ended since
-            self._look_back(told, asked)
+        self._look_back(told, asked)
         self.judge.hear(told, asked, whole)
 
     def _look_back(self, told: Told, asked: float) -> None:
-        """Of what is told together with ifCounterDiscontinuityTime."""
-        pid = self.snmpd.pid
-        if pid != self._asked_of:
-            # sysUpTime began anew, and with it all that a manager knows of jumps.
-            self._asked_of, self._last, self._jumps = pid, {}, {}
+        """No counter is less than it was, whatever ended or was cleared in between."""
         for oid, value in told.items():
-            column, _, index = oid.rpartition(".")
-            if column == DISCONTINUITY:
-                self._jumps[index] = [*self._jumps.get(index, []), value][-3:]
-        for oid, value in told.items():
-            column, _, index = oid.rpartition(".")
-            if not column.startswith(IF_X_ENTRY) or column not in COUNTERS:
+            kind, _, text = value.partition(": ")
+            bits = {"Counter64": 64, "Counter32": 32}.get(kind)
+            if bits is None:
                 continue
-            if not value.startswith("Counter64: ") or f"{DISCONTINUITY}.{index}" not in told:
-                continue
-            now, before = int(value.partition(": ")[2]), self._last.get(oid, 0)
+            now, before = int(text), self._last.get(oid, 0)
             self._last[oid] = now
-            if now < before and len(set(self._jumps[index])) == 1:
+            if (now - before) % 2**bits >= 2 ** (bits - 1):
                 self.judge.backward.append(f"{asked:.2f}: {oid} from {before} to {now}")
 
 

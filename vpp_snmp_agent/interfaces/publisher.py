@@ -37,11 +37,10 @@ from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, v
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .names import Candidates, Names
 from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
-from .state import FIRST
+from .state import COUNTERS_SLICE, FIRST
 
 MAX_RETRIED = 1000  # rows without a readable counter, a second
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
-MAX_SAVED = 50  # rows whose counters are saved at a time, of 10 us each
 MAX_DERIVED = 20  # rows whose entries are made at a time: a BVI can be over all ports
 
 
@@ -205,8 +204,8 @@ class Publisher:
             return
         indexes.read_counters(self._counters_of)
         hidden = [each for key, each in predecessor.by_key.items() if key not in self.by_key]
-        for start in range(0, len(hidden), MAX_SAVED):
-            self._order.append(partial(self._keep_counters, hidden[start : start + MAX_SAVED]))
+        for start in range(0, len(hidden), COUNTERS_SLICE):
+            self._order.append(partial(self._keep_counters, hidden[start : start + COUNTERS_SLICE]))
 
     def _keep_counters(self, hidden: Iterable[Row]) -> None:
         """Of rows that are not shown any more."""
@@ -223,7 +222,7 @@ class Publisher:
         """Save what these have come to, a few at a time."""
         if self._indexes is not None:
             rest = iter(list(keys))
-            while some := list(islice(rest, MAX_SAVED)):
+            while some := list(islice(rest, COUNTERS_SLICE)):
                 self._order.append(partial(self._indexes.save_counters, some))
 
     def _save_fallen(self) -> None:
@@ -409,7 +408,7 @@ class Publisher:
                 self._make(key)
             if time.perf_counter() >= until:
                 break
-        return bool(self._order)
+        return not self.is_quiet
 
     # --- one row --------------------------------------------------------------------------------
 

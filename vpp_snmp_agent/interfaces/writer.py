@@ -5,7 +5,8 @@ The rules this module keeps:
 - A new name is on the disk before the loop knows that it is.  All else may be lost.
 - The loop neither waits for the disk nor encodes: this thread does both, in pieces so short
   that the loop has the interpreter back within a millisecond.
-- At most one commit a second; the first after a quiet second is at once.
+- At most one commit a second, or two while the bases of counters change; the first after a
+  quiet second is at once.
 - What could not be written is written again, whole.  What was on the disk is not touched.
 - A file takes the place of another only when it is whole and on the disk.
 - A new file belongs to whom the directory belongs, whoever made it.
@@ -46,6 +47,7 @@ NEW = "ports.journal.new"  # for a moment: what takes the journal's place
 COMMIT_INTERVAL = 1.0  # seconds: an append costs 4 KiB of the disk, however short
 MANY_NAMES = 50  # new at a time, as at a first start: they fill what a commit costs
 GATHER_TIME = 0.02  # seconds from a first new name to the commit: the others come with it
+URGENT_TIME = 0.5  # seconds from a base that changed to the commit: it is durable within 1
 WRITE_RETRY_INTERVAL = 10.0  # seconds
 COMPACT_SLACK = 4 << 20  # octets that may be dead whatever the size
 COMPACT_RETRY_INTERVAL = 3600.0  # seconds
@@ -184,6 +186,7 @@ class CountersEntry(NamedTuple):
 
     key: str
     numbers: "array[int]"  # as `journal.pack` makes them
+    urgent: bool  # a base of theirs changed
 
 
 Record = Entry | CountersEntry | dict[str, object]  # the last as the journal has it
@@ -254,6 +257,8 @@ class Writer:
                 self._due = max(self._due, time.monotonic() + GATHER_TIME)
             for record in records:
                 self._lines.append(self._encoded(record))
+                if isinstance(record, CountersEntry) and record.urgent and not self.failures:
+                    self._due = min(self._due, time.monotonic() + URGENT_TIME)
                 self._yield()
 
     def _encoded(self, record: Record) -> bytes:
