@@ -562,6 +562,48 @@ def test_a_base_and_what_is_counted_wrap_at_64_bits_too(writer: Writer, put: Set
     assert one_by_one.restarted_at is at_once.restarted_at is None
 
 
+def test_each_discontinuity_is_told_and_not_the_first_alone(
+    counters: InterfaceCounters, put: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    put("rx", 50, 5000)
+    assert counters.discontinuity is None
+    for now, octets in ((103.0, 700), (107.0, 600)):
+        put("rx", 3, octets)
+        assert counters.discontinuity == now
+    now = 109.0
+    put("rx", 2, 500)
+    together(counters)
+    assert counters.restarted_at == 109.0
+
+
+def test_a_reading_of_many_reads_the_total_before_what_is_taken_off_it(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 100, 1)
+    put("tx", 200, 1)
+    assert together(counters)["in_unicast"] == 100
+    assert counters._set is not None
+    first, *others = counters._set.together._readers
+    read_cells = first[0]
+
+    def count_behind(*args: object) -> tuple[int, ...]:
+        found = read_cells(*args)  # type: ignore[arg-type]
+        put("rx", 150, 1)
+        put("rx-multicast", 11, 1)
+        put("tx", 270, 1)
+        put("tx-broadcast", 13, 1)
+        return found
+
+    counters._set.together._readers = [(count_behind, *first[1:]), *others]
+    found = together(counters)  # never above the truth: the packets of before
+    assert (found["in_unicast"], found["out_unicast"]) == (100, 200)
+    counters._set.together._readers = [first, *others]
+    found = together(counters)
+    assert (found["in_unicast"], found["out_unicast"]) == (139, 257)
+
+
 # --- what they go on from ------------------------------------------------------------------------
 
 

@@ -65,10 +65,11 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.facts": {"config", "vpp.records", "vpp.router"},
     "interfaces.names": set(),
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
-    "interfaces.journal": {"interfaces.facts"},
+    "interfaces.journal": {"interfaces.counters", "interfaces.facts"},
     "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
     "interfaces.state": {
-        *("interfaces.__init__", "interfaces.facts", "interfaces.journal", "interfaces.writer"),
+        *("interfaces.__init__", "interfaces.counters", "interfaces.facts", "interfaces.journal"),
+        "interfaces.writer",
     },
     "interfaces.rows": {
         *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records", "vpp.router"),

@@ -370,11 +370,13 @@ def test_facts_that_could_not_be_served_cost_the_row_and_not_its_index(
 def counters_at(*served: int, cell: int = 71_000_004, bases: tuple[int, ...] = ()) -> Reached:
     """What counters had come to; what is not said is 0."""
     values = array("Q", [*served, *[0] * (SOURCES + DERIVED - len(served))])
+    values[SOURCES], values[SOURCES + 1] = values[0], values[2]  # all of them unicast
     carried = array("Q", [*bases, *[0] * (SOURCES - len(bases))] if bases else [])
     return Reached(cell, values, carried)
 
 
 RX = counters_at(1009, 650_011, 2003, 720_007, bases=(13, 17_011))
+HIGHER = RX._replace(served=array("Q", [*RX.served[:SOURCES], 1013, 2011]))  # unicast packets
 EVERYTHING = Reached(
     *(83_000_009, array("Q", range(2**64 - 18, 2**64)), array("Q", range(2**63, 2**63 + 16)))
 )
@@ -390,7 +392,7 @@ def saved_counters(directory: Path) -> dict[str, Reached | None]:
 
 
 @pytest.mark.parametrize(
-    "reached", [RX, EVERYTHING, counters_at(), counters_at(5), counters_at(5, bases=(0, 3))]
+    "reached", [RX, HIGHER, EVERYTHING, counters_at(), counters_at(5), counters_at(5, bases=(0, 3))]
 )
 def test_counters_are_restored_as_they_were_saved(tmp_path: Path, reached: Reached) -> None:
     with opened(tmp_path) as state:

@@ -18,6 +18,7 @@ from .oracle import CELLS, Answer, Oracle
 
 IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 NAME, DISCONTINUITY = f"{IF_X_ENTRY}.1", f"{IF_X_ENTRY}.19"
+OURS = f"{IF_ENTRY}.", f"{IF_X_ENTRY}."  # what follows them in a GETBULK is snmpd's own
 COUNTERS = {
     f"{IF_ENTRY}.10": "ifInOctets",
     f"{IF_ENTRY}.13": "ifInDiscards",
@@ -165,7 +166,7 @@ class Scraper(Beside):
         for oid, value in told.items():
             kind, _, text = value.partition(": ")
             bits = {"Counter64": 64, "Counter32": 32}.get(kind)
-            if bits is None:
+            if bits is None or not oid.startswith(OURS):
                 continue
             now, before = int(text), self._last.get(oid, 0)
             self._last[oid] = now

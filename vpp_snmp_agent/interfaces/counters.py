@@ -74,6 +74,11 @@ _GROUPS = slice(0, 4), slice(4, 8), slice(8, 13)
 _TOGETHER = _GROUPS[-1].stop
 _put_together = struct.Struct(f"={_TOGETHER}Q").pack_into
 _RX_UNICAST, _TX_UNICAST = range(SOURCES, SOURCES + DERIVED)
+# What is derived, of which source, and what is taken off that.
+UNICAST = (
+    (_RX_UNICAST, _RX_PACKETS, _RX_MULTICAST, _RX_BROADCAST),
+    (_TX_UNICAST, _TX_PACKETS, _TX_MULTICAST, _TX_BROADCAST),
+)
 _NO_BASES = array("Q")
 _ZEROS = array("Q", [0] * SOURCES)
 _NOTHING_READ = array("Q", [0] * (SOURCES + DERIVED))

@@ -12,7 +12,8 @@ its JSON in front:
     {"counters": [key, cell, ...]}
                                   what its counters had come to: which cell they were read
                                   from, 18 values as served, and 16 bases (counters.Reached);
-                                  zeros at the end are left out
+                                  without zeros at the end, and 0 for unicast packets that
+                                  are the packets without multicast and broadcast
     {"given": [[first, last]...]} ifIndexes that were given to somebody: never again
     {"time": seconds}             whatever is shown was shown at this time too
 
@@ -39,7 +40,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from .counters import DERIVED, SOURCES, Reached
+from .counters import DERIVED, SOURCES, UNICAST, Reached
 from .facts import Facts
 
 JOURNAL = "ports.journal"
@@ -125,10 +126,19 @@ def _pieces(text: bytes) -> list[bytes]:
 _SERVED = SOURCES + DERIVED
 
 
+def _derived(served: "array[int]") -> Iterator[tuple[int, int]]:
+    """What unicast packets are, unless they were more at their highest: for the most part."""
+    for which, total, multicast, broadcast in UNICAST:
+        yield which, max(0, served[total] - served[multicast] - served[broadcast])
+
+
 def pack(reached: Reached) -> "array[int]":
     """Counters as their line has them, which takes a third of the memory of the other."""
     numbers = array("Q", [reached.cell])
     numbers += reached.served
+    for which, found in _derived(reached.served):
+        if reached.served[which] == found:
+            numbers[1 + which] = 0
     numbers += reached.bases
     while not numbers[-1] and len(numbers) > 1:
         numbers.pop()
@@ -139,6 +149,8 @@ def unpack(packed: "array[int]") -> Reached:
     """The inverse."""
     served = packed[1 : 1 + _SERVED]
     served.extend([0] * (_SERVED - len(served)))
+    for which, found in _derived(served):
+        served[which] = served[which] or found
     bases = packed[1 + _SERVED :]
     if bases:
         bases.extend([0] * (SOURCES - len(bases)))
