@@ -535,6 +535,15 @@ def test_a_row_that_waits_for_another_vpp_goes_on_when_it_comes(
     assert indexes.saved == {}
     set_rx(first, 1, 650)  # counted, and not read before it ended
     publisher.lose()
+    finish(publisher)
+    assert {key: each and each.served[1] for key, each in indexes.saved.items()} == {
+        "eth0": 650,
+        "eth0.7": 502,
+    }
+    indexes.saved.clear()
+    publisher.lose()
+    finish(publisher)
+    assert indexes.saved == {}
     clock.now += 2
     router = router_of(ETHERNET, identity=RESTARTED)
     count(publisher, router, second, settled=False)

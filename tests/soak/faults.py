@@ -55,7 +55,8 @@ class Injector:
             self._bag = self._all()
             self._chance.shuffle(self._bag)
         fault = self._bag.pop()
-        if harmless_to_agent and fault in (self.agent_stopped, self.agent_killed):
+        harmful = self.agent_stopped, self.agent_killed, self.both_stopped
+        if harmless_to_agent and fault in (*harmful, self.agent_killed_without_vpp):
             return
         fault()
         self._wait(1.0)
@@ -64,6 +65,7 @@ class Injector:
         return [
             *(self.agent_stopped, self.agent_killed, self.agent_reloaded, self.reporter_killed),
             *(self.snmpd_stopped, self.snmpd_killed, self.snmpd_hung, self.snmpd_reloaded),
+            *(self.both_stopped, self.agent_killed_without_vpp),
             *(self.vpp_stopped, self.vpp_killed, self.vpp_configured_anew, self.vpp_hung),
             *(self.vpp_process_stopped, self.lock_kept, self.lock_kept_and_hung, self.cleared),
             *(self.links_flapped, self.interfaces_churned, self.index_reused, self.pair_lost),
@@ -152,6 +154,29 @@ class Injector:
 
     def vpp_killed(self) -> None:
         self._restart_vpp("VPP killed", self._vpp.kill)
+
+    def both_stopped(self) -> None:
+        """VPP starts again while the agent is away: counters go on from what it saved."""
+        with self._judge.blind(), self._window("agent and VPP stopped", blinds=True, away=True):
+            self._agent.stop()
+            with self._oracle.change(everything=True):
+                self._vpp.stop()
+                self._vpp.start(release=self._chance.choice(RELEASES), empty=False)
+            self._agent.start()
+        self._lost_for_good()
+        self._wait(LEARNED)
+
+    def agent_killed_without_vpp(self) -> None:
+        """What VPP had counted when it ended is saved before the next one is there."""
+        with self._judge.blind(), self._window("agent killed, no VPP", blinds=True, away=True):
+            with self._oracle.change(everything=True):
+                self._vpp.kill()
+                self._wait(2.0)
+                self._agent.kill()
+                self._vpp.start(release=self._chance.choice(RELEASES), empty=False)
+            self._agent.start()
+        self._lost_for_good()
+        self._wait(LEARNED)
 
     def vpp_configured_anew(self) -> None:
         """It comes back empty, and is configured over some seconds, in another order."""

@@ -442,8 +442,12 @@ class InterfaceCounters:
         cell = self._cell
         if self._set is not None:
             cell = self._set.cell(self._sw_if_index)
-            if self._read_all() is None and self._is_anothers():
+            if self.readings() is not None:
+                self._read_rest()
+            elif self._is_anothers():
                 cell = ENDED
+            else:
+                self._read_one_by_one()
         if not self._read_once:
             return None
         return Reached(cell, self._last[:], (self._base or _NO_BASES)[:], self._read_once)
@@ -453,17 +457,18 @@ class InterfaceCounters:
         before, self._saved = self._saved, sum(self._last)
         return self._saved != before
 
-    def _read_all(self) -> tuple[int, ...] | None:
-        """Read every source; what `readings` returns."""
-        readings = self.readings()
-        if readings is None:
-            for which in range(_TOGETHER):
-                self._read(which)
-            self._unicast(_RX_PACKETS, _RX_MULTICAST, _RX_BROADCAST, _RX_UNICAST)
-            self._unicast(_TX_PACKETS, _TX_MULTICAST, _TX_BROADCAST, _TX_UNICAST)
+    def _read_one_by_one(self) -> None:
+        """Read every source."""
+        for which in range(_TOGETHER):
+            self._read(which)
+        for derived, total, multicast, broadcast in UNICAST:
+            self._unicast(total, multicast, broadcast, derived)
+        self._read_rest()
+
+    def _read_rest(self) -> None:
+        """Read the sources that are not read together."""
         for which in range(_TOGETHER, SOURCES):
             self._read(which)
-        return readings
 
     def _is_anothers(self) -> bool:
         """Whether another interface has the index by now."""

@@ -284,6 +284,8 @@ class Publisher:
 
     def lose(self) -> None:
         """VPP's process is gone: every row stays, and is down."""
+        if self._router is not None and self._is_shown:
+            self._save_counters(self.by_key)  # the agent may end before the next VPP is there
         self._router, self._is_away, self._is_first = None, True, False
         self._listed, self._keys, self._reported = {}, {}, set()
         self._unnumbered.clear()
