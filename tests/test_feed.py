@@ -4,8 +4,8 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,7 +57,6 @@ def test_a_vpp_that_is_there_is_reported_whole(vpp: Simulator) -> None:
         assert names == ["TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"]
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="only Python 3.11 leaves it out")
 def test_no_module_is_taken_from_the_working_directory(
     vpp: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +64,23 @@ def test_no_module_is_taken_from_the_working_directory(
     monkeypatch.chdir(tmp_path)
     with Listener(vpp) as listener:
         listener.wait(feed.Present)
+
+
+def test_a_reporter_inherits_no_descriptor_but_its_pipe(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as session, socket.socket(socket.AF_UNIX) as snmpd:
+        snmpd.bind("")
+        snmpd.listen()
+        session.connect(snmpd.getsockname())
+        session.set_inheritable(True)
+        with Listener(Simulator(tmp_path / "vpp")) as listener:
+            listener.wait(feed.Away)  # until it waits for a VPP that is not there
+            (child,) = children()
+            opened = sorted(Path(f"/proc/{child}/fd").iterdir(), key=lambda path: int(path.name))
+            found = [os.readlink(each) for each in opened]
+        inherited = os.readlink(f"/proc/self/fd/{session.fileno()}")
+    standard_error = os.readlink("/proc/self/fd/2")
+    assert found[:3] == ["/dev/null", standard_error, standard_error]
+    assert inherited not in found
 
 
 def test_a_vpp_that_is_not_there_is_waited_for(tmp_path: Path) -> None:

@@ -87,6 +87,14 @@ def test_the_watchdog_is_fed_twice_in_its_time(
     assert Supervisor().watchdog_period == period
 
 
+@pytest.mark.usefixtures("systemd")
+def test_children_inherit_neither_socket_nor_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "6000000")
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    assert Supervisor().watchdog_period == 3.0
+    assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} & os.environ.keys()
+
+
 @pytest.mark.parametrize(("whose", "period"), [(0, 1.0), (1, None)])
 @pytest.mark.usefixtures("systemd")
 def test_the_watchdog_of_another_process_is_not_fed(

@@ -13,10 +13,11 @@ class Supervisor:
     """systemd, or nobody."""
 
     def __init__(self) -> None:
-        path = os.environ.get("NOTIFY_SOCKET", "")
+        # Taken out of the environment: no child shall speak for us, nor take our watchdog for its.
+        path = os.environ.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + path[1:] if path.startswith("@") else path
-        usec = int(os.environ.get("WATCHDOG_USEC", "0") or 0)
-        meant = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        usec = int(os.environ.pop("WATCHDOG_USEC", "0") or 0)
+        meant = os.environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         # Half the time, as sd_watchdog_enabled(3) recommends.
         self.watchdog_period = usec / 2e6 if usec and meant and self._address else None
 

@@ -13,11 +13,11 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EAGAIN, EMFILE
 
+from .. import children
 from .records import (
     Alive,
     Broken,
@@ -242,20 +242,10 @@ class Feed:
         self._heard = now
         settings = self._settings
         with theirs:
-            self._child = subprocess.Popen(
-                (
-                    *(sys.executable, "-m", "vpp_snmp_agent.vpp.reporter"),
-                    *(str(theirs.fileno()), settings.api_socket, settings.stats_socket),
-                    *(settings.api_dir, str(settings.period)),
-                    *(str(settings.addresses), str(settings.neighbors)),
-                ),
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=os.environ
-                | {
-                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-                    "PYTHONSAFEPATH": "1",  # -m alone would look in the working directory first
-                },
+            self._child = children.start(
+                *("vpp_snmp_agent.vpp.reporter", theirs.fileno()),
+                *(settings.api_socket, settings.stats_socket, settings.api_dir),
+                *(str(settings.period), str(settings.addresses), str(settings.neighbors)),
             )
 
     def _end(self, now: float, pause: float = 0.0) -> None:
