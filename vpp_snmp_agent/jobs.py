@@ -12,6 +12,7 @@ The rules this module keeps:
 
 import contextlib
 import errno
+import gc
 import importlib
 import os
 import pickle
@@ -63,9 +64,10 @@ def in_process(
             # A disk that does not answer can keep a killed process for ever: nobody waits.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(REAP_TIMEOUT)
-        if not answer:
-            raise ChildProcessError("the process for it ended unexpectedly")
-        result, error = pickle.loads(answer)
+        try:
+            result, error = pickle.loads(answer)
+        except (EOFError, pickle.UnpicklingError):
+            raise ChildProcessError("the process for it ended unexpectedly") from None
         if error is not None:
             raise error
         return result
@@ -129,6 +131,7 @@ def main(arguments: list[str]) -> None:
     """In the process: write what the function returned, or raised."""
     descriptor, module, name, *texts = arguments
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
+    gc.disable()  # it ends soon, and collections are half of what a large YAML takes
     outcome: tuple[Any, Exception | None] = (None, ChildProcessError(_TOO_LARGE))
     try:
         outcome = getattr(importlib.import_module(module), name)(*texts), None
