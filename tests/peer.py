@@ -124,21 +124,30 @@ class Stage:
             assert time.monotonic() < limit, what
             self.turn()
 
-    def serve(self) -> None:
-        """From connecting to the last registration, the peer answering as snmpd does."""
+    def answer(self, *errors: int) -> list[PDU]:
+        """Answer what came as snmpd does; the last ones with these errors."""
+        heard = self.peer.heard()
+        fine = [0] * max(0, len(heard) - len(errors))
+        for each, error in zip(heard, (*fine, *errors), strict=False):
+            payload = UP_TIME.to_bytes(4, "big") + error.to_bytes(2, "big") + bytes(2)
+            packet = each.header.packet_id
+            self.peer.send(pdu.encode(pdu.RESPONSE, payload, session_id=SESSION, packet_id=packet))
+        return heard
+
+    def connect(self) -> None:
+        """Take the agent's next connection."""
         self.until("it connects", lambda: self.master._socket is not None)
         self.peer.accept()
 
-        def answer() -> bool:
-            for each in self.peer.heard():
-                payload = UP_TIME.to_bytes(4, "big") + bytes(4)
-                packet = each.header.packet_id
-                self.peer.send(
-                    pdu.encode(pdu.RESPONSE, payload, session_id=SESSION, packet_id=packet)
-                )
+    def serve(self) -> None:
+        """From connecting to the last registration, the peer answering as snmpd does."""
+        self.connect()
+
+        def is_served() -> bool:
+            self.answer()
             return self.master.serving
 
-        self.until("it is registered", answer)
+        self.until("it is registered", is_served)
 
     def hear(self, count: int) -> list[PDU]:
         """So many PDUs of the agent."""

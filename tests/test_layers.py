@@ -28,7 +28,16 @@ ALLOWED: dict[str, set[str]] = {
         *("config", "sockets", "agentx.mib", "interfaces.", "mibs.", "vpp."),
     },
     "show": {"agentx.", "config", "interfaces.", "look", "vpp.records"},
-    "check": {"config", "control", "interfaces.", "look", "sockets", "vpp.records", "vpp.stats"},
+    "check": {
+        "config",
+        "control",
+        "interfaces.",
+        "look",
+        "master",
+        "sockets",
+        "vpp.records",
+        "vpp.stats",
+    },
     "ports": {"config", "control", "interfaces.state"},
     "agent": {
         *("__init__", "config", "following", "jobs", "loop", "master", "serving", "systemd"),
@@ -77,7 +86,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
     "interfaces.publisher": {
-        *("agentx.mib", "agentx.pdu", "vpp.records", "vpp.router", "interfaces.__init__"),
+        *("agentx.mib", "agentx.pdu", "config"),
+        *("vpp.records", "vpp.router", "interfaces.__init__"),
         *("interfaces.counters", "interfaces.facts", "interfaces.names", "interfaces.rows"),
         "interfaces.state",
     },

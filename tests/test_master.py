@@ -1,6 +1,8 @@
 """The connection to snmpd, against a peer that is slow, deaf, confused or gone."""
 
 import logging
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,12 +14,13 @@ from vpp_snmp_agent import master as room
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
-from vpp_snmp_agent.agentx.session import MAX_ANSWERS
-from vpp_snmp_agent.config import Settings, UnixAddress
+from vpp_snmp_agent.agentx.session import DUPLICATE_REGISTRATION, MAX_ANSWERS
+from vpp_snmp_agent.config import Settings, TCPAddress, UnixAddress
 from vpp_snmp_agent.loop import Loop
 from vpp_snmp_agent.master import Master
+from vpp_snmp_agent.simulator.stage import PATIENCE
 
-from .peer import COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
+from .peer import BASE, COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
 
 
 @pytest.fixture
@@ -165,6 +168,220 @@ def test_a_master_that_is_not_there_is_reported_once(
     master.check(time.monotonic())
     assert "there is no such socket (4 times more)" in caplog.text
     loop.close()
+
+
+# --- refused registrations ----------------------------------------------------------------------
+
+SUBTREE = f"subtree {BASE}.1"
+
+
+@pytest.fixture
+def refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
+    """Another agent holds the one subtree."""
+    caplog.set_level(logging.INFO)
+    made = Stage(tmp_path / "agentx", ports())
+    made.connect()
+    made.until("it opens", lambda: made.answer())
+    made.until("it registers", lambda: made.answer(DUPLICATE_REGISTRATION))
+    made.until("it is refused", lambda: made.master.refused)
+    yield made
+    made.close()
+
+
+def test_an_agent_that_is_refused_says_what_and_not_that_it_serves(
+    refused: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert refused.master.refused == (SUBTREE,)
+    assert refused.master.state == f"snmpd refuses 1 of 2 registrations: {SUBTREE}"
+    assert not refused.master.serving
+    assert not refused.master.holds(f"{BASE}.1")
+    assert refused.master.holds(f"{BASE}.2")
+    first, second = (record.getMessage() for record in caplog.get_records("setup"))
+    assert first.startswith(f"snmpd refused {SUBTREE}: DUPLICATEREGISTRATION")
+    assert second.endswith(" refuses 1 of 2 registrations; they are tried again every 10 s")
+
+
+def test_what_is_refused_is_tried_again_until_it_is_granted_and_told_once(
+    refused: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    now = 7000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    refused.master._register_at = now + room.REGISTER_INTERVAL
+    heard: list[pdu.PDU] = []
+
+    def came(*errors: int) -> bool:
+        refused.master.check(now)
+        new = refused.answer(*errors)
+        heard.extend(new)
+        return bool(new)
+
+    def is_answered() -> bool:
+        assert refused.master._session is not None
+        return not refused.master._session._registering
+
+    for _ in range(3):
+        refused.master._heard = now
+        refused.master.check(now + room.REGISTER_INTERVAL - 0.1)
+        assert not refused.peer.heard()
+        now += room.REGISTER_INTERVAL
+        turn_until(refused, lambda: came(DUPLICATE_REGISTRATION))
+        turn_until(refused, is_answered)
+        assert refused.master.refused == (SUBTREE,)
+    now += room.REGISTER_INTERVAL
+    refused.master._heard = now
+    assert not caplog.text
+    turn_until(refused, came)
+    turn_until(refused, lambda: refused.master.serving)
+    assert [each.header.type for each in heard] == 4 * [pdu.REGISTER]
+    assert refused.master.state == "serving snmpd"
+    counted, served = caplog.messages
+    assert counted.endswith("tried again every 10 s (3 times more)")
+    assert served == f"serving snmpd at {refused.master._address}"
+
+
+# --- a name's addresses ---------------------------------------------------------------------------
+
+
+class Names:
+    """A TCP master's stage: who listens where, and what a name resolves to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.loop = Loop()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.resolved_on: list[int] = []
+        self.found: list[object] = []
+        monkeypatch.setattr(socket, "getaddrinfo", self._resolve)
+        self.master = Master(
+            Settings(address=TCPAddress("snmpd.example", 705)), View([]), [], UpTime(), self.loop
+        )
+
+    def _resolve(self, host: str, port: int, *, type: int) -> list[object]:
+        assert (host, port, type) == ("snmpd.example", 705, socket.SOCK_STREAM)
+        self.resolved_on.append(threading.get_ident())
+        self.gate.wait(PATIENCE)
+        if not self.found:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return self.found
+
+    def listens(self, host: str, backlog: int = 8) -> socket.socket:
+        """Somebody at an address that the name has."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, 0), family=family, backlog=backlog)
+        self.has(family, listener.getsockname())
+        return listener
+
+    def has(self, family: int, address: object) -> None:
+        self.found.append((family, socket.SOCK_STREAM, 6, "", address))
+
+    def until(self, condition: Callable[[], object]) -> None:
+        limit = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < limit
+            self.master.check(time.monotonic())
+            self.loop.turn(0.001)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    made = Names(monkeypatch)
+    yield made
+    made.gate.set()
+    made.until(lambda: made.master._resolving_since is None)
+    made.master.close()
+    made.loop.close()
+
+
+def opens(listener: socket.socket) -> bool:
+    """Whether an agent connects there and opens a session."""
+    listener.settimeout(PATIENCE)
+    connection, _ = listener.accept()
+    with connection:
+        connection.settimeout(PATIENCE)
+        return pdu.decode_header(connection.recv(4096)).type == pdu.OPEN
+
+
+def test_each_address_of_a_name_is_tried_in_its_turn(
+    names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    names.listens("::1").close()
+    names.listens("127.0.0.3").close()
+    with names.listens("127.0.0.2") as snmpd:
+        names.until(lambda: names.master._session is not None)
+        assert opens(snmpd)
+    assert names.master._where == "snmpd.example:705 (127.0.0.2)"
+    assert not caplog.text
+
+
+def test_addresses_of_which_none_is_served_are_all_reported_once(
+    names: Names, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "RECONNECT", 0.0)
+    names.listens("::1").close()
+    names.listens("127.0.0.4").close()
+    names.until(lambda: len(names.resolved_on) >= 3)
+    assert caplog.messages == [
+        "no snmpd yet: snmpd.example:705 (::1): nobody listens;"
+        " snmpd.example:705 (127.0.0.4): nobody listens"
+    ]
+
+
+def test_an_address_that_accepts_and_says_nothing_gives_way_to_the_next(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "CONNECT_TIMEOUT", 0.05)
+    with names.listens("127.0.0.5"), names.listens("127.0.0.6") as snmpd:
+        names.until(lambda: "127.0.0.6" in names.master._where)
+        names.until(lambda: names.master._session is not None)
+        assert opens(snmpd)
+
+
+def test_a_name_server_that_does_not_answer_does_not_stop_the_loop(
+    names: Names, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "CONNECT_TIMEOUT", 0.05)
+    names.gate.clear()
+    heard: list[int] = []
+    reader, writer = socket.socketpair()
+    with reader, writer, names.listens("127.0.0.7") as snmpd:
+        names.loop.watch(reader.fileno(), heard.append)
+        names.until(lambda: names.resolved_on)
+        writer.send(b"!")
+        names.until(lambda: heard)
+        names.loop.forget(reader.fileno())
+        names.until(lambda: caplog.text)
+        assert caplog.messages == ["snmpd.example:705: no name server answers"]
+        assert names.resolved_on != [threading.get_ident()]
+        assert len(names.resolved_on) == 1
+        names.gate.set()
+        names.until(lambda: names.master._session is not None)
+        assert opens(snmpd)
+
+
+def test_a_name_that_nobody_knows_is_reported_once_and_tried_again(
+    names: Names, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "RECONNECT", 0.0)
+    names.until(lambda: len(names.resolved_on) >= 3)
+    assert caplog.messages == ["no snmpd yet: snmpd.example:705: Name or service not known"]
+    with names.listens("127.0.0.8"):
+        names.until(lambda: names.master._session is not None)
+
+
+def test_a_name_that_is_resolved_after_the_end_connects_nobody(names: Names) -> None:
+    names.gate.clear()
+    names.listens("127.0.0.9").close()
+    names.until(lambda: names.resolved_on)
+    names.master.close()
+    names.gate.set()
+    turns = 0
+    while names.master._resolving_since is not None and turns < 10_000:
+        names.loop.turn(0.001)
+        turns += 1
+    assert names.master._resolving_since is None
+    assert not names.master._targets
 
 
 # --- on hold ----------------------------------------------------------------------------------

@@ -66,6 +66,11 @@ MODULES = (
     Module(f"{BASE}.9", "one table", [f"{BASE}.1", f"{BASE}.2"], OBJECTS),
     Module(f"{BASE}.10", "nothing yet", [f"{BASE}.3"], ()),
 )
+ASKED = (  # in this order
+    *(f"capability {BASE}.9", f"subtree {BASE}.1", f"subtree {BASE}.2"),
+    *(f"capability {BASE}.10", f"subtree {BASE}.3"),
+)
+ALL_GRANTED = Registered(len(ASKED), ())
 NUMBER = VarBind(oid(f"{BASE}.1.0"), INTEGER, 3)
 
 
@@ -163,7 +168,7 @@ def opened_session(order: str = ">", on_hold: bool = False) -> Session:
     (packet,) = packet_ids(session.open())
     for each in packet_ids(session.receive(response(packet, order=order))):
         session.receive(response(each, order=order))
-    assert list(session.events()) == [Opened(4711), Registered(0)]
+    assert list(session.events()) == [Opened(4711), ALL_GRANTED]
     return session
 
 
@@ -231,7 +236,7 @@ def test_registered_is_reported_once_after_the_last_answer() -> None:
         assert session.receive(response(each)) == b""
     assert list(session.events()) == [Opened(4711)]
     session.receive(response(asked[0]))
-    assert list(session.events()) == [Registered(0)]
+    assert list(session.events()) == [ALL_GRANTED]
 
 
 def test_a_second_answer_to_the_open_registers_nothing_again() -> None:
@@ -283,7 +288,7 @@ def test_a_refused_registration_is_reported_with_its_error(which: int, what: str
     asked = packet_ids(session.receive(response(packet)))
     for at, each in enumerate(asked):
         session.receive(response(each, error=263 if at == which else 0))
-    assert list(session.events()) == [Opened(4711), Refused(what, 263), Registered(1)]
+    assert list(session.events()) == [Opened(4711), Refused(what, 263), Registered(5, (what,))]
 
 
 def test_a_session_serves_what_was_not_refused() -> None:
@@ -291,8 +296,47 @@ def test_a_session_serves_what_was_not_refused() -> None:
     (packet,) = packet_ids(session.open())
     for each in packet_ids(session.receive(response(packet))):
         session.receive(response(each, error=263))
-    assert list(session.events())[-1] == Registered(5)
+    assert list(session.events())[-1] == Registered(5, ASKED)
     assert answered(session.receive(get_next(f"{BASE}.1"))).varbinds == [NUMBER]
+
+
+def refused_session(*refused: int) -> Session:
+    """A session of which the master refused these registrations, by their number."""
+    session = new_session()
+    (packet,) = packet_ids(session.open())
+    for at, each in enumerate(packet_ids(session.receive(response(packet)))):
+        session.receive(response(each, error=263 if at in refused else 0))
+    assert list(session.events())[-1] == Registered(5, tuple(ASKED[at] for at in refused))
+    return session
+
+
+def test_what_was_refused_and_nothing_else_is_asked_for_again_until_it_is_granted() -> None:
+    session = refused_session(2, 4)
+    sent = session.register_again()
+    first = split(sent)
+    assert [each.header.type for each in first] == [pdu.REGISTER, pdu.REGISTER]
+    assert [each.header.session_id for each in first] == [SESSION, SESSION]
+    session.receive(response(first[0].header.packet_id))
+    assert session.register_again() == b""  # one answer is waited for
+    session.receive(response(first[1].header.packet_id, error=263))
+    last = ASKED[4]
+    assert list(session.events()) == [Refused(last, 263), Registered(5, (last,))]
+    again = session.register_again()
+    assert again[HEADER_SIZE:] == sent[-len(again) :][HEADER_SIZE:]
+    session.receive(response(*packet_ids(again)))
+    assert list(session.events()) == [ALL_GRANTED]
+    assert session.register_again() == b""
+
+
+def test_a_capability_that_was_refused_is_asked_for_again() -> None:
+    (again,) = split(refused_session(0).register_again())
+    assert again.header.type == pdu.ADDAGENTCAPS
+
+
+def test_a_session_that_was_closed_asks_for_nothing_again() -> None:
+    session = refused_session(1)
+    session.close()
+    assert session.register_again() == b""
 
 
 def test_events_are_reported_once() -> None:

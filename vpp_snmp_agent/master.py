@@ -1,7 +1,13 @@
 """The connection to snmpd: made anew whenever it is lost, quietly.
 
-Nothing here waits, but for LINGER in a walk: what cannot be sent or read now is done when
-the loop says so.
+The rules this module keeps:
+
+- Nothing here waits, but for LINGER in a walk: what cannot be sent or read now is done when
+  the loop says so, and a name is resolved by a thread.
+- Of a name's addresses each is tried in its turn: `localhost` is ::1 first, and snmpd
+  listens on 127.0.0.1.
+- What snmpd refuses is asked for again, on the same session: whoever holds it may go, and
+  nobody says so.  Until all is granted nobody hears that snmpd is served.
 """
 
 import errno
@@ -10,9 +16,12 @@ import select
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
-from . import __version__, sockets
+from . import __version__, jobs, sockets
 from .agentx import session as agentx
 from .agentx.mib import Module, UpTime, View
 from .agentx.pdu import MalformedPDU, error_name
@@ -24,9 +33,19 @@ RECONNECT = 0.5  # seconds between two attempts to reach snmpd
 PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
 LOST = 60.0  # seconds of silence after which it is not
 READ_SIZE = 1 << 16
+CONNECT_TIMEOUT = 5.0  # seconds that a name server, or one address of several, may be silent
+REGISTER_INTERVAL = 10.0  # seconds after which what snmpd refused is asked for again
 HOLD = 0.75  # seconds; after one snmpd repeats a request, and so does its client
 LINGER = 0.001  # seconds that a walk's next question is waited for where it comes
 STRETCH = 16  # questions answered before others have their turn
+
+
+class Target(NamedTuple):
+    """One of the addresses at which snmpd may listen."""
+
+    family: int
+    address: Any  # as connect(2) takes it in that family
+    text: str  # for the log
 
 
 class Master:
@@ -57,12 +76,39 @@ class Master:
         self._busy = False  # with what came, and deaf to more of it
         self._try_at = 0.0
         self._heard = self._pinged = 0.0
-        self.serving = False
+        self._targets: deque[Target] = deque()  # that are still to be tried
+        self._where = str(self._address)  # which of them is tried, or connected
+        self._failures: list[str] = []  # of those that were tried
+        self._resolving_since: float | None = None
+        self._is_closed = False
+        self._is_registered = False  # every registration was answered
+        self._registrations = 0
+        self.refused: tuple[str, ...] = ()  # of them, each as in the log
+        self._register_at = 0.0
+        self._told_refused = Told()
 
     @property
     def due(self) -> float:
         """When `check` is to be called at the latest, by time.monotonic."""
         return self._release_at
+
+    @property
+    def serving(self) -> bool:
+        """Whether snmpd granted all that was registered."""
+        return self._is_registered and not self.refused
+
+    @property
+    def state(self) -> str:
+        """How snmpd is served, in a few words."""
+        if not self._is_registered:
+            return "no snmpd"
+        if not self.refused:
+            return "serving snmpd"
+        first, *others = self.refused
+        return (
+            f"snmpd refuses {len(self.refused)} of {self._registrations} registrations:"
+            f" {first}{f' and {len(others)} more' if others else ''}"
+        )
 
     def show(self, view: View) -> None:
         """Answer from another view from now on; it has the same subtrees."""
@@ -91,18 +137,33 @@ class Master:
         if now >= self._release_at:
             self.release()
         if self._socket is None:
-            if now >= self._try_at:
+            if self._resolving_since is not None:
+                if now - self._resolving_since > CONNECT_TIMEOUT:
+                    wrong = f"{self._address}: no name server answers"
+                    self._told.tell(logging.WARNING, "name server", wrong)
+            elif now >= self._try_at:
                 self._try_at = now + RECONNECT
                 self._connect(now)
-        elif now - self._heard > LOST:
-            self._lost(f"snmpd at {self._address} is silent")
-        elif self.serving and now - max(self._heard, self._pinged) > PING:
+        elif now - self._heard > self._timeout:
+            self._lost(f"snmpd at {self._where} is silent")
+        elif self.refused and now >= self._register_at:
+            assert self._session is not None
+            self._register_at = now + REGISTER_INTERVAL
+            self._send(self._session.register_again())
+        elif self._is_registered and now - max(self._heard, self._pinged) > PING:
             assert self._session is not None
             self._pinged = now
             self._send(self._session.ping())
 
+    @property
+    def _timeout(self) -> float:
+        """Seconds of silence after which this connection is given up."""
+        is_first_word = not self._is_registered and (self._targets or self._session is None)
+        return CONNECT_TIMEOUT if is_first_word else LOST
+
     def close(self) -> None:
         """Say goodbye, if snmpd takes it at once."""
+        self._is_closed = True
         if self._socket is not None and self._session is not None:
             try:
                 self._socket.send(self._session.close(), socket.MSG_DONTWAIT)
@@ -112,8 +173,12 @@ class Master:
 
     @property
     def takes_notifications(self) -> bool:
-        """Whether snmpd serves us, and took all that it was sent."""
-        return self.serving and not self._unsent
+        """Whether snmpd knows us, and took all that it was sent."""
+        return self._is_registered and not self._unsent
+
+    def holds(self, subtree: str) -> bool:
+        """Whether snmpd granted a subtree that is registered."""
+        return self._is_registered and f"subtree {subtree}" not in self.refused
 
     def notify(self, what: str, varbinds: Sequence[bytes]) -> None:
         """Have snmpd send a notification; `what` it is, for the log."""
@@ -121,21 +186,21 @@ class Master:
         self._send(self._session.notify(what, varbinds))
 
     def _connect(self, now: float) -> None:
+        """Try the next address, or look which there are."""
         address = self._address
+        if isinstance(address, UnixAddress):
+            self._targets.append(Target(socket.AF_UNIX, address.path, str(address)))
+        elif not self._targets:
+            self._resolve(address, now)
+            return
+        target = self._targets.popleft()
+        self._where = target.text
         try:
-            if isinstance(address, UnixAddress):
-                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-                target: str | tuple[str, int] = address.path
-            else:
-                family, _, _, _, found = socket.getaddrinfo(
-                    address.host, address.port, type=socket.SOCK_STREAM
-                )[0]
-                self._socket = socket.socket(family, socket.SOCK_STREAM)
-                target = found[:2]  # type: ignore[assignment]
+            self._socket = socket.socket(target.family, socket.SOCK_STREAM)
             self._socket.setblocking(False)
-            number = self._socket.connect_ex(target)
+            number = self._socket.connect_ex(target.address)
         except OSError as error:
-            self._lost(f"{address}: {error.strerror or error}")
+            self._lost(f"{self._where}: {error.strerror or error}")
             return
         self._heard = self._pinged = now
         if number == errno.EINPROGRESS:
@@ -145,8 +210,31 @@ class Master:
         else:
             self._connected(0)
 
+    def _resolve(self, address: TCPAddress, now: float) -> None:
+        """Ask for the addresses of a name, for which a name server can take 20 s."""
+
+        def resolved(found: Any, error: Exception | None) -> None:
+            self._resolving_since = None
+            if self._is_closed:
+                return
+            if isinstance(error, OSError | UnicodeError):  # UnicodeError: it cannot be a name
+                self._lost(f"{address}: {getattr(error, 'strerror', None) or error}")
+            elif error is not None:
+                raise error
+            else:
+                self._targets.extend(targets(address, found))
+                self._told.tell(logging.DEBUG, "name server", f"{address}: resolved")
+                self._try_at = 0.0
+
+        work = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
+        try:
+            jobs.in_thread(self._loop, resolved, work)
+            self._resolving_since = now
+        except OSError as error:
+            self._lost(f"{address}: {error.strerror}")
+
     def _unreachable(self, number: int) -> None:
-        self._lost(f"no snmpd yet: {sockets.explain(str(self._address), number)}")
+        self._lost(sockets.explain(self._where, number))
 
     def _connected(self, events: int) -> None:
         assert self._socket is not None
@@ -189,10 +277,10 @@ class Master:
             except BlockingIOError:
                 return
             except OSError as error:
-                self._lost(f"lost snmpd at {self._address}: {error.strerror}")
+                self._lost(f"lost snmpd at {self._where}: {error.strerror}")
                 return
             if not data:
-                self._lost(f"snmpd at {self._address} closed the connection")
+                self._lost(f"snmpd at {self._where} closed the connection")
                 return
             now = time.monotonic()
             walking = now - self._heard < LINGER
@@ -207,7 +295,7 @@ class Master:
         try:
             answer = session.receive(data)
         except MalformedPDU as error:
-            self._lost(f"{self._address} does not speak AgentX: {error}")
+            self._lost(f"{self._where} does not speak AgentX: {error}")
             return
         if self.on_hold and session.holds:
             self._release_at = min(self._release_at, time.monotonic() + HOLD)
@@ -226,7 +314,7 @@ class Master:
         except BlockingIOError:
             sent = 0
         except OSError as error:
-            self._lost(f"lost snmpd at {self._address}: {error.strerror}")
+            self._lost(f"lost snmpd at {self._where}: {error.strerror}")
             return
         self._unsent = data[sent:]
         # Nothing more is read before all is answered and sent: a master that takes no
@@ -248,28 +336,48 @@ class Master:
                     if error == agentx.DUPLICATE_REGISTRATION
                     else ""
                 )
-                self._told.tell(
+                self._told_refused.tell(
                     logging.ERROR, what, f"snmpd refused {what}: {error_name(error)}{hint}"
                 )
-            case agentx.Registered(refused):
-                self.serving = True
-                self._told.tell(
-                    logging.INFO,
-                    "snmpd",
-                    f"serving snmpd at {self._address}"
-                    + (f", with {refused} registrations refused" if refused else ""),
-                )
+            case agentx.Registered(total, refused):
+                self._is_registered = True
+                self._registrations, self.refused = total, refused
+                self._register_at = time.monotonic() + REGISTER_INTERVAL
+                if refused:
+                    self._told.tell(
+                        logging.WARNING,
+                        "snmpd",
+                        f"snmpd at {self._where} refuses {len(refused)} of {total} registrations;"
+                        f" they are tried again every {REGISTER_INTERVAL:g} s",
+                    )
+                else:
+                    self._told_refused = Told()
+                    self._told.tell(logging.INFO, "snmpd", f"serving snmpd at {self._where}")
             case agentx.Closed(reason):
                 self._lost(reason)
             case agentx.Pong():
                 pass
 
     def _lost(self, why: str) -> None:
-        if self.serving:
-            self._try_at = 0.0  # it may be back already
-        level = logging.WARNING if self.serving or not self._told.last("snmpd") else logging.INFO
-        self._told.tell(level, "snmpd", why)
+        """This connection, or this attempt, has failed; the next one is `check`'s."""
+        was_registered = self._is_registered
         self._drop()
+        if was_registered:
+            self._try_at = 0.0  # it may be back already
+            self._targets.clear()
+            self._failures.clear()
+            self._told.tell(logging.WARNING, "snmpd", why)
+            return
+        self._failures.append(why)
+        if self._targets:
+            self._try_at = 0.0
+            return
+        why, self._failures = "; ".join(self._failures), []
+        self._tell_unreachable(why)
+
+    def _tell_unreachable(self, why: str) -> None:
+        level = logging.INFO if self._told.last("snmpd") else logging.WARNING
+        self._told.tell(level, "snmpd", f"no snmpd yet: {why}")
 
     def _drop(self) -> None:
         if self._socket is not None:
@@ -279,4 +387,18 @@ class Master:
         self._unsent = b""
         self._busy = False
         self._release_at = float("inf")
-        self.serving = False
+        self._is_registered = False
+        self.refused = ()
+
+
+def targets(address: TCPAddress, found: Sequence[Any]) -> list[Target]:
+    """The addresses of a name, as socket.getaddrinfo gives them, in its order."""
+    several = dict.fromkeys((family, sockaddr) for family, _, _, _, sockaddr in found)
+    return [
+        Target(
+            family,
+            sockaddr,
+            str(address) if sockaddr[0] == address.host else f"{address} ({sockaddr[0]})",
+        )
+        for family, sockaddr in several
+    ]

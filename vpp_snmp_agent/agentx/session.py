@@ -9,9 +9,9 @@
 
 The rules this module keeps:
 
-- One session for each connection.  Everything is registered once, when the session
-  opens, and never withdrawn: net-snmp 5.9.3 does not survive an Unregister while a
-  GetBulk is under way.
+- One session for each connection.  Everything is registered when the session opens, and
+  what is refused then can be asked for again.  Nothing is ever withdrawn: net-snmp 5.9.3
+  does not survive an Unregister while a GetBulk is under way.
 - Requests are answered in the order in which they came, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
@@ -24,6 +24,7 @@ The rules this module keeps:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyagentx3 as ax
 
@@ -60,9 +61,13 @@ class Opened:
 
 @dataclass(frozen=True)
 class Registered:
-    """The master answered every registration; `refused` of them with an error."""
+    """The master answered every registration; those `refused` can be tried again.
 
-    refused: int
+    Each is named as in the event Refused that went before.
+    """
+
+    total: int
+    refused: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,14 @@ class Closed:
 
 
 Event = Opened | Registered | Refused | Pong | Closed
+
+
+class _Registration(NamedTuple):
+    """What the master is asked for when the session opens, and again where it refuses."""
+
+    type: int
+    payload: bytes
+    what: str
 
 
 class Session:
@@ -112,7 +125,9 @@ class Session:
         self._events: list[Event] = []
         self._packets = 0
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
-        self._registering = self._refused = 0
+        self._registrations: list[_Registration] = []
+        self._refused: list[_Registration] = []
+        self._registering = 0  # registrations whose answers are waited for
         self._shortcut: Shortcut | None = None
         self._on_hold = on_hold
         self._held: list[bytes] = []  # whole requests
@@ -122,6 +137,13 @@ class Session:
     def open(self) -> bytes:
         """The Open that begins the session."""
         return self._ask(pdu.OPEN, pdu.open_payload(self._description), self._opened)
+
+    def register_again(self) -> bytes:
+        """Ask again for what was refused; nothing while an answer is waited for."""
+        if self._id is None or self._registering:
+            return b""
+        refused, self._refused = self._refused, []
+        return self._register(refused)
 
     def ping(self) -> bytes:
         """A Ping; its answer is the event Pong."""
@@ -322,27 +344,34 @@ class Session:
             self._end(f"snmpd refused the session: {pdu.error_name(answer.error)}")
             return b""
         self._events.append(Opened(answer.sys_up_time))
-        asks = []
         for module in self._modules:
             capability = pdu.caps_payload(oid(module.capability), module.description)
-            asks.append((pdu.ADDAGENTCAPS, capability, f"capability {module.capability}"))
-            asks += [
-                (pdu.REGISTER, pdu.register_payload(oid(subtree), PRIORITY), f"subtree {subtree}")
+            self._registrations.append(
+                _Registration(pdu.ADDAGENTCAPS, capability, f"capability {module.capability}")
+            )
+            self._registrations += [
+                _Registration(
+                    pdu.REGISTER, pdu.register_payload(oid(subtree), PRIORITY), f"subtree {subtree}"
+                )
                 for subtree in module.subtrees
             ]
-        self._registering = len(asks)
+        return self._register(self._registrations)
+
+    def _register(self, registrations: list[_Registration]) -> bytes:
+        self._registering = len(registrations)
         return b"".join(
-            self._ask(type_, payload, self._registration(what)) for type_, payload, what in asks
+            self._ask(each.type, each.payload, self._registered(each)) for each in registrations
         )
 
-    def _registration(self, what: str) -> Callable[[Response], bytes]:
+    def _registered(self, registration: _Registration) -> Callable[[Response], bytes]:
         def answered(answer: Response) -> bytes:
             self._registering -= 1
             if answer.error:
-                self._refused += 1
-                self._events.append(Refused(what, answer.error))
+                self._refused.append(registration)
+                self._events.append(Refused(registration.what, answer.error))
             if not self._registering:
-                self._events.append(Registered(self._refused))
+                refused = tuple(each.what for each in self._refused)
+                self._events.append(Registered(len(self._registrations), refused))
             return b""
 
         return answered
