@@ -1,6 +1,7 @@
 """An agent without a feed and without snmpd, which several test files turn by hand."""
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -79,6 +80,7 @@ class Stage:
         if state is not None:
             state.close()
         self.agent._loop.close()
+        log.setLevel(logging.NOTSET)  # a reload sets it
 
 
 @contextmanager

@@ -24,6 +24,9 @@ FACTS = Facts(
 )
 
 
+STATUS = ["7 interfaces; VPP is away; no snmpd", False, ["subtree 1.2"]]
+
+
 def remember(state: State, *keys: str) -> None:
     """Give ifIndexes, and wait until they are durable."""
     for number, key in enumerate(keys):
@@ -46,7 +49,7 @@ def running(directory: Path) -> Iterator[State]:
     for key in ("loop0", "loop1"):
         state.show(key, FACTS)
         state.hide(key)
-    own = Control(loop, state, str(directory))
+    own = Control(loop, state, str(directory), lambda: STATUS)
     ending = threading.Event()
 
     def turn() -> None:
@@ -162,6 +165,12 @@ def test_who_says_nothing_takes_no_more_than_a_few_descriptors(
         first[0].close()
         until("there is room again", lambda: control.ask(str(tmp_path), {"do": "list"}))
         assert listed(tmp_path, capsys) == SHOWN
+
+
+def test_the_status_is_what_the_agent_says(tmp_path: Path) -> None:
+    with running(tmp_path):
+        assert control.ask(str(tmp_path), {"do": "status"}) == [STATUS]
+    assert control.ask(str(tmp_path), {"do": "status"}) is None
 
 
 def test_a_long_list_comes_whole_and_in_pieces(

@@ -139,6 +139,17 @@ def test_a_row_says_what_was_reported_and_what_it_inherits() -> None:
     assert (row.admin_status, row.oper_status, row.facts.type) == (UP, UP, 135)
 
 
+def test_descriptions_that_are_read_after_the_start_reach_the_rows_that_are_shown() -> None:
+    publisher = new_publisher()
+    assert publish(publisher, router_of(ETHERNET, SUB))[1002].facts.alias == ""
+    publisher.describe(Descriptions({"eth0.7": "another customer"}))
+    while publisher.step(0.0):
+        pass
+    assert [each.facts.alias for each in rows_of(publisher).values()] == ["", "another customer"]
+    publisher.describe(Descriptions({"eth0.7": "another customer"}))
+    assert publisher.is_quiet
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys of all rows that are made anew, one after another."""

@@ -17,12 +17,13 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from . import __version__, config, jobs
 from .agentx.mib import UpTime
 from .config import BadSettings, Descriptions, Settings
 from .following import Follower
-from .interfaces.facts import Configuration
+from .interfaces.facts import Configuration, Facts
 from .interfaces.links import Links
 from .loop import Loop, Told, log
 from .master import Master
@@ -35,7 +36,19 @@ TICK = 0.25  # seconds between two looks at what is due
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
 REST_INTERVAL = 1.0  # seconds between two collections of garbage
 MAX_YOUNG = 2_000  # objects that a collection may look through: 0.3 ms
+VPPCFG_TIMEOUT = 60.0  # seconds that reading the vppcfg may take; 25 MB of it take 38
+SETTINGS_TIMEOUT = 2.0  # seconds that new settings wait for the vppcfg
+VPPCFG_INTERVAL = 60.0  # seconds after which a vppcfg that could not be read is tried again
+IF_TABLE = "1.3.6.1.2.1.2.2"  # whose rows are notified
 MAX_SLICES = 10  # of work in between, which leaves more of them than their count says
+
+
+class Reading(NamedTuple):
+    """A process that reads the vppcfg."""
+
+    path: str
+    since: float  # by time.monotonic
+    end: Callable[[], None]
 
 
 def _reporter_settings(settings: Settings) -> feed.ReporterSettings:
@@ -64,15 +77,20 @@ class Agent:
         log.info("vpp-snmp-agent %s starts", __version__)
         self._settings = settings
         self._reload = reload
-        self._descriptions = Descriptions()
-        self._is_reading = self._read_again_after = False  # the vppcfg
-        self._read_first_descriptions()
         self._loop = Loop()
         self._told = Told()
         self._supervisor = Supervisor()
         self._uptime = UpTime()
         self._links = Links()
-        self._serving = Serving(self._loop, self._uptime, self._configuration, self._switch)
+        self._descriptions = Descriptions()
+        self._reading: Reading | None = None  # of the vppcfg
+        self._is_outdated = False  # what it will bring: it is to be read again
+        self._has_read = False  # the vppcfg, once, or it is known why not
+        self._read_at = self._configure_at = float("inf")
+        self._vppcfg_told = Told()
+        self._serving = Serving(
+            *(self._loop, self._uptime, self._configuration, self._switch, self._control_status)
+        )
         self._master = self._make_master(on_hold=True)
         self._follower = Follower(settings, lambda: self._serving.publishers, self._supervisor)
         self._feed = feed.Feed(
@@ -85,6 +103,8 @@ class Agent:
         self._count_logged, self._count_logged_at = -1, float("-inf")
         self._alive_at = self._rest_at = 0.0
         self._stopping = False
+        self._know_descriptions()
+        self._read_descriptions()
 
     @property
     def _configuration(self) -> Configuration:
@@ -111,6 +131,8 @@ class Agent:
             log.info("vpp-snmp-agent ends")
         finally:
             self._supervisor.stopping()
+            if self._reading is not None:
+                self._reading.end()
             self._master.close()
             self._feed.close()
             self._serving.close()
@@ -125,6 +147,10 @@ class Agent:
         for news in self._feed.check(now):
             self._follower.take(news)
         self._follower.check(now)
+        if now >= self._read_at:
+            self._read_descriptions()
+        if now >= self._configure_at:
+            self._configure()
         self._serving.shown.publisher.poll()
         self._serving.save(now)
         self._notify(now)
@@ -159,7 +185,8 @@ class Agent:
 
     def _is_known(self) -> bool:
         """Whether what is shown is what VPP reports, or as good as it will get."""
-        return self._follower.is_reported and self._serving.shown.publisher.is_idle
+        reported = self._follower.is_reported and self._has_read
+        return reported and self._serving.shown.publisher.is_idle
 
     def _feed_ready(self, events: int) -> None:
         for news in self._feed.receive(time.monotonic()):
@@ -167,8 +194,11 @@ class Agent:
 
     def _status(self) -> str:
         rows = len(self._serving.shown.publisher.rows)
-        snmpd = "serving snmpd" if self._master.serving else "no snmpd"
-        return f"{rows} interfaces; {self._follower.state}; {snmpd}"
+        return f"{rows} interfaces; {self._follower.state}; {self._master.state}"
+
+    def _control_status(self) -> list[object]:
+        """What `check` asks for: the status, whether snmpd is served, what it refuses."""
+        return [self._status(), self._master.serving, self._master.refused]
 
     # --- signals and settings -----------------------------------------------------------
 
@@ -204,6 +234,8 @@ class Agent:
             self._master = self._make_master(on_hold=self._master.on_hold)
         self._master.trace(settings.debug)
         self._feed.use(_reporter_settings(settings), time.monotonic())
+        self._vppcfg_told = Told()  # whoever asks for it is told what came of it
+        self._configure_at = time.monotonic() + SETTINGS_TIMEOUT
         self._read_descriptions()
 
     def _switch(self, before: Served, after: Served) -> None:
@@ -218,51 +250,75 @@ class Agent:
             self._master.close()
             self._master = self._make_master(on_hold=self._master.on_hold)
 
-    def _read_first_descriptions(self) -> None:
-        """Before there are rows, so that none is shown without its description."""
-        read, error = None, None
-        try:
-            if self._settings.vppcfg is not None:
-                read = config.load_descriptions(self._settings.vppcfg)
-        except (BadSettings, OSError) as wrong:
-            error = wrong
-        if read or error:
-            self._take_descriptions(read, error)
+    # --- the vppcfg -------------------------------------------------------------------------
+
+    def _know_descriptions(self) -> None:
+        """Until the vppcfg is read, each row keeps the description that it had before."""
+        state = self._serving.shown.state
+        if state is None or self._settings.vppcfg is None:
+            return
+        known = {
+            each.key: each.facts.alias
+            for each in state.shown()
+            if each.facts and each.facts.alias and not self._is_default_alias(each.facts)
+        }
+        self._descriptions = Descriptions(known)
+        self._serving.describe(self._descriptions)
+
+    def _is_default_alias(self, facts: Facts) -> bool:
+        return self._settings.alias == "name" and facts.alias == facts.name
 
     def _read_descriptions(self) -> None:
-        """Read the vppcfg elsewhere, for it can be long; then make other rows if need be."""
-        path = self._settings.vppcfg
-        if path is None:
-            self._take_descriptions(Descriptions(), None)
-            self._serving.configure(self._configuration)
-        elif self._is_reading:  # it is read again as soon as that is done
-            self._read_again_after = True
+        """Read the vppcfg elsewhere: it can be long, and its disk can be dead."""
+        path, now = self._settings.vppcfg, time.monotonic()
+        self._read_at = float("inf")
+        if self._reading is not None:
+            self._is_outdated = True
+            if path != self._reading.path or now > self._reading.since + SETTINGS_TIMEOUT:
+                self._reading.end()
+        elif path is None:
+            self._descriptions = Descriptions()
+            self._configure()
         else:
             try:
-                jobs.in_process(self._loop, self._descriptions_read, config.load_descriptions, path)
-                self._is_reading = True
+                end = jobs.in_process(
+                    *(self._loop, self._descriptions_read, config.load_descriptions, path),
+                    timeout=VPPCFG_TIMEOUT,
+                )
+                self._reading = Reading(path, now, end)
             except OSError as error:
-                self._descriptions_read(None, error)
+                self._vppcfg_failed(f"{path}: no process to read it: {error.strerror}")
 
     def _descriptions_read(self, read: Descriptions | None, error: Exception | None) -> None:
-        self._is_reading = False
-        self._take_descriptions(read, error)
-        if self._read_again_after:
-            self._read_again_after = False
+        path, self._reading = self._settings.vppcfg, None
+        if self._is_outdated:
+            self._is_outdated = False
             self._read_descriptions()
-        else:
-            self._serving.configure(self._configuration)
-
-    def _take_descriptions(self, read: Descriptions | None, error: Exception | None) -> None:
-        path = self._settings.vppcfg
-        if read is not None:
+        elif read is not None:
             self._descriptions = read
-            if path is not None:
-                log.info("%s: %d descriptions", path, len(read.by_name))
+            self._vppcfg_told.tell(
+                logging.INFO, "vppcfg", f"{path}: {len(read.by_name)} descriptions"
+            )
+            self._configure()
         elif isinstance(error, FileNotFoundError):
-            log.warning("%s: there is no such file; the descriptions stay as they were", path)
-        else:
-            log.error("%s; the descriptions stay as they were", error)
+            self._vppcfg_failed(f"{path}: there is no such file", logging.WARNING)
+        elif isinstance(error, BadSettings):
+            self._vppcfg_failed(str(error))
+        else:  # jobs.py's: it did not answer, not in time, or took too much memory
+            self._vppcfg_failed(f"{path}: {error}")
+
+    def _vppcfg_failed(self, why: str, level: int = logging.ERROR) -> None:
+        self._vppcfg_told.tell(level, "vppcfg", f"{why}; the descriptions stay as they were")
+        self._read_at = time.monotonic() + VPPCFG_INTERVAL
+        self._configure()
+
+    def _configure(self) -> None:
+        """Have rows made by the settings and descriptions that are known now."""
+        self._configure_at = float("inf")
+        if not self._has_read:
+            self._has_read = True
+            self._serving.describe(self._descriptions)
+        self._serving.configure(self._configuration)
 
     # --- what people hear of rows ---------------------------------------------------------
 
@@ -272,6 +328,8 @@ class Agent:
         self._links.changed(publisher.link_changes)
         publisher.link_changes.clear()
         if not self._master.takes_notifications or "IF-MIB" not in self._settings.mibs:
+            return
+        if not self._master.holds(IF_TABLE):  # another agent notifies its own rows
             return
         for row in self._links.due(publisher.rows, now):
             what = "linkDown" if row.is_down else "linkUp"

@@ -1,9 +1,10 @@
-"""The running agent's ear for `vpp-snmp-agent ports`: a socket in the state directory.
+"""The running agent's ear for `ports` and `check`: a socket in the state directory.
 
 One JSON line comes in, JSON lines go out, and the end of the connection ends the answer:
 
     {"do": "list"}                              -> [ifIndex, key, last seen, shown] each
     {"do": "forget", "glob": G, "unseen": S}    -> [ifIndex, key] of each that was forgotten
+    {"do": "status"}                            -> [text, snmpd is served, what it refuses]
 
 The rules this module keeps:
 
@@ -17,7 +18,7 @@ import os
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
@@ -41,8 +42,14 @@ def matches(key: str, last_seen: float, glob: str, unseen_before: float) -> bool
 class Control:
     """Listens until it is closed."""
 
-    def __init__(self, loop: Loop, state: State, directory: str) -> None:
-        """Raises OSError where the socket cannot be made."""
+    def __init__(
+        self, loop: Loop, state: State, directory: str, status: Callable[[], list[object]]
+    ) -> None:
+        """`status` is what is answered to `check`.
+
+        Raises OSError where the socket cannot be made.
+        """
+        self._status = status
         self._loop = loop
         self._state = state
         self._path = Path(directory, NAME)
@@ -107,6 +114,8 @@ class Control:
     def _answer(self, request: dict[str, Any]) -> Iterator[bytes]:
         if request["do"] == "list":
             return self._list()
+        if request["do"] == "status":
+            return iter((_line(self._status()),))
         return self._forget(str(request["glob"]), time.time() - float(request["unseen"]))
 
     def _list(self) -> Iterator[bytes]:

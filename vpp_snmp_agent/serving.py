@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from . import jobs, mibs
 from .agentx.mib import Module, UpTime, View
-from .config import Settings
+from .config import Descriptions, Settings
 from .control import Control
 from .interfaces.facts import UNKNOWN, Configuration
 from .interfaces.publisher import Publisher
@@ -75,14 +75,17 @@ class Serving:
         uptime: UpTime,
         configuration: Configuration,
         switch: Callable[[Served, Served], None],
+        status: Callable[[], list[object]],
     ) -> None:
         """`switch(before, after)`: what is shown has changed, and snmpd is to be asked over it.
+        `status`: what `check` is answered.
 
         Raises StateError where what is remembered of ports is unavailable.
         """
         self._loop = loop
         self._uptime = uptime
         self._switch = switch
+        self._status = status
         self._wanted = configuration
         self._jobs: deque[Iterator[None]] = deque()
         self._control: Control | None = None
@@ -154,6 +157,12 @@ class Serving:
             state.close()
 
     # --- another configuration --------------------------------------------------------------------
+
+    def describe(self, descriptions: Descriptions) -> None:
+        """The first descriptions: rows get them one by one, as they would from VPP."""
+        self._wanted = replace(self._wanted, descriptions=descriptions)
+        for each in self._all():
+            each.publisher.describe(descriptions)
 
     def configure(self, configuration: Configuration) -> None:
         """Make other rows, if this configuration asks for others than there are."""
@@ -294,6 +303,6 @@ class Serving:
         if state is None:
             return
         try:
-            self._control = Control(self._loop, state, directory)
+            self._control = Control(self._loop, state, directory, self._status)
         except OSError as error:
             log.warning("%s: `ports` cannot ask this agent: %s", directory, error.strerror)

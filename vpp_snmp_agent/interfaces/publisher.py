@@ -11,7 +11,8 @@ The rules this module keeps:
 - A row is shown only after its ifIndex is durable: whoever starts after a power cut must
   not give that number to another port.
 - A publisher has one configuration for life.  Another configuration is another publisher,
-  which takes over the rows of its predecessor once it has made all of its own.
+  which takes over the rows of its predecessor once it has made all of its own.  Only the
+  first reading of the descriptions reaches rows that are shown (`describe`).
 - While VPP is away its rows stay, down, and their counters at the last value: the segment
   of a VPP that ended stays mapped, and stands still.
 - Counters go on from what they had come to, of whichever VPP (counters.py): from the row before,
@@ -30,6 +31,7 @@ from typing import Any, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
 from ..agentx.pdu import subids
+from ..config import Descriptions
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router
 from . import facts as rules
@@ -331,6 +333,12 @@ class Publisher:
             if key is not None:
                 self._keys[index], self._listed[key] = key, index
                 self._enqueue((key,))
+
+    def describe(self, descriptions: Descriptions) -> None:
+        """The operator's descriptions, read for the first time after the start."""
+        if descriptions != self.configuration.descriptions:
+            self.configuration = replace(self.configuration, descriptions=descriptions)
+            self._enqueue(self._listed)
 
     def touch_neighbors(self, sw_if_indexes: Iterable[int]) -> None:
         """The neighbours of these interfaces changed; their rows stay as they are."""
