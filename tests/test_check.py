@@ -2,17 +2,21 @@
 
 import gc
 import grp
+import json
 import os
 import pwd
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import check, look
+from vpp_snmp_agent import check, control, look
 from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.control import NAME
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
@@ -129,7 +133,8 @@ def test_where_all_is_right_every_line_says_so(
         f" epoch {vpp.epoch()}",
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
-        f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
+        f"ok     snmpd's ifTable   snmpd (pid {snmpd.pid}) has its own switched off",
+        f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
     ]
@@ -346,7 +351,116 @@ def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
     )
 
 
-# --- snmpd's own tables ------------------------------------------------------------------------
+def test_of_a_names_addresses_the_first_that_is_served_is_told_with_those_before_it(
+    gone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int, *, type: int) -> list[object]:
+        assert (host, port) == ("snmpd.example", 11713)
+        return [
+            (socket.AF_INET6, type, 6, "", ("::1", ports[0], 0, 0)),
+            (socket.AF_INET, type, 6, "", ("127.0.0.1", ports[1])),
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    settings = replace(gone, address=TCPAddress("snmpd.example", 11713))
+    with (
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as first,
+        socket.create_server(("127.0.0.1", 0)) as snmpd,
+    ):
+        ports = (first.getsockname()[1], snmpd.getsockname()[1])
+        assert agentx_lines(settings)[0].startswith(
+            "note: snmpd.example:11713 (::1): somebody listens"
+        )
+        first.close()
+        assert agentx_lines(settings)[0].startswith(
+            "note: snmpd.example:11713 (::1): Connection refused;"
+            " snmpd.example:11713 (127.0.0.1): somebody listens"
+        )
+    assert agentx_lines(settings)[0].startswith(
+        "FAIL: snmpd.example:11713 (::1): Connection refused;"
+        " snmpd.example:11713 (127.0.0.1): Connection refused; start snmpd"
+    )
+
+
+def test_a_name_that_nobody_knows_fails(gone: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: object, type: int) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    lines = agentx_lines(replace(gone, address=TCPAddress("nobody.example", 705)))
+    assert lines[0].startswith("FAIL: nobody.example:705: Name or service not known; start snmpd")
+
+
+# --- the running agent -------------------------------------------------------------------------
+
+
+@contextmanager
+def an_agent(directory: Path, *answers: bytes) -> Iterator[None]:
+    """Who listens in a state directory, and answers each request in its turn."""
+    directory.mkdir(exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(directory / NAME))
+        listener.listen()
+
+        def answer() -> None:
+            for each in answers:
+                client, _ = listener.accept()
+                with client:
+                    assert json.loads(client.recv(4096)) == {"do": "status"}
+                    client.sendall(each)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (["18 interfaces; VPP answers; serving snmpd", True, []], "ok: 18 interfaces;"),
+        (["17 interfaces; VPP is away; no snmpd", False, []], "note: 17 interfaces;"),
+        (
+            [
+                "16 interfaces; snmpd refuses 2 of 38 registrations",
+                *(False, ["subtree 1.3.6.1.2.1.2.2", "capability 1.3.6.1.2.1.31"]),
+            ],
+            "FAIL: 16 interfaces; snmpd refuses 2 of 38 registrations"
+            " (1.3.6.1.2.1.2.2, capability 1.3.6.1.2.1.31); end the agent that holds them,"
+            " or switch them off in snmpd",
+        ),
+        (None, "note: one of an older version runs; restart it"),
+    ],
+)
+def test_the_running_agent_is_asked_how_it_serves_snmpd(
+    gone: Settings, answer: list[object] | None, line: str
+) -> None:
+    data = json.dumps(answer).encode() + b"\n" if answer else b""
+    with an_agent(Path(gone.state_dir), data):
+        found = check._agent(gone)
+    assert f"{found.mark}: {found.text}".startswith(line)
+
+
+def test_where_no_agent_runs_or_can_be_reached_that_is_noted(
+    gone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = gone.state_dir
+    assert check._agent(gone).text == f"none runs with the state directory {directory}"
+    stateless = check._agent(replace(gone, ifindex="stateless"))
+    assert stateless.text == "not asked: without a state directory it cannot be reached"
+    monkeypatch.setattr(control, "ANSWER_TIMEOUT", 0.05)
+    Path(directory).mkdir()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(Path(directory, NAME)))
+        silent.listen()
+        found = check._agent(gone)
+    assert (found.mark, found.text) == (
+        "note",
+        f"{directory}: the running agent cannot be asked: no answer",
+    )
+
+
+# --- snmpd's own ifTable -----------------------------------------------------------------------
 
 
 @pytest.mark.system

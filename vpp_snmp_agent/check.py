@@ -2,7 +2,8 @@
 
 The rules this module keeps:
 
-- It reads only, by `look`; to snmpd's AgentX socket it connects, and says nothing.
+- It reads only, by `look`; to snmpd's AgentX socket it connects, and says nothing.  How
+  snmpd is served the running agent knows (control.py): it is asked.
 - A line is `ok`, `FAIL` with what to do, or a `note` of what is not wrong but worth knowing.
 - A cause is a FAIL once: what cannot be looked at for that is a note.
 """
@@ -16,11 +17,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import sockets
+from . import control, sockets
 from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import Configuration
 from .interfaces.rows import Row
 from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
+from .master import targets
 from .vpp.records import INTERFACES
 from .vpp.stats import SegmentUnavailable, peer_pid
 
@@ -80,6 +82,7 @@ def _lines(settings_path: str, load: Callable[[], Settings]) -> Iterator[Line]:
     asked = ask(settings)
     yield from _vpp(settings, asked)
     yield from _agentx(settings)
+    yield _agent(settings)
     yield _state_directory(settings)
     yield from _librenms(settings, asked)
 
@@ -185,13 +188,47 @@ def _who_may(path: str) -> str:
 
 
 def _agentx_over_tcp(address: TCPAddress) -> Line:
+    """Its addresses in their order, as the agent tries them."""
+    advice = f"start snmpd with `agentXSocket tcp:{address}`, and run this in its netns"
     try:
-        socket.create_connection((address.host, address.port), ANSWERS).close()
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        return Line(FAIL, "AgentX socket", f"{address}: {why}; {advice}")
+    failures = []
+    for target in targets(address, found):
+        try:
+            with socket.socket(target.family, socket.SOCK_STREAM) as probe:
+                probe.settimeout(ANSWERS)
+                probe.connect(target.address)
+        except OSError as error:
+            failures.append(f"{target.text}: {error.strerror or error}")
+        else:
+            known = "somebody listens, who is not to be seen over TCP; every local user may use it"
+            return Line(NOTE, "AgentX socket", "; ".join([*failures, f"{target.text}: {known}"]))
+    return Line(FAIL, "AgentX socket", f"{'; '.join(failures)}; {advice}")
+
+
+def _agent(settings: Settings) -> Line:
+    """What the running agent says of itself."""
+    if settings.ifindex == "stateless":
+        return Line(NOTE, "agent", "not asked: without a state directory it cannot be reached")
+    directory = settings.state_dir
+    try:
+        answer = control.ask(directory, {"do": "status"})
     except OSError as error:
-        advice = f"start snmpd with `agentXSocket tcp:{address}`, and run this in its netns"
-        return Line(FAIL, "AgentX socket", f"{address}: {error.strerror or error}; {advice}")
-    known = "somebody listens, who is not to be seen over TCP; every local user may use it"
-    return Line(NOTE, "AgentX socket", f"{address}: {known}")
+        why = "no answer" if isinstance(error, TimeoutError) else error.strerror
+        return Line(NOTE, "agent", f"{directory}: the running agent cannot be asked: {why}")
+    if answer is None:
+        return Line(NOTE, "agent", f"none runs with the state directory {directory}")
+    if not answer:
+        return Line(NOTE, "agent", "one of an older version runs; restart it")
+    status, is_serving, refused = answer[0]
+    if refused:
+        advice = "end the agent that holds them, or switch them off in snmpd"
+        listed = ", ".join(each.removeprefix("subtree ") for each in refused)
+        return Line(FAIL, "agent", f"{status} ({listed}); {advice}")
+    return Line(OK if is_serving else NOTE, "agent", status)
 
 
 def _snmpds_tables(pid: int) -> Line:
