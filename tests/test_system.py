@@ -1,5 +1,6 @@
 """The agent behind a real snmpd, asked by net-snmp's own tools."""
 
+import os
 import re
 import signal
 import time
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from vpp_snmp_agent import check
 from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.config import Settings, UnixAddress
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import modules
@@ -223,16 +226,68 @@ def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_regis
             assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
 
 
-def test_a_registration_that_another_holds_is_an_error_that_the_operator_reads(
-    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent
+def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_ends(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Agent(tmp_path / "second", vpp, snmpd.agentx) as second:
+    directory = tmp_path / "second"
+    settings = Settings(
+        address=UnixAddress(snmpd.agentx),
+        api_socket=str(vpp.api_socket),
+        stats_socket=str(vpp.stats_socket),
+        api_dir=str(vpp.api_dir),
+        state_dir=str(directory / "state"),
+    )
+
+    def checked() -> str:
+        """What `check` says of the second agent."""
+        capsys.readouterr()
+        check.check("/nowhere/agent.yaml", lambda: settings)
+        lines = capsys.readouterr().out.splitlines()
+        return next(line for line in lines if line[7:].startswith("agent "))
+
+    with Agent(directory, vpp, snmpd.agentx) as second:
         ours = sum(
             len(module.subtrees) for module in modules(Publisher(Configuration(), None, UpTime()))
         )
-        until("the refusal is told", lambda: second.text().count("refused subtree") == ours)
+        until("the refusal is told", lambda: f"refuses {ours} of " in second.text())
+        assert second.text().count("refused subtree") == ours
         assert "DUPLICATEREGISTRATION" in second.text()
-        assert "`vpp-snmp-agent check` names the modules" in second.text()
+        assert "-I -smux,mteTrigger,mteTriggerConf,ifTable" in second.text()
+        assert "serving snmpd" not in second.text()
+        assert checked().startswith("FAIL ")
+        assert f"snmpd refuses {ours} of " in checked()
+        names = snmpd.column(IF_NAME)
+        agent.stop()
+        until("the second one serves", lambda: "serving snmpd" in second.text())
+        assert snmpd.column(IF_NAME) == names
+        assert checked().startswith("ok ")
+        assert second.text().count("refused subtree") == ours
+
+
+def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_session(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent, vppcfg: Path
+) -> None:
+    described = snmpd.column(IF_ALIAS)
+    assert described[1001] == "Infra: access switch"
+    agent.stop()
+    vppcfg.unlink()
+    os.mkfifo(vppcfg)
+    agent.start()
+    until("the rows are served", served(snmpd))
+    assert snmpd.column(IF_ALIAS) == described
+    children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children")
+    (reading,) = (
+        Path("/proc", pid)
+        for pid in children.read_text().split()
+        if b"load_descriptions" in Path("/proc", pid, "cmdline").read_bytes()
+    )
+    agent.kill()
+    until("the child has ended", lambda: not reading.exists())
+    assert not snmpd.column(IF_NAME)  # nobody holds the session
+    vppcfg.unlink()
+    vppcfg.write_text(VPPCFG)
+    agent.start()
+    until("the rows are served again", served(snmpd))
 
 
 # --- what stands on what -------------------------------------------------------------------------
@@ -486,10 +541,11 @@ def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:
     assert agent.text().splitlines()[-1].endswith("vpp-snmp-agent ends")
 
 
-def test_agentx_over_tcp_is_served_too(tmp_path: Path, vpp: Simulator) -> None:
-    """In snmpd's own namespace, for TCP does not reach another one."""
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_agentx_over_tcp_is_served_too(tmp_path: Path, vpp: Simulator, host: str) -> None:
+    """In snmpd's own namespace, because TCP does not reach another one; localhost is ::1 first."""
     with Snmpd(tmp_path / "snmp", agentx="tcp:127.0.0.1:11705") as snmpd:
-        agent = Agent(tmp_path, vpp, "127.0.0.1:11705")
+        agent = Agent(tmp_path, vpp, f"{host}:11705")
         agent._command = [*snmpd.enter(), *agent._command]
         with agent:
             until("the rows are served", served(snmpd))
