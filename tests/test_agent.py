@@ -59,8 +59,7 @@ def test_snmpd_is_not_served_before_all_that_is_known_is_restored(
     agent._tick(1.0)
     assert checked == []
     stage.turn_until("all is restored", lambda: agent._serving._restoring is None)
-    agent._tick(2.0)
-    assert checked == [2.0]
+    assert len(checked) == 1
 
 
 # --- the vppcfg -----------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_where_all_is_right_every_line_says_so(
         f" epoch {vpp.epoch()}",
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
-        f"ok     snmpd's ifTable   snmpd (pid {snmpd.pid}) has its own switched off",
+        f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
         f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
@@ -460,7 +460,7 @@ def test_where_no_agent_runs_or_can_be_reached_that_is_noted(
     )
 
 
-# --- snmpd's own ifTable -----------------------------------------------------------------------
+# --- snmpd's own tables ------------------------------------------------------------------------
 
 
 @pytest.mark.system

@@ -310,20 +310,37 @@ def refused_session(*refused: int) -> Session:
     return session
 
 
-def test_what_was_refused_and_nothing_else_is_asked_for_again_until_it_is_granted() -> None:
-    session = refused_session(2, 4)
-    sent = session.register_again()
-    first = split(sent)
-    assert [each.header.type for each in first] == [pdu.REGISTER, pdu.REGISTER]
-    assert [each.header.session_id for each in first] == [SESSION, SESSION]
-    session.receive(response(first[0].header.packet_id))
-    assert session.register_again() == b""  # one answer is waited for
-    session.receive(response(first[1].header.packet_id, error=263))
-    last = ASKED[4]
-    assert list(session.events()) == [Refused(last, 263), Registered(5, (last,))]
-    again = session.register_again()
-    assert again[HEADER_SIZE:] == sent[-len(again) :][HEADER_SIZE:]
-    session.receive(response(*packet_ids(again)))
+def asked_again(session: Session) -> tuple[int, bytes]:
+    """The one registration that is tried again: its packet, and what is asked for."""
+    (again,) = split(sent := session.register_again())
+    assert again.header.session_id == SESSION
+    return again.header.packet_id, sent[HEADER_SIZE:]
+
+
+def test_what_was_refused_is_asked_for_again_one_in_its_turn() -> None:
+    session = refused_session(1, 2, 4)
+    asked = []
+    for at in (1, 2, 4, 1):
+        packet, what = asked_again(session)
+        assert session.register_again() == b""  # an answer is waited for
+        assert session.receive(response(packet, error=263)) == b""
+        refused = Registered(5, (ASKED[1], ASKED[2], ASKED[4]))
+        assert list(session.events()) == [Refused(ASKED[at], 263), refused]
+        asked.append(what)
+    assert len({*asked}) == 3
+    assert asked[0] == asked[3]
+
+
+def test_once_one_is_granted_the_rest_is_asked_for_at_once() -> None:
+    session = refused_session(1, 2, 4)
+    packet, _ = asked_again(session)
+    second, third = packet_ids(session.receive(response(packet)))
+    assert list(session.events()) == []
+    assert session.receive(response(second)) == b""
+    assert session.receive(response(third, error=263)) == b""
+    assert list(session.events()) == [Refused(ASKED[4], 263), Registered(5, (ASKED[4],))]
+    packet, _ = asked_again(session)
+    assert session.receive(response(packet)) == b""
     assert list(session.events()) == [ALL_GRANTED]
     assert session.register_again() == b""
 

@@ -127,6 +127,7 @@ class Session:
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
         self._registrations: list[_Registration] = []
         self._refused: list[_Registration] = []
+        self._is_probing = False  # whether one of those refused is to be had by now
         self._registering = 0  # registrations whose answers are waited for
         self._shortcut: Shortcut | None = None
         self._on_hold = on_hold
@@ -139,11 +140,15 @@ class Session:
         return self._ask(pdu.OPEN, pdu.open_payload(self._description), self._opened)
 
     def register_again(self) -> bytes:
-        """Ask again for what was refused; nothing while an answer is waited for."""
-        if self._id is None or self._registering:
+        """Ask again for one thing that was refused, and where that is granted for all the rest.
+
+        snmpd logs each refusal, and who goes gives all back at once.  Each is asked for in
+        its turn; nothing is while an answer is waited for.
+        """
+        if self._id is None or self._registering or not self._refused:
             return b""
-        refused, self._refused = self._refused, []
-        return self._register(refused)
+        self._is_probing = True
+        return self._register([self._refused.pop(0)])
 
     def ping(self) -> bytes:
         """A Ping; its answer is the event Pong."""
@@ -369,9 +374,14 @@ class Session:
             if answer.error:
                 self._refused.append(registration)
                 self._events.append(Refused(registration.what, answer.error))
-            if not self._registering:
-                refused = tuple(each.what for each in self._refused)
-                self._events.append(Registered(len(self._registrations), refused))
+            if self._registering:
+                return b""
+            was_probing, self._is_probing = self._is_probing, False
+            if was_probing and self._refused and not answer.error:
+                rest, self._refused = self._refused, []
+                return self._register(rest)
+            refused = tuple(each.what for each in self._registrations if each in self._refused)
+            self._events.append(Registered(len(self._registrations), refused))
             return b""
 
         return answered
