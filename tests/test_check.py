@@ -137,6 +137,7 @@ def test_where_all_is_right_every_line_says_so(
         f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
+        "ok     speeds            every port has one",
     ]
 
 
@@ -204,7 +205,7 @@ def test_a_vpp_that_is_away_fails_once(run: Run, gone: Settings) -> None:
         f"FAIL: {gone.api_socket}: there is no such socket;"
         " start VPP, with `socksvr { default }` in its startup.conf"
     ]
-    for thing in ("LCP plugin", "segment", "LibreNMS"):
+    for thing in ("LCP plugin", "segment", "LibreNMS", "speeds"):
         assert lines[thing] == [SKIPPED]
 
 
@@ -603,9 +604,28 @@ def test_names_that_librenms_drops_fail_one_by_one(
         ("", 6, "its ifDescr is empty; give it an LCP pair with a host name"),
         *(
             (f"a{part.upper()}b", 6, f"its ifDescr contains {part!r}; give it an LCP pair")
-            for part in ("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0")
+            for part in (
+                *("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0", "voip-null"),
+                *("unrouted", "eobc", "-atm", "faith0", "plip", "-physical", "bluetooth"),
+                *("isatap", "span rp", "span sp", "sslvpn"),
+            )
         ),
-        ("mpls0", 166, "its ifType is 166; `hide` it if that is no loss"),
+        ("virtual-7", 53, "its ifDescr contains 'irtual'; give it an LCP pair"),
+        ("sl1", 6, "its ifDescr matches ^sl[0-9]; give it an LCP pair"),
+        ("SL2.33", 135, "its ifDescr matches ^sl[0-9]; give it an LCP pair"),
+        ("sla", 6, ""),
+        ("isl4", 6, ""),
+        ("ng19", 6, "its ifDescr matches ^ng[0-9]+$; give it an LCP pair"),
+        ("ng19.5", 135, ""),
+        ("eng19", 6, ""),
+        *(
+            (f"line{number}", number, f"its ifType is {number}; `hide` it if that is no loss")
+            for number in (
+                *(18, 30, 39, 49, 50, 51, 81, 82, 100, 101, 102, 103, 104, 134, 150, 152),
+                *(153, 166, 170, 185, 198, 211, 212, 213, 235),
+            )
+        ),
+        *((f"else{number}", number, "") for number in (53, 135, 136, 161)),
         ("mpls-tunnel0", 131, ""),
         ("loop0", 24, ""),
     ],
@@ -616,3 +636,26 @@ def test_a_name_or_type_is_dropped_for_what_it_contains(name: str, type_: int, w
     found = check.why_dropped(row)
     assert found.startswith(why)
     assert bool(found) == bool(why)
+
+
+def test_ports_without_a_speed_are_listed(run: Run, settings: Settings, vpp: Simulator) -> None:
+    vpp.add_hardware("memif3/4", host="mif3", speed=0)
+    vpp.add_hardware("pg5", speed=0)
+    advice = "MRTG leaves them out, Cacti takes 1 Gb/s; set `speeds`"
+    assert run(settings)["speeds"] == [f"note: none is known of mif3, pg5: {advice}"]
+    configured = replace(settings, speeds=(("memif*", 2500),))
+    assert run(configured)["speeds"] == [f"note: none is known of pg5: {advice}"]
+
+
+def test_of_many_ports_without_a_speed_the_first_are_listed_and_the_others_counted() -> None:
+    ports = [port(index, f"gre{index}", link_speed=0) for index in range(1, 24)]
+    rows = publish(new_publisher(), router_of(*ports, port(30, "eth30")))
+    line = check._speeds(list(rows.values()))
+    assert line.text.startswith("none is known of gre1, gre2, gre3, ")
+    assert ", gre19, gre20 and 3 more: MRTG" in line.text
+
+
+def test_a_loopback_needs_no_speed() -> None:
+    loopback = port(7, "loop7", interface_dev_type="Loopback", link_speed=0)
+    rows = publish(new_publisher(), router_of(loopback))
+    assert str(check._speeds(list(rows.values()))) == "ok     speeds            every port has one"

@@ -20,9 +20,9 @@ from vpp_snmp_agent.vpp.records import (
     LacpPort,
     Record,
 )
-from vpp_snmp_agent.vpp.router import Router
+from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, Router
 
-from .routers import GIGABIT, LACP, MAC, bond, pair, port, router_of, sub, tap
+from .routers import GIGABIT, MAC, bond, pair, port, router_of, sub, tap
 
 OTHER_MAC = bytes.fromhex("6805ca324611")
 DEFAULT = Settings()
@@ -171,7 +171,16 @@ def test_a_description_belongs_to_vpps_name_not_to_the_hosts() -> None:
         ("AF_XDP interface", 6),
         ("VMXNET3 interface", 6),
         ("Adaptive Virtual Function (AVF) interface", 6),
-        ("", 6),
+        ("Infrastructure Data Path Function (IDPF) interface", 6),
+        ("Marvell PPv2 interface", 6),
+        ("ixge", 6),
+        ("netmap", 6),
+        ("atlantic", 6),  # this and those below: drivers of vnet/dev
+        ("ena", 6),
+        ("iavf", 6),
+        ("ige", 6),
+        ("mvpp2", 6),
+        ("octeon", 6),
         ("bond", 161),
         ("Loopback", 24),
         ("local", 24),
@@ -187,6 +196,14 @@ def test_a_description_belongs_to_vpps_name_not_to_the_hosts() -> None:
         ("MPLS tunnel device", 131),
         ("Wireguard Tunnel", 131),
         ("IPSEC Tunnel", 131),
+        ("Packet Vectorizer Tunnel", 131),
+        ("ip6ip-6rd", 131),
+        ("GBP VXLAN tunnel-template", 131),
+        ("VXLAN-GBP", 131),
+        ("LISP_GPE", 131),
+        ("L2_LISP_GPE", 131),
+        ("NSH_LISP_GPE", 131),
+        ("NSH", 131),
         ("tap", 53),
         ("virtio", 53),
         ("memif", 53),
@@ -194,6 +211,12 @@ def test_a_description_belongs_to_vpps_name_not_to_the_hosts() -> None:
         ("af-packet", 53),
         ("Pipe", 53),
         ("pg", 53),
+        ("tuntap", 53),
+        ("Xcrw", 53),
+        ("Simulated srp", 53),
+        ("Test interface", 53),
+        ("a kind of next year", 53),
+        ("", 53),
     ],
 )
 def test_the_type_is_by_kind_and_only_hardware_has_a_connector(kind: str, number: int) -> None:
@@ -269,6 +292,39 @@ def test_only_active_members_that_are_there_count(active: tuple[int, ...], gigab
 def test_a_member_counts_only_where_lacp_says_that_it_carries_traffic() -> None:
     router = trunk(bond(4, 1, 2, 3), lacp_port(1, 0x3D), lacp_port(2, 0x0D))
     assert rules.speed(router.interfaces[4], router, DEFAULT) == 10 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("active", "gigabits"), [((1, 3), 10), ((2, 3), 10), ((3,), 25), ((3, 77), 25), ((), 0)]
+)
+def test_an_active_backup_bond_has_the_speed_of_the_member_that_is_active(
+    active: tuple[int, ...], gigabits: int
+) -> None:
+    router = trunk(Bond(4, ACTIVE_BACKUP_MODE, (1, 2, 3, 77)), active=active)
+    assert rules.speed(router.interfaces[4], router, DEFAULT) == gigabits * 10**9
+    assert rules.speed(router.interfaces[5], router, DEFAULT) == gigabits * 10**9
+
+
+def test_a_standby_is_not_aggregated_until_it_is_its_turn() -> None:
+    backed = Bond(4, ACTIVE_BACKUP_MODE, (2, 1))
+    router = trunk(backed)
+    assert [facts(router.interfaces[each], router).aggregated for each in (1, 2)] == [False, True]
+    router = trunk(backed, active=(1,))
+    assert [facts(router.interfaces[each], router).aggregated for each in (1, 2)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("active", "gigabits"), [((1, 2), 10), ((1, 3), 10), ((3,), 25), ((3, 6), 25), ((), 0)]
+)
+def test_a_broadcast_bond_is_as_fast_as_its_slowest_member_whose_speed_is_known(
+    active: tuple[int, ...], gigabits: int
+) -> None:
+    unknown = port(6, "eth6", link_speed=0)
+    router = trunk(Bond(4, BROADCAST_MODE, (1, 2, 3, 6)), linked(unknown, active), active=active)
+    assert rules.speed(router.interfaces[4], router, DEFAULT) == gigabits * 10**9
+    assert [router.is_aggregated(each) for each in (1, 2, 3)] == [
+        each in active for each in (1, 2, 3)
+    ]
 
 
 def lacp_port(index: int, state: int) -> LacpPort:
@@ -402,12 +458,14 @@ def test_a_sub_interface_has_its_parents_configured_speed() -> None:
     assert rules.speed(router.interfaces[6], router, setting) == 77 * 10**6
 
 
-def test_what_is_over_no_other_notifies_of_its_link_and_the_operator_decides_otherwise() -> None:
-    router = router_of(port(1), sub(2, 1), port(4, "BondEthernet0"), pair(4, "bond0"))
-    enabled, disabled = (
-        Settings(link_traps=(("bond?", True),)),
-        Settings(link_traps=(("*", False),)),
-    )
+def test_a_bond_and_what_is_over_no_other_notify_of_their_links_unless_configured_otherwise() -> (
+    None
+):
+    over = port(4, "BondEthernet0", interface_dev_type="bond")
+    bvi = port(6, "loop6", interface_dev_type="Loopback")
+    router = router_of(port(1), sub(2, 1), over, sub(5, 4), bvi, pair(4, "bond0"))
+    vlans = Settings(link_traps=(("bond?", False), ("*.?", True)))
+    none = Settings(link_traps=(("*", False),))
 
     def notifying(settings: Settings) -> list[bool]:
         return [
@@ -415,9 +473,9 @@ def test_what_is_over_no_other_notifies_of_its_link_and_the_operator_decides_oth
             for index, each in router.interfaces.items()
         ]
 
-    assert notifying(DEFAULT) == [True, False, False]
-    assert notifying(enabled) == [True, False, True]
-    assert notifying(disabled) == [False, False, False]
+    assert notifying(DEFAULT) == [True, False, True, False, False]
+    assert notifying(vlans) == [True, True, False, True, False]
+    assert notifying(none) == [False, False, False, False, False]
 
 
 def test_a_tap_is_known_by_its_phy() -> None:
@@ -461,7 +519,7 @@ def test_facts_are_all_that_is_reported_of_a_row() -> None:
         aggregated=False,
         addresses=(HERE,),
         paired=True,
-        link_traps=False,
+        link_traps=True,
         admin_up=True,
     )
     assert facts(member, router).aggregated
@@ -469,13 +527,30 @@ def test_facts_are_all_that_is_reported_of_a_row() -> None:
 
 
 def test_what_it_is_over_stays_until_vpp_has_settled() -> None:
-    over = port(4, "bond0", interface_dev_type="bond")
-    before = facts(over, router_of(port(1, "eth0"), over, Bond(4, LACP, (1,))))
+    over = port(4, "loop4", interface_dev_type="Loopback")
+    before = facts(over, router_of(port(1, "eth0"), over, BridgeDomain(10, 4, (1, 4))))
     bare = router_of(port(1, "eth0"), over)
     waiting = facts(over, bare, before, settled=False)
     assert (waiting.lower_layers, waiting.link_traps) == (("eth0",), False)
     settled = facts(over, bare, before, settled=True)
     assert (settled.lower_layers, settled.link_traps) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("admin_up", "lower_layers", "status"),
+    [
+        (True, (), DOWN),
+        (True, ("eth0",), LOWER_LAYER_DOWN),
+        (False, ("eth0",), DOWN),
+        (False, (), DOWN),
+    ],
+)
+def test_what_is_absent_is_down_for_what_it_is_over_unless_configured_down(
+    admin_up: bool, lower_layers: tuple[str, ...], status: int
+) -> None:
+    known = facts(port(1), router_of(port(1)))
+    known = replace(known, admin_up=admin_up, lower_layers=lower_layers)
+    assert rules.absent_status(known) == status
 
 
 def test_addresses_stay_until_they_are_reported_and_vpp_has_settled() -> None:

@@ -11,7 +11,8 @@ from vpp_snmp_agent.agentx.pdu import dotted, oid
 from vpp_snmp_agent.mibs import lag_mib
 from vpp_snmp_agent.mibs.lag_mib import lacp_state, port_list
 from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.vpp.records import Changes, LacpPort
+from vpp_snmp_agent.vpp.records import Bond, Changes, LacpPort
+from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE
 
 from . import routers
 from .routers import port, router_of
@@ -25,10 +26,13 @@ ALONE = LacpPort(4, 65535, MAC, 5, 255, 2, 0x47, 65535, bytes(6), 5, 255, 2, 0)
 AGG, LIST, PORTS = (f"1.2.840.10006.300.43.1.{each}.1" for each in ("1.1", "1.2", "2.1"))
 
 
-def served(lacp: tuple[LacpPort, ...] = (), away: bool = False) -> dict[str, Any]:
+def served(
+    lacp: tuple[LacpPort, ...] = (), away: bool = False, links: tuple[bool, bool] | None = None
+) -> dict[str, Any]:
     """A bond over two members; all that is served of it.  The second is down without LACP."""
-    other = OTHER if lacp else replace(OTHER, link_up=False)
-    router = router_of(PORT, other, BOND, routers.bond(5, 3, 4), *lacp)
+    first, second = links or (True, bool(lacp))
+    members = replace(PORT, link_up=first), replace(OTHER, link_up=second)
+    router = router_of(*members, BOND, routers.bond(5, 3, 4), *lacp)
     module, publisher = routers.served(lag_mib.module, router)
     if away:
         publisher.lose()
@@ -78,7 +82,28 @@ def test_a_bond_without_lacp_has_members_and_no_cells_that_lacp_would_fill() -> 
 
 
 def test_no_member_is_attached_while_vpp_is_away() -> None:
-    assert column(served((LACP, ALONE), away=True), PORTS, 13) == {1003: 0, 1004: 0}
+    found = served((LACP, ALONE), away=True)
+    assert column(found, PORTS, 13) == {1003: 0, 1004: 0}
+    # Nor does it synchronize, collect or distribute (bits 3, 4, 5), at either end.
+    assert column(found, PORTS, 21) == {1003: b"\xe0", 1004: b"\xe2"}
+    assert column(found, PORTS, 23) == {1003: b"\xa0", 1004: b"\0"}
+    # Who the partner was stays as last reported.
+    assert column(found, PORTS, 9) == {1003: PARTNER, 1004: bytes(6)}
+
+
+def test_a_member_whose_link_is_down_does_not_collect_whatever_lacp_said_before() -> None:
+    found = served((LACP, replace(LACP, sw_if_index=4)), links=(False, True))
+    assert column(found, PORTS, 13) == {1003: 0, 1004: 1005}
+    assert column(found, PORTS, 21) == {1003: b"\xe0", 1004: b"\xfc"}
+    assert column(found, PORTS, 23) == {1003: b"\xa0", 1004: b"\xbc"}
+
+
+def test_the_standby_of_an_active_backup_bond_is_attached_to_nothing() -> None:
+    router = router_of(PORT, OTHER, BOND, Bond(5, ACTIVE_BACKUP_MODE, (3, 4)))
+    module, _ = routers.served(lag_mib.module, router)
+    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
+    assert column(found, PORTS, 12) == {1003: 1005, 1004: 1005}
+    assert column(found, PORTS, 13) == {1003: 1005, 1004: 0}
 
 
 def test_a_member_that_is_down_is_attached_to_nothing() -> None:

@@ -16,7 +16,7 @@ IF_TABLE, IF_X_TABLE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 TRAP_OID, UP_TIME = "1.3.6.1.6.3.1.1.4.1.0", "1.3.6.1.2.1.1.3.0"
 LINKS = {".1.3.6.1.6.3.1.1.5.3": "down", ".1.3.6.1.6.3.1.1.5.4": "up"}
 PORTS = ("eno1", "enp1s0f2", "enp1s0f3", "TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1")
-ALL = {*PORTS, "loop0"}  # what is up and stands on no other
+ALL = {*PORTS, "bond0", "loop0"}  # what is up, and a bond or on no other
 
 
 @pytest.fixture

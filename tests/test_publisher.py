@@ -808,7 +808,7 @@ def test_while_vpp_is_away_rows_stay_and_are_down_with_their_last_counters(
     publisher.lose()
     finish(publisher)
     rows = rows_of(publisher)
-    assert statuses(rows) == {1001: DOWN, 1002: DOWN}
+    assert statuses(rows) == {1001: DOWN, 1002: LOWER_LAYER_DOWN}
     assert rows[1001].counters.in_octets == 501
     assert rows[1001].last_change == 400
     clock.now += 4
@@ -817,8 +817,15 @@ def test_while_vpp_is_away_rows_stay_and_are_down_with_their_last_counters(
     assert rows[1001].last_change == 400
 
 
-def test_a_pair_gives_its_phy_a_name_and_hides_its_tap(publisher: Publisher) -> None:
-    assert names(publish(publisher, router_of(ETHERNET, TAP, PAIRED))) == {1001: "e0"}
+# A port and its VLAN, one that is configured down, a bond and a BVI with what they are over.
+STACKED = (
+    *(ETHERNET, SUB, replace(sub(5, 1, "eth0.9"), admin_up=False), LOOP_301),
+    *(port(6, "eth6"), port(7, "bond7", interface_dev_type="bond"), sub(8, 7, "bond7.4")),
+    *(Bond(7, 5, (6,)), BridgeDomain(11, 301, (301, 2))),
+)
+STACKED_AWAY = dict.fromkeys((1001, 1005, 1006), DOWN) | dict.fromkeys(
+    (1002, 1007, 1008, 1301), LOWER_LAYER_DOWN
+)
 
 
 def test_rows_that_a_new_vpp_does_not_list_yet_wait_for_it(
@@ -832,7 +839,7 @@ def test_rows_that_a_new_vpp_does_not_list_yet_wait_for_it(
     moved = replace(ETHERNET, sw_if_index=4, sup_sw_if_index=4)
     rows = publish(publisher, router_of(moved, identity=RESTARTED), settled=False)
     assert names(rows) == {1001: "eth0", 1002: "eth0.7", 1003: "loop0"}
-    assert statuses(rows) == {1001: UP, 1002: DOWN, 1003: DOWN}
+    assert statuses(rows) == {1001: UP, 1002: LOWER_LAYER_DOWN, 1003: DOWN}
     assert rows[1003].counters.in_octets == 503  # the last there was
     assert rows[1001].counters.in_octets == 501  # another VPP's segment is not mapped yet
 

@@ -24,7 +24,12 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
     Record,
 )
-from vpp_snmp_agent.vpp.router import NeighborLists, Router
+from vpp_snmp_agent.vpp.router import (
+    ACTIVE_BACKUP_MODE,
+    BROADCAST_MODE,
+    NeighborLists,
+    Router,
+)
 
 from .routers import LACP, MAC, VPP, bond, pair, port, router_of, sub, tap
 
@@ -35,7 +40,8 @@ LOOP, OTHER_LOOP = (port(n, f"loop{n}", interface_dev_type="Loopback") for n in 
 SUB, BOND_SUB = sub(11, 1, "eth0.11"), sub(12, 4, "bond0.12")
 TAP, TAP_SUB = tap(20, "tap20"), sub(21, 20, "tap20.21")
 HERE = (bytes((192, 0, 2, 1)), 24)
-XOR = 2  # a bond's mode
+XOR = 3  # a bond's mode
+MODES = (LACP, XOR, ACTIVE_BACKUP_MODE, BROADCAST_MODE)
 
 
 def lacp_port(index: int, state: int = 0x3D) -> LacpPort:
@@ -118,6 +124,26 @@ def test_lacp_that_was_not_reported_of_any_member_does_not_count() -> None:
     assert active(router_of(ETH0, ETH1, BOND, bond(4, 1, 2))) == [1, 2]
 
 
+def test_a_member_that_is_configured_down_carries_nothing() -> None:
+    members = (replace(ETH0, admin_up=False), ETH1)
+    assert active(router_of(*members, BOND, Bond(4, XOR, (1, 2)))) == [2]
+
+
+def test_of_an_active_backup_bond_the_first_that_is_up_carries_traffic_alone() -> None:
+    backed = Bond(4, ACTIVE_BACKUP_MODE, (2, 1, 3))
+    router = router_of(ETH0, ETH1, ETH2, BOND, backed)
+    assert active(router) == [2]
+    assert [router.is_aggregated(index) for index in (1, 2, 3)] == [False, True, False]
+    assert report(router, replace(ETH1, link_up=False)) >= {1, 2, 4}
+    assert active(router) == [1]
+    assert lose(router, ETH0) >= {1, 3, 4}
+    assert active(router) == [3]
+
+
+def test_of_a_broadcast_bond_every_member_carries_traffic() -> None:
+    assert active(router_of(ETH0, ETH1, BOND, Bond(4, BROADCAST_MODE, (1, 2)))) == [1, 2]
+
+
 def test_lacp_of_a_bond_of_another_mode_does_not_count() -> None:
     assert active(router_of(ETH0, BOND, Bond(4, XOR, (1,)), lacp_port(1, 0x01))) == [1]
 
@@ -176,6 +202,12 @@ def test_a_sub_that_moves_is_touched_by_its_new_parent_alone(router: Router) -> 
     report(router, replace(SUB, sup_sw_if_index=2))
     assert 11 in report(router, replace(ETH1, link_up=False))
     assert 11 not in report(router, replace(ETH0, link_up=False))
+
+
+def test_the_link_of_a_sub_without_its_parent_is_its_own(router: Router) -> None:
+    assert report(router, replace(SUB, link_up=False)) == set()
+    lose(router, ETH0)
+    assert report(router, SUB) >= {11}
 
 
 def test_a_member_touches_its_bond_and_the_bonds_subs(router: Router) -> None:
@@ -339,7 +371,7 @@ def reports(draw: st.DrawFn) -> dict[tuple[type[Record], int], Record]:
     for index in BONDS:
         members = tuple(each for each in PORTS if owners[each] == index)
         if draw(FLAGS) or members:
-            found.append(Bond(index, draw(st.sampled_from((LACP, XOR))), members))
+            found.append(Bond(index, draw(st.sampled_from(MODES)), members))
     found += [lacp_port(each, draw(st.sampled_from((0x3D, 5)))) for each in PORTS if draw(FLAGS)]
     hosts = draw(st.permutations((*TAPS, 22)))
     for phy, host in zip((1, 4, 11), hosts, strict=True):

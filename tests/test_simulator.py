@@ -31,7 +31,7 @@ from vpp_snmp_agent.simulator.grammar import ENUMS
 from vpp_snmp_agent.simulator.interface import Interface, Spec
 from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
 from vpp_snmp_agent.simulator.release import Release
-from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order
+from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order, plain
 from vpp_snmp_agent.simulator.segment import Heap
 from vpp_snmp_agent.simulator.traffic import CELLS, INCLUDED, Traffic
 from vpp_snmp_agent.simulator.vpp import Router
@@ -134,6 +134,12 @@ def test_vpp_papi_bootstraps_from_what_the_simulator_says_of_itself(shared: Simu
         assert connection.api.control_ping().vpe_pid == shared.pid
 
 
+def test_no_host_name_is_longer_than_linux_takes() -> None:
+    for specs in (EDGE_ROUTER, plain(10_000, pairs=True)):
+        assert max(len(spec.host) for spec in specs) <= 15  # IFNAMSIZ less its NUL
+    assert all(spec.host == "" or f"lcp: {spec.host}\n" in VPPCFG for spec in EDGE_ROUTER)
+
+
 def test_the_edge_router_is_all_there(shared: Simulator) -> None:
     with Connection(shared) as connection:
         rows, pairs = connection.rows(), connection.pairs()
@@ -149,7 +155,7 @@ def test_the_edge_router_is_all_there(shared: Simulator) -> None:
     assert (qinq.sub_outer_vlan_id, qinq.sub_inner_vlan_id) == (3102, 11)
     assert qinq.sup_sw_if_index == rows["TenGigabitEthernet1/0/3"].sw_if_index
     assert rows["tap4096"].interface_dev_type == "tap"
-    assert pairs["enp1s0f3.3102.11"].phy_sw_if_index == qinq.sw_if_index
+    assert pairs["enp1s0f3.310211"].phy_sw_if_index == qinq.sw_if_index
     assert pairs["eno1.205"].host_sw_if_index == rows["tap4096.205"].sw_if_index
     assert {pair.netns for pair in pairs.values()} == {"dataplane"}
     assert len(pairs) == sum(bool(spec.host) for spec in EDGE_ROUTER)

@@ -313,7 +313,7 @@ def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
     agent: Agent, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     on_bond = {f"bond0.{vlan}": {"bond0"} for vlan in (100, 101, 105, 130, 2502)}
-    on_port = {f"enp1s0f3.{vlan}": {"enp1s0f3"} for vlan in (501, 511, "3102.11")}
+    on_port = {f"enp1s0f3.{vlan}": {"enp1s0f3"} for vlan in (501, 511, 310211)}
     expected = on_bond | on_port | {f"eno1.{vlan}": {"eno1"} for vlan in (205, 992)}
     expected["bond0"] = {f"TenGigabitEthernet1/0/{port}" for port in (0, 1)}
     assert stack(snmpd) == expected

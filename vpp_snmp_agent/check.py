@@ -11,6 +11,7 @@ The rules this module keeps:
 import contextlib
 import errno
 import os
+import re
 import socket
 import stat
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 from . import control, sockets
 from .config import BadSettings, Settings, TCPAddress
-from .interfaces.facts import Configuration
+from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
 from .interfaces.rows import Row
 from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
 from .master import targets
@@ -39,10 +40,28 @@ KERNEL_MODULES = (
 )
 SWITCH_OFF = f"-I -{','.join(KERNEL_MODULES)}"
 
-# LibreNMS leaves a port out without a word whose ifDescr contains one of these, in any
-# case, or whose ifType's name contains mpls, ds1 or sonet (IANAifType-MIB).
-UNWANTED_NAMES = ("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0")
-UNWANTED_TYPES = frozenset({18, 39, 50, 51, 150, 166, 170, 185})
+# LibreNMS leaves a port out without a word whose ifDescr contains one of these or matches one
+# of the patterns, in any case, or whose ifType is one of these (IANAifType-MIB; it has them by
+# parts of their names).
+UNWANTED_NAMES = (
+    *("irtual", "ras", "qos", "async", "container", "pppoe-", "lp0"),
+    *("voip-null", "unrouted", "eobc", "-atm", "faith0", "plip", "-physical", "bluetooth"),
+    *("isatap", "span rp", "span sp", "sslvpn"),
+)
+UNWANTED_PATTERNS = tuple(
+    re.compile(pattern, re.ASCII | re.IGNORECASE) for pattern in (r"^ng[0-9]+$", r"^sl[0-9]")
+)
+UNWANTED_TYPES = frozenset(
+    {
+        *(18, 170),  # ds1, ds1FDL
+        *(30, 81, 82),  # ds3, ds0, ds0Bundle
+        *(39, 50, 51, 185),  # sonet, sonetPath, sonetVT, sonetOverheadChannel
+        *(49, 134),  # aal5, atmSubInterface
+        *(100, 101, 102, 103, 104, 152, 153, 198, 211, 212, 213, 235),  # voice...
+        *(150, 166),  # mplsTunnel, mpls
+    }
+)
+MAX_LISTED = 20  # names in a line
 
 
 class Line(NamedTuple):
@@ -84,7 +103,7 @@ def _lines(settings_path: str, load: Callable[[], Settings]) -> Iterator[Line]:
     yield from _agentx(settings)
     yield _agent(settings)
     yield _state_directory(settings)
-    yield from _librenms(settings, asked)
+    yield from _managers(settings, asked)
 
 
 def _vppcfg(settings: Settings) -> Line:
@@ -305,14 +324,20 @@ def _state_directory(settings: Settings) -> Line:
 # --- managers --------------------------------------------------------------------------------
 
 
-def _librenms(settings: Settings, asked: Asked) -> Iterator[Line]:
+def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     if not asked.has(INTERFACES):
         yield Line(NOTE, "LibreNMS", "skipped: VPP does not report")
+        yield Line(NOTE, "speeds", "skipped: VPP does not report")
         return
     descriptions, _ = load_descriptions(settings)
     ports, _ = read_ports(settings)
     publisher, _ = rows_of(asked, ports, Configuration(settings, descriptions))
     rows = in_order(publisher)
+    yield from _librenms(rows)
+    yield _speeds(rows)
+
+
+def _librenms(rows: list[Row]) -> Iterator[Line]:
     dropped = [(row, why) for row in rows if (why := why_dropped(row))]
     for row, why in dropped:
         yield Line(FAIL, "LibreNMS", f"{row.facts.name or row.key} is dropped silently: {why}")
@@ -326,10 +351,24 @@ def why_dropped(row: Row) -> str:
     """Why LibreNMS leaves a port out without a word, and what would help; nothing if not."""
     if not row.facts.name:
         return "its ifDescr is empty; give it an LCP pair with a host name"
+    advice = "give it an LCP pair with another host name, or set `names`"
     for part in UNWANTED_NAMES:
         if part in row.facts.name.lower():
-            advice = "give it an LCP pair with another host name, or set `names`"
             return f"its ifDescr contains {part!r}; {advice}"
+    for pattern in UNWANTED_PATTERNS:
+        if pattern.search(row.facts.name):
+            return f"its ifDescr matches {pattern.pattern}; {advice}"
     if row.facts.type in UNWANTED_TYPES:
         return f"its ifType is {row.facts.type}; `hide` it if that is no loss"
     return ""
+
+
+def _speeds(rows: list[Row]) -> Line:
+    """Loopbacks apart: MRTG leaves them out whatever their speed."""
+    slow = [row for row in rows if not row.facts.speed and row.facts.type != SOFTWARE_LOOPBACK]
+    if not slow:
+        return Line(OK, "speeds", "every port has one")
+    names = ", ".join(row.facts.name or row.key for row in slow[:MAX_LISTED])
+    more = f" and {len(slow) - MAX_LISTED} more" if len(slow) > MAX_LISTED else ""
+    advice = "MRTG leaves them out, Cacti takes 1 Gb/s; set `speeds`"
+    return Line(NOTE, "speeds", f"none is known of {names}{more}: {advice}")

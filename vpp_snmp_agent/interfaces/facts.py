@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ..config import Descriptions, Settings
 from ..vpp.records import Interface
-from ..vpp.router import Router
+from ..vpp.router import BROADCAST_MODE, Router
 
 STAMP = "vppcfg"  # the tag that vppcfg puts on what it makes: no description
 LONGEST_ALIAS = 255  # octets; RFC 2863 has 64, which no operator's description respects
@@ -21,7 +21,24 @@ LONGEST_ALIAS = 255  # octets; RFC 2863 has 64, which no operator's description 
 ETHERNET_CSMACD, SOFTWARE_LOOPBACK, PROP_VIRTUAL, TUNNEL = 6, 24, 53, 131
 L2_VLAN, L3_IP_VLAN, IEEE8023AD_LAG = 135, 136, 161
 
+# By the name of VPP's device class: all of 22.02 to master (VNET_DEVICE_CLASS), and those that
+# VPP makes of the drivers of vnet/dev, which bear the driver's name (VNET_DEV_REGISTER_DRIVER).
 _TYPES = {
+    "dpdk": ETHERNET_CSMACD,
+    "AF_XDP interface": ETHERNET_CSMACD,
+    "Adaptive Virtual Function (AVF) interface": ETHERNET_CSMACD,
+    "Infrastructure Data Path Function (IDPF) interface": ETHERNET_CSMACD,
+    "Marvell PPv2 interface": ETHERNET_CSMACD,
+    "RDMA interface": ETHERNET_CSMACD,
+    "VMXNET3 interface": ETHERNET_CSMACD,
+    "ixge": ETHERNET_CSMACD,
+    "netmap": ETHERNET_CSMACD,
+    "atlantic": ETHERNET_CSMACD,
+    "ena": ETHERNET_CSMACD,
+    "iavf": ETHERNET_CSMACD,
+    "ige": ETHERNET_CSMACD,
+    "mvpp2": ETHERNET_CSMACD,
+    "octeon": ETHERNET_CSMACD,
     "Loopback": SOFTWARE_LOOPBACK,
     "local": SOFTWARE_LOOPBACK,
     "BVI": L3_IP_VLAN,
@@ -33,6 +50,13 @@ _TYPES = {
     "PPPoE": TUNNEL,
     "IPIP": TUNNEL,
     "L2TPv3": TUNNEL,
+    "ip6ip-6rd": TUNNEL,
+    "GBP VXLAN tunnel-template": TUNNEL,
+    "VXLAN-GBP": TUNNEL,
+    "LISP_GPE": TUNNEL,
+    "L2_LISP_GPE": TUNNEL,
+    "NSH_LISP_GPE": TUNNEL,
+    "NSH": TUNNEL,
     "tap": PROP_VIRTUAL,
     "virtio": PROP_VIRTUAL,
     "memif": PROP_VIRTUAL,
@@ -42,6 +66,9 @@ _TYPES = {
     "af_packet": PROP_VIRTUAL,
     "Pipe": PROP_VIRTUAL,
     "pg": PROP_VIRTUAL,
+    "tuntap": PROP_VIRTUAL,
+    "Xcrw": PROP_VIRTUAL,
+    "Simulated srp": PROP_VIRTUAL,
 }
 
 UP, DOWN, UNKNOWN, LOWER_LAYER_DOWN = 1, 2, 4, 7
@@ -138,7 +165,10 @@ def cut(text: str) -> str:
 
 
 def if_type(interface: Interface, is_bvi: bool) -> int:
-    """IANAifType by kind; `is_bvi`: a bridge domain routes in it."""
+    """IANAifType by kind; `is_bvi`: a bridge domain routes in it.
+
+    A kind that is not known is virtual: nobody looks for a cable because of a new tunnel.
+    """
     if interface.is_sub:
         return L2_VLAN
     if is_bvi:
@@ -146,7 +176,7 @@ def if_type(interface: Interface, is_bvi: bool) -> int:
     kind = interface.interface_dev_type
     if kind in _TYPES:
         return _TYPES[kind]
-    return TUNNEL if kind.lower().endswith(("tunnel", "tunnel device")) else ETHERNET_CSMACD
+    return TUNNEL if kind.lower().endswith(("tunnel", "tunnel device")) else PROP_VIRTUAL
 
 
 def has_connector(interface: Interface) -> bool:
@@ -155,7 +185,10 @@ def has_connector(interface: Interface) -> bool:
 
 
 def speed(interface: Interface, router: Router, settings: Settings) -> int:
-    """Bits a second: as configured, its own, its parent's, its active members'; 0 unknown."""
+    """Bits a second: as configured, its own, its parent's, its active members'; 0 unknown.
+
+    A broadcast bond sends each frame on every member: it is as fast as the slowest.
+    """
     configured = _configured_speed(interface, router, settings)
     if configured is not None:
         return configured
@@ -165,11 +198,13 @@ def speed(interface: Interface, router: Router, settings: Settings) -> int:
     bond = router.bonds.get(interface.sw_if_index)
     if bond is None:
         return interface.link_speed * 1000
-    total = 0
+    speeds = []
     for member in router.active_members(bond):
         configured = _configured_speed(member, router, settings)
-        total += member.link_speed * 1000 if configured is None else configured
-    return total
+        speeds.append(member.link_speed * 1000 if configured is None else configured)
+    if bond.mode == BROADCAST_MODE:
+        return min(filter(None, speeds), default=0)
+    return sum(speeds)
 
 
 def _configured_speed(interface: Interface, router: Router, settings: Settings) -> int | None:
@@ -195,12 +230,15 @@ def _first_that_fits(
 def link_traps(
     interface: Interface, has_lower_layer: bool, router: Router, settings: Settings
 ) -> bool:
-    """ifLinkUpDownTrapEnable: as configured, else whether it is over no other.
+    """ifLinkUpDownTrapEnable: as configured, else whether it is over no other, or is a bond.
 
-    RFC 2863 section 6: one cable must not send a thousand notifications.
+    RFC 2863 section 6: one cable must not send a thousand notifications.  But a bond can go
+    down while every cable of it is up, and nothing else would tell.
     """
     configured = _first_that_fits(settings.link_traps, interface, router)
-    return not has_lower_layer if configured is None else configured
+    if configured is not None:
+        return configured
+    return not has_lower_layer or if_type(interface, is_bvi=False) == IEEE8023AD_LAG
 
 
 def mtu(interface: Interface, router: Router) -> int:
@@ -231,6 +269,14 @@ def oper_status(interface: Interface, router: Router) -> int:
         return LOWER_LAYER_DOWN
     # VPP computes a sub-interface's link from its parent's, and says nothing of it.
     return UP if below.link_up else DOWN
+
+
+def absent_status(facts: Facts) -> int:
+    """ifOperStatus of a row that VPP is to bring back: it is down for what it is over, if any.
+
+    So one router that is away is not one problem for each of its VLANs.
+    """
+    return LOWER_LAYER_DOWN if facts.admin_up and facts.lower_layers else DOWN
 
 
 def facts_of(

@@ -11,12 +11,9 @@ The rules this module keeps:
 - A row is shown only after its ifIndex is durable: whoever starts after a power cut must
   not give that number to another port.
 - A publisher has one configuration for life.  Another configuration is another publisher,
-  which takes over the rows of its predecessor once it has made all of its own.  Only the
-  first reading of the descriptions reaches rows that are shown (`describe`).
-- While VPP is away its rows stay, down, and their counters at the last value: the segment
-  of a VPP that ended stays mapped, and stands still.
-- Counters go on from what they had come to, of whichever VPP (counters.py): from the row before,
-  else from what the state has of them.  A base that changed is saved at once.
+  which takes over the rows of its predecessor once it has made all of its own.
+- While VPP is away its rows stay, down (lowerLayerDown if over another), and their counters
+  at the last value: the segment of a VPP that ended stays mapped, and stands still.
 - A VPP that has not settled is being configured: a row that it does not list yet, or not
   yet with its LCP pair, stays as it was, down.
 """
@@ -267,10 +264,12 @@ class Publisher:
             if key not in self.by_key and not self._is_hidden(key, facts.name):
                 others = self._names.put(key, Candidates(key, facts.name))
                 counters = InterfaceCounters(None, 0, key)
+                is_absent = self._is_away or oper_status == DOWN
+                status = rules.absent_status(facts) if is_absent else oper_status
                 self._show(
                     Row(
                         *(index, subids(index), key, _called(facts, self._names.given[key])),
-                        *(DOWN if self._is_away else oper_status, None, counters, self.uptime),
+                        *(status, None, counters, self.uptime),
                     )
                 )
                 self._make_others(others)
@@ -466,7 +465,7 @@ class Publisher:
             return
         oper_status = before.oper_status
         if self._is_away or reported or key in self._listed:
-            oper_status = DOWN
+            oper_status = rules.absent_status(before.facts)
         if reported or key in self._listed:
             self._waiting.add(key)
         # It keeps the name that it has, or would have if it were not another's meanwhile.

@@ -35,6 +35,11 @@ def _counter(number: int, name: str, type_: ValueType, reading: str) -> Column:
     return Column(number, name, type_, value, READINGS.index(reading))
 
 
+def megabits(speed: int) -> int:
+    """ifHighSpeed of a speed in bits a second: n stands for n - 500,000 to n + 499,999."""
+    return (speed + 500_000) // 10**6
+
+
 IF_TABLE = Table(
     "1.3.6.1.2.1.2.2.1",
     (
@@ -87,7 +92,7 @@ IF_X_TABLE = Table(
             *(14, "ifLinkUpDownTrapEnable", INTEGER),
             lambda row: ENABLED if row.facts.link_traps else DISABLED,
         ),
-        Column(15, "ifHighSpeed", GAUGE32, lambda row: row.facts.speed // 10**6),
+        Column(15, "ifHighSpeed", GAUGE32, lambda row: megabits(row.facts.speed)),
         Column(16, "ifPromiscuousMode", INTEGER, lambda row: FALSE),
         Column(
             *(17, "ifConnectorPresent", INTEGER),

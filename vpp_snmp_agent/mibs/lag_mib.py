@@ -5,7 +5,7 @@ only LACP knows, are cells that do not exist.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..vpp.records import LacpPort
 LAG_MIB = "1.2.840.10006.300.43"
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
 AGGREGATION = 4  # in LACP's state: the link may be aggregated
+IN_SERVICE = 0x38  # synchronization, collecting, distributing
 LONGEST_PORT_LIST = 1024  # octets: one more would not go into a datagram with its neighbours
 
 
@@ -52,7 +53,15 @@ class Port:
     @property
     def lacp(self) -> LacpPort | None:
         """What LACP has of it."""
-        return self.row.lacp
+        lacp = self.row.lacp
+        if lacp is None or not self.row.is_down:
+            return lacp
+        # What was last reported, but for what ends with the link, whoever could still say so.
+        return replace(
+            lacp,
+            actor_state=lacp.actor_state & ~IN_SERVICE,
+            partner_state=lacp.partner_state & ~IN_SERVICE,
+        )
 
     @property
     def attached(self) -> int:

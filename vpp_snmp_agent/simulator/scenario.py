@@ -78,7 +78,7 @@ EDGE_ROUTER = (
         sub_id=310211,
         outer=3102,
         inner=11,
-        host="enp1s0f3.3102.11",
+        host="enp1s0f3.310211",
         traffic=QUIET,
     ),
     Spec(parent="BondEthernet0", sub_id=100, host="bond0.100", traffic=UPLINK),
@@ -152,7 +152,7 @@ interfaces:
       310211:
         description: 'Cust: a line within a line'
         encapsulation: { dot1q: 3102, inner-dot1q: 11, exact-match: True }
-        lcp: enp1s0f3.3102.11
+        lcp: enp1s0f3.310211
   BondEthernet0:
     lcp: bond0
     mtu: 9000

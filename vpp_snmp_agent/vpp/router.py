@@ -29,7 +29,7 @@ from .records import (
     Record,
 )
 
-LACP_MODE = 5
+ACTIVE_BACKUP_MODE, BROADCAST_MODE, LACP_MODE = 2, 4, 5  # of a bond (bond.api)
 COLLECTING_AND_DISTRIBUTING = 0x30  # IEEE 802.3 43.4.2.2, in actor_state
 
 IPV4_SIZE = 4
@@ -107,11 +107,15 @@ class Router:
         return sw_if_index in self._domains_of_bvi
 
     def active_members(self, bond: Bond) -> Iterator[Interface]:
-        """The members that carry traffic: their link is up, and LACP, if spoken, says so."""
+        """The members that carry traffic: they are up, and LACP, if spoken, says so.
+
+        Of an active-backup bond that is one, the first of those that are up as VPP lists them:
+        it prefers that which was active before, and does not report which that is.
+        """
         spoken = bond.mode == LACP_MODE and any(each in self.lacp_ports for each in bond.members)
         for member in bond.members:
             interface = self.interfaces.get(member)
-            if interface is None or not interface.link_up:
+            if interface is None or not (interface.admin_up and interface.link_up):
                 continue
             if spoken:
                 port = self.lacp_ports.get(member)
@@ -119,6 +123,8 @@ class Router:
                 if state & COLLECTING_AND_DISTRIBUTING != COLLECTING_AND_DISTRIBUTING:
                     continue
             yield interface
+            if bond.mode == ACTIVE_BACKUP_MODE:
+                return
 
     def is_aggregated(self, sw_if_index: int) -> bool:
         """Whether it carries a bond's traffic."""
@@ -151,6 +157,12 @@ class Router:
         domain = self.bridge_domains.get(self._domain_of_member.get(sw_if_index, NO_INDEX))
         if domain is not None:
             yield domain.bvi_sw_if_index
+
+    def _standbys(self, sw_if_index: int) -> Iterator[int]:
+        """The members that may carry traffic, or not, because of this one of their bond."""
+        bond = self.bonds.get(self.bond_of.get(sw_if_index, NO_INDEX))
+        if bond is not None and bond.mode == ACTIVE_BACKUP_MODE:
+            yield from bond.members
 
     def _tap_and_higher_layers(self, pair: LcpPair) -> Iterator[int]:
         """A TAP is known by its phy's name, and what is over it says what that is over."""
@@ -199,7 +211,8 @@ class Router:
 
     def _replace_interface(self, key: int, after: Interface | None) -> Iterator[int]:
         before = self.interfaces.get(key)
-        if before and after and after.is_sub and replace(before, link_up=after.link_up) == after:
+        has_parent = after is not None and self.parent(after) is not None
+        if before and after and has_parent and replace(before, link_up=after.link_up) == after:
             self.interfaces[key] = after  # its own link counts for nothing
             return
         yield key
@@ -217,6 +230,7 @@ class Router:
         _put(self.interfaces, key, after)
         if before is None or after is None or _inherited(before) != _inherited(after):
             yield from self._higher_layers(key)
+            yield from self._standbys(key)
             pair = self.pairs.get(key)
             if pair is not None:
                 yield from self._tap_and_higher_layers(pair)
