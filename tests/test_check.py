@@ -1,5 +1,6 @@
 """What `check` finds right and wrong, line by line, and that it leaves nothing behind."""
 
+import fcntl
 import gc
 import grp
 import json
@@ -20,6 +21,7 @@ from vpp_snmp_agent.control import NAME
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
+from vpp_snmp_agent.vpp import stats
 
 from .routers import new_publisher, port, publish, router_of
 
@@ -575,6 +577,29 @@ def test_a_state_directory_that_may_not_be_written_fails(
     gone: Settings, directory: str, line: str
 ) -> None:
     assert state_line(replace(gone, state_dir=directory)) == f"FAIL: {line}"
+
+
+# --- the segment --------------------------------------------------------------------------------
+
+
+def test_a_segment_of_huge_pages_is_noted(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "_is_sealed", lambda descriptor: False)
+    ok, note = run(settings)["segment"]
+    assert ok.startswith(f"ok: {vpp.stats_socket}: laid out as in ")
+    assert note.startswith("note: of huge pages (statseg { page-size }), which VPP cannot seal: ")
+
+
+def test_a_segment_that_could_be_cut_off_fails(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fcntl, "F_SEAL_SHRINK", fcntl.F_SEAL_WRITE)  # the simulator's is another
+    assert run(settings)["segment"] == [
+        f"FAIL: {vpp.stats_socket}: the segment could be cut off while it is read (no"
+        " F_SEAL_SHRINK, no huge pages): what listens there is no VPP; without it there are no"
+        " counters"
+    ]
 
 
 # --- what LibreNMS drops -----------------------------------------------------------------------

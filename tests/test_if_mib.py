@@ -112,6 +112,96 @@ def test_ifhighspeed_is_rounded_to_the_nearest(kilobits: int, megabits: int) -> 
     assert decode_varbind(found).value == megabits
 
 
+# --- counters --------------------------------------------------------------------------------
+
+# Of VPP's sixteen a prime each, above 2^32; packets and octets where it counts both.
+SOURCES = {
+    "rx": (2 * 10**13 + 3, 3 * 10**15 + 37), "tx": (5 * 10**13 + 21, 7 * 10**15 + 61),
+    "rx-multicast": (6 * 10**10 + 31,), "rx-broadcast": (8 * 10**10 + 17,),
+    "tx-multicast": (11 * 10**10 + 3,), "tx-broadcast": (13 * 10**10 + 19,),
+    "rx-no-buf": (17 * 10**10 + 1,), "rx-miss": (19 * 10**10 + 29,),
+    "rx-error": (23 * 10**10 + 41,), "tx-error": (29 * 10**10 + 13,), "drops": (31 * 10**10 + 7,),
+    "punt": (37 * 10**10 + 11,), "ip4": (41 * 10**10 + 23,), "ip6": (43 * 10**10 + 47,),
+}  # fmt: skip
+
+
+COMBINED = {f"{way}{cast}" for way in ("rx", "tx") for cast in ("", "-multicast", "-broadcast")}
+
+
+def segment_of(sources: dict[str, tuple[int, ...]]) -> Writer:
+    """A segment in which interface 1 has counted this."""
+    made = Writer(1 << 20, Generation.V26_02)
+    made.add_names("/if/names")
+    for name in SOURCES:
+        is_combined = name in COMBINED
+        made.add_counter(f"/if/{name}", Kind.COMBINED if is_combined else Kind.SIMPLE, 1, 2)
+        row = made.counters[f"/if/{name}"].rows[0]
+        assert row is not None
+        for offset, value in enumerate(sources[name]):
+            made.words[row.offset // 8 + (2 if is_combined else 1) + offset] = value
+    return made
+
+
+def counters_by_name(view: View) -> dict[str, int]:
+    """Every counter of interface 1, by the name of its column."""
+    found = {}
+    for table in (if_mib.IF_TABLE, if_mib.IF_X_TABLE):
+        for column in table.columns:
+            if column.type in (COUNTER32, COUNTER64):
+                name = table.entry + subids(column.number, 1001)
+                value = decode_varbind(view.get(name)).value
+                assert isinstance(value, int)
+                found[column.name] = value
+    return found
+
+
+def test_every_counter_column_has_its_source_before_and_after_a_restart_of_vpp() -> None:
+    publisher = new_publisher()
+    view = View(if_mib.module(publisher).objects)
+    for times, vpp in enumerate((VPP, replace(VPP, vpe_pid=4712)), 1):
+        publish(publisher, router_of(PORT, identity=vpp))
+        made = segment_of(SOURCES)
+        publisher.use(CounterSet(Segment(made.fd)))
+        os.close(made.fd)
+        while publisher.step(time.perf_counter()):
+            pass
+        count = {name: times * values[0] for name, values in SOURCES.items()}
+        in_not_unicast = count["rx-multicast"] + count["rx-broadcast"]
+        out_not_unicast = count["tx-multicast"] + count["tx-broadcast"]
+        counted = {
+            "ifHCInOctets": times * SOURCES["rx"][1],
+            "ifHCInUcastPkts": count["rx"] - in_not_unicast,
+            "ifHCInMulticastPkts": count["rx-multicast"],
+            "ifHCInBroadcastPkts": count["rx-broadcast"],
+            "ifHCOutOctets": times * SOURCES["tx"][1],
+            "ifHCOutUcastPkts": count["tx"] - out_not_unicast,
+            "ifHCOutMulticastPkts": count["tx-multicast"],
+            "ifHCOutBroadcastPkts": count["tx-broadcast"],
+        }
+        narrow = {name.replace("HC", ""): value for name, value in counted.items()} | {
+            "ifInNUcastPkts": in_not_unicast,
+            "ifOutNUcastPkts": out_not_unicast,
+            "ifInDiscards": count["rx-no-buf"] + count["rx-miss"],
+            "ifInErrors": count["rx-error"],
+            "ifOutErrors": count["tx-error"],
+            "ifInUnknownProtos": count["punt"],
+            "ifOutDiscards": 0,
+        }
+        assert len(set(narrow.values())) == len(narrow)
+        expected = counted | {name: value % 2**32 for name, value in narrow.items()}
+        assert counters_by_name(view) == expected
+        (row,) = (publisher.rows.get(index) for index in publisher.rows)
+        assert row is not None
+        together = if_mib.readings(row)
+        assert together is not None
+        wide = {
+            column.name: together[column.place]
+            for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns)
+            if column.place is not None
+        }
+        assert wide == {name: (counted | narrow)[name] for name in wide}
+
+
 # --- what is over what, and who listens ------------------------------------------------------
 
 PORT = port(1, "eth0", l2_address=bytes(range(6)))

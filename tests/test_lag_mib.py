@@ -1,6 +1,7 @@
 """mibs/lag_mib.py: bonds and their members, with LACP and without."""
 
 import time
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -155,6 +156,16 @@ def test_a_list_is_as_long_as_its_last_member_needs(
     indexes: list[int], octets: bytes | None
 ) -> None:
     assert port_list(indexes) == octets
+
+
+def test_a_list_that_would_be_too_long_is_not_made() -> None:
+    assert len(port_list([1, 8192]) or b"") == 1024
+    tracemalloc.start()
+    assert port_list([1, 8193]) is None
+    assert port_list([2**31 - 1]) is None  # 256 MiB
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100_000
 
 
 @pytest.mark.parametrize(("octet", "bits"), [(0, 0), (0x01, 0x80), (0x80, 0x01), (0x3F, 0xFC)])

@@ -1,5 +1,6 @@
 """Judged by a real VPP 26.06: its recorded memory, API conversation and CLI output."""
 
+import fcntl
 import gzip
 import json
 import os
@@ -63,7 +64,8 @@ def cli(recordings: Path, name: str) -> dict[int, dict[str, int]]:
 
 
 def segment_of(recordings: Path, name: str) -> Segment:
-    descriptor = os.memfd_create(name)
+    descriptor = os.memfd_create(name, os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
     with os.fdopen(descriptor, "wb", closefd=False) as memory:
         memory.write(gzip.decompress((recordings / f"{name}.statseg.gz").read_bytes()))
     try:
@@ -132,7 +134,8 @@ class Memory:
 
     def __init__(self, recordings: Path, name: str) -> None:
         self._recordings = recordings
-        self._descriptor = os.memfd_create(name)
+        self._descriptor = os.memfd_create(name, os.MFD_ALLOW_SEALING)
+        fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         self.becomes(name)
         self.segment = Segment(self._descriptor)
 

@@ -1,10 +1,14 @@
 """vpp/stats.py on segments written by the simulator's writer, whole, moving and damaged."""
 
+import fcntl
 import os
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,7 +32,7 @@ from vpp_snmp_agent.vpp.stats import (
     receive_segment,
 )
 
-SIZE = 1 << 20
+SIZE, LARGE = 1 << 20, 1 << 30
 THREADS, COLUMNS = 3, 10
 
 
@@ -44,6 +48,30 @@ def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
     made.add_symlink("/err/one", "/if/drops", 1)
     yield made
     os.close(made.fd)
+
+
+@contextmanager
+def large() -> Iterator[Writer]:
+    """A segment of 1 GiB, nearly all of which is a hole: it costs no memory until it is read."""
+    made = Writer(LARGE, Generation.V26_02)
+    made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
+    made.add_names("/if/names")
+    yield made
+    os.close(made.fd)
+
+
+@contextmanager
+def costing(seconds: float, octets: int) -> Iterator[None]:
+    """What takes no longer, of this process's CPU, and allocates no more at once."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        yield
+        took, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert took < seconds
+    assert peak < octets
 
 
 @pytest.fixture(autouse=True)
@@ -466,6 +494,29 @@ def test_names_are_told_with_their_epoch(writer: Writer) -> None:
     assert segment.name_at(10_000) == (writer.epoch, b"")
 
 
+def test_a_damaged_name_costs_nothing() -> None:
+    with large() as writer:
+        writer.set_name(3, "eno1")
+        writer.set_name(4, "eno1.100")
+        name = writer._names[4]
+        assert name is not None
+        writer.overwrite(name.offset - 8, struct.pack("=I", LARGE - name.offset))
+        segment = Segment(writer.fd)
+        with costing(0.5, 1 << 20), pytest.raises(SegmentUnavailable, match="a name of "):
+            segment.name_at(4)
+        assert segment.name_at(3) == (writer.epoch, b"eno1")
+
+
+def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
+    longest = "e" * (stats.MAX_NAME_LENGTH - 1)  # and a NUL
+    writer.set_name(3, longest)
+    writer.set_name(4, longest + "e")
+    segment = Segment(writer.fd)
+    assert segment.name_at(3) == (writer.epoch, longest.encode())
+    with pytest.raises(SegmentUnavailable, match="a name of 257 bytes"):
+        segment.name_at(4)
+
+
 @pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE, 2**64 - 8])
 def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None:
     writer.set_name(3, "eno1")
@@ -492,6 +543,41 @@ def test_what_cannot_be_mapped_is_refused() -> None:
         Segment(reader)
     os.close(reader)
     os.close(writer_end)
+
+
+@pytest.mark.parametrize("seals", [0, fcntl.F_SEAL_GROW, fcntl.F_SEAL_SEAL])
+def test_a_segment_that_could_be_cut_off_is_refused(seals: int) -> None:
+    descriptor = os.memfd_create("open", os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, SIZE)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    with pytest.raises(SegmentUnavailable, match="could be cut off") as refused:
+        Segment(descriptor)
+    assert "\n" not in str(refused.value)
+    os.close(descriptor)
+
+
+def test_a_file_is_no_segment(tmp_path: Path) -> None:
+    with open(tmp_path / "file", "w+b") as file:
+        file.truncate(SIZE)
+        with pytest.raises(SegmentUnavailable, match="could be cut off"):
+            Segment(file.fileno())
+
+
+def test_a_segment_of_huge_pages_is_taken_though_it_cannot_be_sealed() -> None:
+    try:
+        descriptor = os.memfd_create("huge", os.MFD_HUGETLB)
+    except OSError as error:
+        pytest.skip(f"no huge pages here: {error}")
+    # To map one takes huge pages to spare, which few machines have.
+    assert not stats._is_sealed(descriptor)
+    os.close(descriptor)
+
+
+def test_the_writer_seals_as_vpp_does(writer: Writer) -> None:
+    assert fcntl.fcntl(writer.fd, fcntl.F_GET_SEALS) == fcntl.F_SEAL_SHRINK
+    with pytest.raises(PermissionError):
+        os.ftruncate(writer.fd, SIZE - 4096)
+    assert Segment(writer.fd).is_sealed
 
 
 def test_another_version_is_refused(writer: Writer) -> None:
@@ -556,6 +642,90 @@ def test_more_threads_than_any_vpp_has_are_damage(writer: Writer) -> None:
     writer.overwrite(where - 8, struct.pack("=I", stats.MAX_THREADS + 1))
     with pytest.raises(SegmentUnavailable, match="threads"):
         Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
+
+
+def test_a_damaged_length_of_the_directory_costs_nothing() -> None:
+    with large() as writer:
+        segment = Segment(writer.fd)
+        rx = Counter(segment, "/if/rx", Kind.COMBINED)
+        assert rx.read(0) == 0
+        place = writer.where("/if/rx")["directory"]
+        assert isinstance(place, int)
+        entries = (LARGE - place) // 144
+        writer.overwrite(place - 8, struct.pack("=I", entries))
+        missing = [Counter(segment, f"/if/missing-{number}", Kind.SIMPLE) for number in range(16)]
+        with costing(0.5, 1 << 20):
+            for each in missing:
+                with pytest.raises(
+                    SegmentUnavailable, match=f"the directory has {entries} entries"
+                ):
+                    each.read(0)
+        # As long as a directory can be: it is searched once, however often it is asked for.
+        writer.overwrite(place - 8, struct.pack("=I", stats.MAX_ENTRIES))
+        with costing(2.0, 40 << 20):
+            for each in missing * 100:
+                with pytest.raises(SegmentUnavailable, match="the segment has no /if/missing-"):
+                    each.read(0)
+        assert rx.read(0) == 0
+
+
+def test_a_missing_counter_is_searched_for_once_in_a_directory(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = searches(monkeypatch)
+    segment = Segment(writer.fd)
+    counters = [
+        Counter(segment, name, Kind.SIMPLE) for name in ("/if/punt", "/if/ip4", "/if/drops")
+    ]
+    for _ in range(3):
+        for each in counters:
+            each.look()
+    assert len(searched) == len(set(searched))
+    assert {b"/if/punt", b"/if/ip4", b"/if/drops"} <= set(searched)
+    # Another directory may have it.
+    writer.add_counter("/if/punt", Kind.SIMPLE, THREADS, COLUMNS)
+    put(writer, "/if/punt", 1, 5, 29)
+    assert counters[0].read(5) == 29
+
+
+def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_and_then(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 0.03  # a search looks at it when it begins and when it ends
+        return now
+
+    monkeypatch.setattr(stats, "MAX_UNPAUSED_ENTRIES", 4)
+    monkeypatch.setattr(time, "monotonic", clock)
+    segment = Segment(writer.fd)
+    drops, punt = (Counter(segment, name, Kind.SIMPLE) for name in ("/if/drops", "/if/punt"))
+    assert drops.read(0) == 0
+    with pytest.raises(SegmentUnavailable):
+        punt.read(0)
+    writer.add_counter("/if/punt", Kind.SIMPLE, THREADS, COLUMNS)
+    writer.add_counter("/if/ip6", Kind.SIMPLE, THREADS, COLUMNS)
+    with pytest.raises(SegmentUnavailable, match="has no /if/punt"):
+        punt.read(0)
+    # Who was never searched for does not wait, nor who is where it was.
+    assert drops.read(0) == 0
+    now += 100 * stats.SEARCH_PAUSE
+    assert punt.read(0) == 0
+
+
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The names whose entry is found by a search from now on."""
+    found: list[bytes] = []
+    original = Segment._find
+
+    def note(segment: Segment, name: bytes, is_at: Callable[[int], bool]) -> int:
+        found.append(name)
+        return original(segment, name, is_at)
+
+    monkeypatch.setattr(Segment, "_find", note)
+    return found
 
 
 def test_an_entry_of_an_unknown_type_is_refused(writer: Writer) -> None:

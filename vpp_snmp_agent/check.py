@@ -141,6 +141,10 @@ def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
             yield Line(FAIL, "segment", f"{wrong}: restart VPP if that stays so")
         else:
             yield Line(OK, "segment", f"{settings.stats_socket}: {of}, epoch {epoch}")
+            if not asked.segment.is_sealed:
+                huge = "of huge pages (statseg { page-size }), which VPP cannot seal"
+                ends = "the agent ends if the segment is cut off, and systemd starts it again"
+                yield Line(NOTE, "segment", f"{huge}: {ends}")
     elif asked.no_segment:
         yield Line(FAIL, "segment", f"{asked.no_segment}; without it there are no counters")
     else:

@@ -11,9 +11,12 @@ The rules this module keeps:
 - A row is shown only after its ifIndex is durable: whoever starts after a power cut must
   not give that number to another port.
 - A publisher has one configuration for life.  Another configuration is another publisher,
-  which takes over the rows of its predecessor once it has made all of its own.
+  which takes over the rows of its predecessor once it has made all of its own.  Only the
+  first reading of the descriptions reaches rows that are shown (`describe`).
 - While VPP is away its rows stay, down (lowerLayerDown if over another), and their counters
   at the last value: the segment of a VPP that ended stays mapped, and stands still.
+- Counters go on from what they had come to, of whichever VPP (counters.py): from the row before,
+  else from what the state has of them.  A base that changed is saved at once.
 - A VPP that has not settled is being configured: a row that it does not list yet, or not
   yet with its LCP pair, stays as it was, down.
 """

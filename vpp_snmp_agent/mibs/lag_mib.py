@@ -20,7 +20,7 @@ LAG_MIB = "1.2.840.10006.300.43"
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
 AGGREGATION = 4  # in LACP's state: the link may be aggregated
 IN_SERVICE = 0x38  # synchronization, collecting, distributing
-LONGEST_PORT_LIST = 1024  # octets: one more would not go into a datagram with its neighbours
+MAX_PORT_LIST_SIZE = 1024  # octets: one more would not go into a datagram with its neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,13 @@ class Port:
 
 def port_list(indexes: list[int]) -> bytes | None:
     """The bits of these ifIndexes, the first of each octet being its highest."""
-    octets = bytearray(-(-max(indexes, default=0) // 8))
+    size = -(-max(indexes, default=0) // 8)
+    if size > MAX_PORT_LIST_SIZE:
+        return None
+    octets = bytearray(size)
     for index in indexes:
         octets[(index - 1) // 8] |= 0x80 >> (index - 1) % 8
-    return bytes(octets) if len(octets) <= LONGEST_PORT_LIST else None
+    return bytes(octets)
 
 
 def lacp_state(octet: int) -> bytes:

@@ -7,6 +7,7 @@ handed out again.
 """
 
 import bisect
+import fcntl
 import mmap
 import os
 from collections.abc import Iterator
@@ -84,8 +85,9 @@ class Segment:
 
     def __init__(self, size: int, generation: Generation) -> None:
         self.size = size
-        self.fd = os.memfd_create("stats")
+        self.fd = os.memfd_create("stats", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, size)
+        fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)  # vppinfra/linux/mem.c
         self._memory = mmap.mmap(self.fd, size)
         self.words = memoryview(self._memory).cast("B").cast("Q")
         self.heap = Heap(layout.HEAP, size)

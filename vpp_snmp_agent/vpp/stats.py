@@ -4,7 +4,12 @@ The rules this module keeps:
 
 - Nothing is copied ahead: a cell is read when it is asked for, and summed over threads.
 - Every pointer, length and index is checked before it is used; what does not fit is
-  `SegmentUnavailable`, and no read leaves the mapping.
+  `SegmentUnavailable`, and no read leaves the mapping.  A length is held against what such a
+  thing can be, too: in a segment of 1 GB the rest of it is no bound.
+- Nobody may cut off what is mapped, which would end the agent by SIGBUS: a segment is sealed
+  against that, as VPP does, or of huge pages, which VPP cannot seal.
+- What a search of the directory did not find is not searched for again in that directory; in
+  another one, searches of a large one take a hundredth of the time at most.
 - A reading counts only if VPP changed no structure meanwhile (vlib/stats/stats.c:
   in_progress is 0 and the epoch unchanged).  A writer that keeps the lock is waited for
   briefly, and not again until it has let go: it may have died or hung with it.
@@ -16,6 +21,7 @@ The rules this module keeps:
 """
 
 import array
+import fcntl
 import mmap
 import os
 import socket
@@ -36,6 +42,7 @@ from .layout import (
     KINDS,
     LENGTH,
     LENGTH_BEFORE,
+    NAME_OFFSET,
     VERSION,
     VERSION_WORD,
     Generation,
@@ -46,11 +53,15 @@ LOCK_WAIT = 0.05  # seconds; VPP holds its lock for microseconds, unless it is p
 KEPT = 1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
 ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
+MAX_ENTRIES = 1_000_000  # of the directory; per-node counters of a large router are half of it
+MAX_NAME_LENGTH = 256  # bytes of a name in /if/names; VPP's API has 64 for it
+SEARCH_PAUSE = 100  # as many times as long as a search took, before another directory's
+MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
 
 _WORD = 8
 _U64 = 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
-_NAME_AT = ENTRY.size - 128
+_HEAD = 8  # bytes of a name: one word of its entry
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
 Reader = Callable[[memoryview, int], tuple[int, ...]]
@@ -87,6 +98,25 @@ def receive_segment(path: str, timeout: float) -> tuple[int, int]:
     return first, pid
 
 
+def _is_sealed(descriptor: int) -> bool:
+    """Whether a segment is sealed against being cut off; False if it is of huge pages.
+
+    Raises SegmentUnavailable if it is neither.
+    """
+    try:
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:
+        seals = None  # it is not even a memfd
+    if seals is not None and seals & fcntl.F_SEAL_SHRINK:
+        return True
+    if seals is not None and os.fstatvfs(descriptor).f_bsize > mmap.PAGESIZE:
+        return False
+    raise SegmentUnavailable(
+        "the segment could be cut off while it is read (no F_SEAL_SHRINK, no huge pages):"
+        " what listens there is no VPP"
+    )
+
+
 def peer_pid(connected: socket.socket) -> int:
     """The process at the other end of a unix socket; 0 if it is in another pid namespace."""
     credentials = array.array("i")
@@ -115,6 +145,7 @@ class Segment:
             self.size = status.st_size
             if self.size < HEAP:
                 raise SegmentUnavailable(f"a segment of {self.size} bytes is too small")
+            self.is_sealed = _is_sealed(descriptor)
             self._map = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
         except (OSError, ValueError) as error:
             raise SegmentUnavailable(f"the segment cannot be mapped: {error}") from error
@@ -127,6 +158,10 @@ class Segment:
                 f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
             )
         self._entries: dict[bytes, int] = {}  # where an entry was seen last; checked again
+        self._heads = b""  # the first bytes of all names, when last they were searched
+        self._heads_of: tuple[int, _Vector] | None = None  # in this epoch, of this directory
+        self._missing: set[bytes] = set()  # the names that are not there
+        self._search_from = 0.0  # by time.monotonic: not earlier for a name that was missing
         self._locked_in: int | None = None  # the epoch in which the lock was seen held
         self._locked_since = 0.0  # by time.monotonic
         self.kept_in: int | None = None  # the epoch whose lock is kept, and read through
@@ -188,24 +223,53 @@ class Segment:
         """(type number, value) of the directory entry.  Raises KeyError if there is none."""
         directory = self._vector(self.words[DIRECTORY_WORD], ENTRY.size)
         start, count = directory.at, directory.length
+        if count > MAX_ENTRIES:
+            raise SegmentUnavailable(f"the directory has {count} entries")
         wanted = name + b"\0"
 
         def is_at(number: int) -> bool:
-            at = start + number * ENTRY.size + _NAME_AT
+            at = start + number * ENTRY.size + NAME_OFFSET
             return number < count and self._map[at : at + len(wanted)] == wanted
 
         number = self._entries.get(name, count)
         if not is_at(number):
-            # Two hundred thousand entries are no rarity: the search is the C library's.
-            end = start + count * ENTRY.size
-            at = self._map.find(wanted, start, end)
-            while at >= 0 and (at - start) % ENTRY.size != _NAME_AT:
-                at = self._map.find(wanted, at + 1, end)
-            if at < 0:
-                raise KeyError(name)
-            number = self._entries[name] = (at - start) // ENTRY.size
+            number = self._entries[name] = self._search(name, directory, is_at)
         type_, value, _ = ENTRY.unpack_from(self._map, start + number * ENTRY.size)
         return type_, value
+
+    def _search(self, name: bytes, directory: _Vector, is_at: Callable[[int], bool]) -> int:
+        """The number of a name's entry.  Raises KeyError if there is none.
+
+        Half a million entries are no rarity: the heads of all names are put together once, and
+        searched by the C library.
+        """
+        began = time.monotonic()
+        place = self.words[EPOCH_WORD], directory
+        if place != self._heads_of:
+            if name in self._missing and began < self._search_from:
+                raise KeyError(name)
+            first, step = (directory.at + NAME_OFFSET) // _WORD, ENTRY.size // _WORD
+            self._heads = self.words[first : first + directory.length * step : step].tobytes()
+            self._heads_of = place
+            self._missing.clear()
+        if name in self._missing:
+            raise KeyError(name)
+        number = self._find(name, is_at)
+        if directory.length > MAX_UNPAUSED_ENTRIES:
+            now = time.monotonic()
+            self._search_from = max(self._search_from, now) + SEARCH_PAUSE * (now - began)
+        if number < 0:
+            self._missing.add(name)
+            raise KeyError(name)
+        return number
+
+    def _find(self, name: bytes, is_at: Callable[[int], bool]) -> int:
+        """The number of a name's entry by the heads of all names; -1 if there is none."""
+        head = (name + b"\0")[:_HEAD]
+        at = self._heads.find(head)
+        while at >= 0 and (at % _HEAD or not is_at(at // _HEAD)):
+            at = self._heads.find(head, at + 1)
+        return -1 if at < 0 else at // _HEAD
 
     @property
     def generation(self) -> Generation:
@@ -302,6 +366,8 @@ class Segment:
         if not address:
             return b""
         text = self._vector(address, 1)
+        if text.length > MAX_NAME_LENGTH:
+            raise SegmentUnavailable(f"a name of {text.length} bytes in /if/names")
         return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
 
 
