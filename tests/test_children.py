@@ -25,7 +25,7 @@ def main(arguments):
         import shadowed
     except ImportError:
         shadowed = None
-    said = [os.getpid(), rest, sys.path, bool(shadowed)]
+    said = [os.getpid(), rest, sys.path, bool(shadowed), sys.flags.isolated]
     Path(path + ".new").write_text(json.dumps(said))
     Path(path + ".new").rename(path)
     if "stay" in rest:
@@ -53,7 +53,8 @@ def worker(tmp_path: Path) -> Path:
 
 def said(path: Path) -> tuple[int, list[str], list[str], bool]:
     until("the child says so", path.exists)
-    pid, arguments, searched, shadowed = json.loads(path.read_text())
+    pid, arguments, searched, shadowed, isolated = json.loads(path.read_text())
+    assert isolated  # nor does a module of ours hide one of Python's from children.py
     return pid, arguments, searched, shadowed
 
 
@@ -112,7 +113,8 @@ def test_a_child_whose_parent_ended_before_it_began_does_nothing(
 ) -> None:
     with subprocess.Popen(("true",)) as ended:
         pass
-    command = (sys.executable, "-I", children.__file__, str(ended.pid), str(worker), "worker")
+    path = os.pathsep.join((str(worker), *filter(None, sys.path)))
+    command = (sys.executable, "-I", children.__file__, str(ended.pid), path, "worker")
     assert subprocess.run((*command, "2", str(tmp_path / "said")), check=False).returncode == 1
     assert not (tmp_path / "said").exists()
 

@@ -255,7 +255,8 @@ class Names:
         self.found: list[object] = []
         monkeypatch.setattr(socket, "getaddrinfo", self._resolve)
         self.master = Master(
-            Settings(address=TCPAddress("snmpd.example", 705)), View([]), [], UpTime(), self.loop
+            Settings(address=TCPAddress("snmpd.example", 705)),
+            *(View([]), ports(), UpTime(), self.loop),
         )
 
     def _resolve(self, host: str, port: int, *, type: int) -> list[object]:
@@ -292,6 +293,38 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     made.until(lambda: made.master._resolving_since is None)
     made.master.close()
     made.loop.close()
+
+
+def test_an_snmpd_that_is_lost_is_looked_for_from_the_first_address_on(names: Names) -> None:
+    with names.listens("127.0.0.10") as snmpd, names.listens("127.0.0.11"):
+        names.until(lambda: names.master._session is not None)
+        connection, _ = snmpd.accept()
+        with connection:
+            connection.setblocking(False)
+
+            def is_served() -> bool:
+                answer_all(connection)
+                return names.master.serving
+
+            names.until(is_served)
+        names.until(lambda: not names.master.serving)
+        names.until(lambda: names.master._session is not None)
+        assert "127.0.0.10" in names.master._where
+        assert len(names.resolved_on) == 2
+
+
+def answer_all(connection: socket.socket) -> None:
+    """Grant what came, if anything did."""
+    try:
+        data = connection.recv(4096)
+    except BlockingIOError:
+        return
+    while data:
+        header = pdu.decode_header(data)
+        data = data[HEADER_SIZE + header.length :]
+        connection.sendall(
+            pdu.encode(pdu.RESPONSE, bytes(8), session_id=SESSION, packet_id=header.packet_id)
+        )
 
 
 def opens(listener: socket.socket) -> bool:
