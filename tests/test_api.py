@@ -1,9 +1,11 @@
 """vpp/api.py: a VPP of any release, and one that is none."""
 
+import json
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from vpp_papi import vpp_serializer
@@ -11,7 +13,20 @@ from vpp_papi import vpp_serializer
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import api, feed
-from vpp_snmp_agent.vpp.records import Addresses, Interface
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    BONDS,
+    BRIDGE_DOMAINS,
+    INTERFACES,
+    LACP,
+    LCP_PAIRS,
+    NEIGHBORS,
+    NO_INDEX,
+    Addresses,
+    Interface,
+    LcpPair,
+    Unavailable,
+)
 
 from .conftest import Listener
 
@@ -176,7 +191,10 @@ def test_a_plugin_that_is_off_is_not_asked(tmp_path: Path, absent: list[str]) ->
         assert bool(reported.lacp_ports) == (not {"bond", "lacp"} & set(absent))
 
 
-@pytest.mark.parametrize("release", ["22.02", "22.06", "23.02", "24.02", "24.06", "25.10", "26.06"])
+RELEASES = ["22.02", "22.06", "22.10", "23.02", "24.02", "24.06", "25.10", "26.06", "26.10"]
+
+
+@pytest.mark.parametrize("release", RELEASES)
 def test_every_release_is_understood(tmp_path: Path, release: str) -> None:
     with Simulator(tmp_path / "vpp", release=release) as vpp, Listener(vpp) as listener:
         assert listener.wait(feed.Present).identity.version.startswith(release)
@@ -186,6 +204,176 @@ def test_every_release_is_understood(tmp_path: Path, release: str) -> None:
         ethernet = reported.interface("GigabitEthernet5/0/0")
         assert ethernet.l2_address == bytes.fromhex("6805ca324610")
         assert (ethernet.link_speed, ethernet.mtu) == (10**6, 9000)
+        pair = reported.pairs[ethernet.sw_if_index]
+        assert (pair.host_if_name, pair.netns) == ("eno1", "dataplane")
+        assert reported.interfaces[pair.host_sw_if_index].interface_name.startswith("tap")
+        assert 0 < pair.vif_index < 1000
+        assert {each.host_sw_if_index for each in reported.pairs.values()} <= (
+            reported.interfaces.keys() - reported.pairs.keys()
+        )
+
+
+def pairs(*numbers: tuple[int, int, int]) -> dict[int, LcpPair]:
+    """LCP pairs of these indexes: phy, host, vif."""
+    return {each[0]: LcpPair(*each, f"e{each[2]}", f"ns{each[1]}") for each in numbers}
+
+
+def test_pairs_in_host_order_are_seen_by_an_index_that_no_vpp_gives() -> None:
+    meant = pairs((20, 25, 17), (1, 26, 18), (256, 768, 19), (7, NO_INDEX, 21))
+    turned = (
+        tuple(struct.unpack(">3I", struct.pack("=3I", p.phy_sw_if_index, p.host_sw_if_index, vif)))
+        for vif, p in ((p.vif_index, p) for p in meant.values())
+    )
+    sent = {
+        phy: LcpPair(phy, host, vif, of.host_if_name, of.netns)
+        for (phy, host, vif), of in zip(turned, meant.values(), strict=True)
+    }
+    assert api.in_host_order(sent) == meant
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pairs(),
+        pairs((20, 25, 17), (256, 768, 1 << 30)),  # a Linux ifindex says nothing
+        pairs((api.MAX_INDEX, 3, 4), (5, NO_INDEX, 6)),
+    ],
+)
+def test_pairs_in_network_order_stay_as_they_are(sent: dict[int, LcpPair]) -> None:
+    assert api.in_host_order(sent) is sent
+
+
+# --- a message that fails ---------------------------------------------------------------------
+
+Edit = Callable[[list[Any]], None]  # of a message in an *.api.json file
+
+
+def has_another_crc(message: list[Any]) -> None:
+    message[-1]["crc"] = "0x4711abcd"
+
+
+def has_another_name_for_its_fields(message: list[Any]) -> None:
+    lengths = {field[3] for field in message[1:-1] if len(field) > 3}
+    for field in message[3:-1]:
+        if field[1] not in lengths:
+            field[1] = f"the_{field[1]}"
+
+
+def is_longer(message: list[Any]) -> None:
+    message.insert(-1, ["u64", "more", 32])
+
+
+def edit(api_dir: Path, message: str, edit: Edit) -> None:
+    """Change what the files of VPP say of a message."""
+    for path in api_dir.rglob("*.api.json"):
+        definitions = json.loads(path.read_text())
+        for each in definitions["messages"]:
+            if each[0] == message:
+                edit(each)
+                path.write_text(json.dumps(definitions))
+                return
+    raise LookupError(message)
+
+
+FAILING = {
+    "lcp_itf_pair_get": LCP_PAIRS,
+    "lcp_itf_pair_get_reply": LCP_PAIRS,
+    "lcp_itf_pair_details": LCP_PAIRS,
+    "sw_bond_interface_details": BONDS,
+    "sw_member_interface_details": BONDS,
+    "sw_interface_lacp_details": LACP,
+    "bridge_domain_details": BRIDGE_DOMAINS,
+    "ip_address_dump": ADDRESSES,
+    "ip_address_details": ADDRESSES,
+    "ip_neighbor_details": NEIGHBORS,
+}
+EDITS = [has_another_crc, has_another_name_for_its_fields, is_longer]
+
+
+@pytest.mark.parametrize(
+    ("message", "how"),
+    [
+        *((message, has_another_crc) for message in FAILING),
+        *(("lcp_itf_pair_details", how) for how in EDITS[1:]),
+        *(("bridge_domain_details", how) for how in EDITS[1:]),
+        *(("ip_address_details", how) for how in EDITS[1:]),
+        ("sw_interface_lacp_details", has_another_name_for_its_fields),
+        ("sw_member_interface_details", is_longer),
+    ],
+)
+def test_a_message_that_fails_takes_down_what_it_is_for_and_no_port(
+    tmp_path: Path, message: str, how: Edit
+) -> None:
+    with Simulator(tmp_path / "vpp", release="24.02") as vpp:
+        vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+        vpp.set_addresses("loop0", "192.0.2.9/32")
+        vpp.add_neighbor("GigabitEthernet5/0/0", "192.0.2.7", "02:00:00:00:00:07")
+        edit(vpp.api_dir, message, how)
+        with Listener(vpp, period=1, addresses=1, neighbors=1) as listener:
+            failed = listener.wait(Unavailable)
+            assert failed.what == FAILING[message]
+            assert message in failed.reason
+            whole = {INTERFACES, ADDRESSES, NEIGHBORS} - {failed.what}
+            reported = listener.wait_until(lambda reported: reported.complete == whole)
+            assert len(reported.interfaces) == len(vpp.interfaces())
+            assert bool(reported.pairs) == (failed.what != LCP_PAIRS)
+            assert bool(reported.bonds) == (failed.what != BONDS)
+            assert bool(reported.lacp_ports) == (failed.what not in (BONDS, LACP))
+            assert bool(reported.bridge_domains) == (failed.what != BRIDGE_DOMAINS)
+            assert bool(reported.addresses) == (failed.what != ADDRESSES)
+            assert bool(reported.neighbors) == (failed.what != NEIGHBORS)
+            before = vpp.calls()["sw_interface_dump"]
+
+            def asked_again() -> bool:
+                listener.pump()
+                return vpp.calls()["sw_interface_dump"] >= before + 2
+
+            until("VPP is asked twice more", asked_again)
+            assert not listener.all(Unavailable)
+            assert not listener.all(feed.Failed)
+
+
+def test_a_message_without_a_definition_is_named_with_the_directory(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", release="24.02") as vpp:
+        (vpp.api_dir / "plugins" / "lcp.api.json").unlink()
+        with Listener(vpp) as listener:
+            failed = listener.wait(Unavailable)
+            reason = f"lcp_itf_pair_get: no definition of it in {vpp.api_dir}"
+            assert failed == Unavailable(LCP_PAIRS, reason)
+
+
+def test_what_ports_are_made_of_has_no_substitute(tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", release="24.02") as vpp:
+        edit(vpp.api_dir, "sw_interface_details", has_another_crc)
+        with Listener(vpp) as listener:
+            assert "sw_interface_details_4711abcd" in listener.wait(feed.Failed).reason
+
+
+def test_after_an_answer_that_cannot_be_used_the_next_question_is_answered(
+    vpp: Simulator, client: api.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = api.Vpp(client)
+    asked.want_events()
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "decode", lambda message: bytes(message)[4711])
+        with pytest.raises(api.UnusableAnswer, match="lcp_itf_pair_details: IndexError"):
+            asked.pairs()
+        vpp.set_admin("loop0", False)
+        with pytest.raises(api.UnusableAnswer, match="sw_interface_details: IndexError"):
+            asked.interfaces()
+    assert len(asked.pairs()) == 16
+    assert asked.ping() == vpp.pid
+    assert client.events == {index_of(vpp, "loop0")}
+
+
+def test_a_vpp_that_hangs_up_in_the_midst_of_an_unusable_answer_is_gone(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    number = client.transport.get_msg_index("sw_interface_lacp_details_d9a83d2f")
+    pretended.sendall(framed(struct.pack(">HI", number, client.get_context() + 1) + b"too short"))
+    pretended.shutdown(socket.SHUT_WR)
+    with pytest.raises(api.VPPGone):
+        api.Vpp(client).lacp_ports()
 
 
 def test_a_tag_of_any_octets_breaks_nothing(vpp: Simulator) -> None:
@@ -300,8 +488,10 @@ def test_an_interface_of_an_index_that_no_vpp_gives_is_refused(
     client: api.Client, pretended: socket.socket
 ) -> None:
     number = client.transport.get_msg_index("sw_interface_details_6c221fc7")
-    details = struct.pack(">HII", number, client.get_context() + 1, 2**31) + bytes(400)
-    pretended.sendall(framed(details))
+    context = client.get_context() + 1
+    ping = client.transport.get_msg_index("control_ping_reply_f6b0b8ca")
+    pretended.sendall(framed(struct.pack(">HII", number, context, 2**31) + bytes(400)))
+    pretended.sendall(framed(struct.pack(">HIiII", ping, context, 0, 1, 2)))
     with pytest.raises(api.VPPUnavailable, match="sw_if_index 2147483648"):
         api.Vpp(client).interfaces()
 
@@ -342,7 +532,8 @@ def test_a_vpp_that_hangs_up_is_gone(client: api.Client, pretended: socket.socke
 def test_a_truncated_record_is_refused(client: api.Client, pretended: socket.socket) -> None:
     number = client.transport.get_msg_index(api.NEIGHBOR_DETAILS)
     pretended.sendall(framed(struct.pack(">HI", number, client.get_context() + 1) + bytes(30)))
-    with pytest.raises(struct.error):
+    pretended.shutdown(socket.SHUT_WR)
+    with pytest.raises(api.VPPGone):  # nothing ends what was sent in part
         list(api.Vpp(client).neighbors())
 
 

@@ -201,6 +201,21 @@ def test_the_segments_generation_is_told(
     assert line.startswith(f"ok: {vpp.stats_socket}: laid out as in {generation}, epoch ")
 
 
+def test_a_message_that_fails_is_named_and_the_ports_are_well(run: Run, tmp_path: Path) -> None:
+    with Simulator(tmp_path / "vpp", release="24.02") as vpp:
+        path = vpp.api_dir / "plugins" / "lcp.api.json"
+        path.write_text(path.read_text().replace("8b5481af", "4711abcd"))
+        api = f"ok: {vpp.api_socket}: VPP 24.02-release, pid {vpp.pid}, 35 interfaces"
+        lines = run(settings_for(vpp, tmp_path))
+    assert lines["API socket"] == [api]
+    assert lines["LCP pairs"] == [
+        "FAIL: unavailable: lcp_itf_pair_details: defined as lcp_itf_pair_details_4711abcd,"
+        " but VPP has lcp_itf_pair_details_8b5481af;"
+        " before 24.06 --api-dir must name the files of this very VPP"
+    ]
+    assert lines["LCP plugin"] == ["note: skipped: LCP pairs are unavailable"]
+
+
 def test_a_vpp_that_is_away_fails_once(run: Run, gone: Settings) -> None:
     lines = run(gone)
     assert lines["API socket"] == [

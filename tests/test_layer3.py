@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import layer3
-from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import NEWCOMER_DELAY, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     NEIGHBORS,
     Addresses,
+    Available,
     Changes,
     Complete,
     Neighbor,
     NeighborChanges,
+    Unavailable,
 )
 
 from .conftest import Listener, Reported, link, named
@@ -205,13 +207,19 @@ class FakeVpp:
         self.asked: list[list[int]] = []
         self.has: dict[int, tuple[tuple[bytes, int], ...]] = {}
         self.neighbor_dump: list[tuple[int, bytes, int]] = []
+        self.unusable: set[int] = set()  # interfaces about which the answers are
 
     def addresses(self, indexes: list[int]) -> list[Addresses]:
         self.asked.append(indexes)
+        for index in self.unusable.intersection(indexes):
+            raise UnusableAnswer(f"of {index}")
         return [Addresses(index, self.has.get(index, ())) for index in indexes]
 
     def neighbors(self) -> Iterator[tuple[int, bytes, int]]:
-        yield from self.neighbor_dump
+        for each in self.neighbor_dump:
+            if each[0] in self.unusable:
+                raise UnusableAnswer(f"of {each[0]}")
+            yield each
 
 
 class Clock:
@@ -370,3 +378,42 @@ def test_any_neighbours_lead_to_any_others(
         for gone in neighbors.forget(forgotten):
             del reported[gone]
         assert not {index for index, _ in reported} & forgotten
+
+
+# --- answers that cannot be used --------------------------------------------------------------
+
+
+def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    indexes = set(range(1, 2 * STEP + 6))
+    fake.has = {index: ((bytes([192, 0, 2, index]), 32),) for index in indexes}
+    fake.unusable = {2, STEP + 2}
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(indexes))
+    last = tuple(Addresses(index, fake.has[index]) for index in range(2 * STEP + 1, 2 * STEP + 6))
+    assert drain(of, clock, 299.0) == [Unavailable(ADDRESSES, "of 2"), Changes(last)]
+    assert drain(of, clock, 300.0) == []
+    fake.unusable = {STEP + 2}
+    first = tuple(Addresses(index, fake.has[index]) for index in range(1, STEP + 1))
+    assert drain(of, clock, 300.0) == [Changes(first)]
+    fake.unusable.clear()
+    middle = tuple(Addresses(index, fake.has[index]) for index in range(STEP + 1, 2 * STEP + 1))
+    assert drain(of, clock, 300.0) == [
+        Changes(middle),
+        Available(ADDRESSES),
+        Complete(ADDRESSES),
+    ]
+    fake.unusable = {5}
+    assert drain(of, clock, 300.0) == [Unavailable(ADDRESSES, "of 5")]
+
+
+def test_neighbours_that_cannot_be_used_leave_the_known_ones(fake: FakeVpp, clock: Clock) -> None:
+    fake.neighbor_dump = [(3, b"\xc0\0\2\3", 0x020000000003), (4, b"\xc0\0\2\4", 0x020000000004)]
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    assert drain(of, clock, 59.0)[-1] == Complete(NEIGHBORS)
+    fake.unusable = {3}
+    assert drain(of, clock, 60.0) == [Unavailable(NEIGHBORS, "of 3")]
+    assert drain(of, clock, 60.0) == []
+    fake.unusable.clear()
+    assert drain(of, clock, 60.0) == [Available(NEIGHBORS)]

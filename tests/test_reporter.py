@@ -7,17 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed, reporter
+from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.layer3 import Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
+    INTERFACES,
+    LCP_PAIRS,
     Addresses,
     Alive,
+    Available,
     Bond,
     BridgeDomain,
     Broken,
@@ -26,6 +33,7 @@ from vpp_snmp_agent.vpp.records import (
     Interface,
     LacpPort,
     LcpPair,
+    Unavailable,
     unpack,
 )
 
@@ -307,6 +315,70 @@ def test_it_ends_with_its_parent(vpp: Simulator) -> None:
     until("the child ended", lambda: not child.exists() or not child.read_bytes())
     parent.stdin.close()
     parent.stdout.close()
+
+
+class FakeVpp:
+    """Interfaces and their pairs; `unusable`: why the answer about pairs is, if it is."""
+
+    has_addresses = has_neighbors = False
+    unusable = ""
+
+    def __init__(self, *names: str) -> None:
+        self.found = {
+            index: Interface(
+                index, index, name, "dpdk", "", bytes(6), True, True, 10, 2, 9000, 1500
+            )
+            for index, name in enumerate(names, 1)
+        }
+        self.found_pairs = {
+            index: LcpPair(index, 100 + index, 200 + index, f"e{index}", "dataplane")
+            for index in self.found
+        }
+
+    def interfaces(self) -> dict[int, Interface]:
+        return dict(self.found)
+
+    def pairs(self) -> dict[int, LcpPair]:
+        if self.unusable:
+            raise UnusableAnswer(self.unusable)
+        return dict(self.found_pairs)
+
+    def bonds(self) -> dict[int, Bond]:
+        return {}
+
+    def bridge_domains(self) -> dict[int, BridgeDomain]:
+        return {}
+
+
+def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() -> None:
+    vpp = FakeVpp("port1", "port2", "port3")
+    vpp.unusable = "lcp_itf_pair_details: so it is"
+    of = reporter.Interfaces(cast(Vpp, vpp), layer3 := Layer3(cast(Vpp, vpp), 0.0, 0.0), period=0.0)
+    reported = Reported()
+
+    def refresh() -> list[Any]:
+        """Whatever is due, and all that is rare."""
+        of._rare_allowed = 0.0
+        news = list(of.refresh(set()))
+        for each in news:
+            reported.apply(each)
+        return news
+
+    failed = Unavailable(LCP_PAIRS, vpp.unusable)
+    first = refresh()
+    assert first[0] == failed
+    assert reported.interfaces == vpp.found  # and completely
+    assert (reported.pairs, reported.complete) == ({}, {INTERFACES})
+    assert refresh() == []
+    vpp.unusable = ""
+    assert Available(LCP_PAIRS) in refresh()
+    assert reported.pairs == vpp.found_pairs
+    vpp.unusable = "otherwise"
+    vpp.found[2] = replace(vpp.found[2], interface_name="port4")
+    assert Unavailable(LCP_PAIRS, "otherwise") in refresh()
+    assert reported.pairs.keys() == {1, 3}
+    assert reported.interfaces == vpp.found
+    assert not list(layer3.failures.passed(ADDRESSES))
 
 
 @pytest.fixture

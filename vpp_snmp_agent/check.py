@@ -23,8 +23,7 @@ from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
 from .interfaces.rows import Row
 from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
-from .master import targets
-from .vpp.records import INTERFACES
+from .vpp.records import INTERFACES, LCP_PAIRS
 from .vpp.stats import SegmentUnavailable, peer_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
@@ -127,7 +126,12 @@ def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
         identity = router.identity
         count = f"pid {identity.vpe_pid}, {len(router.interfaces)} interfaces"
         yield Line(OK, "API socket", f"{settings.api_socket}: VPP {identity.version}, {count}")
-        if router.pairs:
+        for what, reason in asked.unavailable.items():
+            advice = "before 24.06 --api-dir must name the files of this very VPP"
+            yield Line(FAIL, what, f"unavailable: {reason}; {advice}")
+        if LCP_PAIRS in asked.unavailable:
+            yield Line(NOTE, "LCP plugin", f"skipped: {LCP_PAIRS} are unavailable")
+        elif router.pairs:
             yield Line(OK, "LCP plugin", f"{len(router.pairs)} interfaces have a host interface")
         else:
             off = "VPP has no LCP pair (is linux_cp_plugin.so off?): names are VPP's own"

@@ -21,7 +21,7 @@ from .interfaces.publisher import Publisher
 from .loop import Told, log
 from .systemd import Supervisor
 from .vpp import feed
-from .vpp.records import INTERFACES, Changes, Complete, NeighborChanges
+from .vpp.records import INTERFACES, Available, Changes, Complete, NeighborChanges, Unavailable
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
@@ -94,6 +94,10 @@ class Follower:
                 )
             case feed.Answering():
                 self._is(logging.INFO, "VPP answers again", "")
+            case Unavailable(what, reason):
+                self._told.tell(logging.ERROR, what, f"VPP's {what} are unavailable: {reason}")
+            case Available(what):
+                self._told.tell(logging.INFO, what, f"VPP's {what} are available again")
             case feed.Failed(reason):
                 self.is_reported = True
                 self._is(logging.ERROR, "VPP's API fails", reason)

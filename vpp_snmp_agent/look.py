@@ -11,8 +11,7 @@ import errno
 import os
 import select
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import config, sockets
 from .agentx.mib import Module, UpTime
@@ -25,7 +24,15 @@ from .interfaces.rows import Row
 from .interfaces.state import Port, StateError
 from .mibs import modules
 from .vpp import feed
-from .vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, Changes, Complete, NeighborChanges
+from .vpp.records import (
+    ADDRESSES,
+    INTERFACES,
+    NEIGHBORS,
+    Changes,
+    Complete,
+    NeighborChanges,
+    Unavailable,
+)
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
@@ -42,6 +49,7 @@ class Asked:
     no_interfaces: str = ""
     no_addresses: str = ""  # not all of them, at least
     no_segment: str = ""
+    unavailable: dict[str, str] = field(default_factory=dict)  # what else, and why
 
     def has(self, what: str) -> bool:
         """Whether VPP reported all of this sort."""
@@ -69,7 +77,7 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
     try:
         for _ in source.check(time.monotonic()):
             pass  # it starts, and has nothing to say yet
-        while not (asked.no_interfaces or all(map(asked.has, wanted))):
+        while not (asked.no_interfaces or all(map(asked.has, wanted - asked.unavailable.keys()))):
             left = max(0.0, until - time.monotonic())
             if not select.select([source], [], [], left)[0] or not left:
                 if asked.has(INTERFACES):
@@ -99,6 +107,8 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
             asked.router.apply_neighbors(news)
         case Complete(what) if asked.router:
             asked.router.complete.add(what)
+        case Unavailable(what, reason):
+            asked.unavailable[what] = reason
         case feed.SegmentReceived(descriptor):
             try:
                 asked.segment = Segment(descriptor)

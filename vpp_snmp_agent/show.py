@@ -63,6 +63,8 @@ def _look(settings: Settings, everything: bool = False) -> Snapshot:
     if asked.no_interfaces and len(publisher.rows):
         _tell("these are the interfaces as last known")
     _tell(asked.no_addresses)
+    for what, reason in asked.unavailable.items():
+        _tell(f"VPP's {what} are unavailable: {reason}")
     _tell(asked.no_segment and f"no counters: {asked.no_segment}")
     status = 1 if asked.no_interfaces or asked.no_segment else 0
     return Snapshot(asked, publisher, served, status)

@@ -193,7 +193,8 @@ class ApiServer:
         client.send(self._api.pack("memclnt_keepalive_reply", context, 0))
 
     def _control_ping(self, client: Client, context: int, _: bytes) -> None:
-        client.send(self._api.pack("control_ping_reply", context, 0, 0, os.getpid()))
+        index = client.index if self._api.release.pings_with_client else 0
+        client.send(self._api.pack("control_ping_reply", context, 0, index, os.getpid()))
 
     def _get_api_json(self, client: Client, context: int, _: bytes) -> None:
         tail = struct.pack(">I", len(self._json)) + self._json + b"\0"  # not in the length
@@ -267,12 +268,13 @@ class ApiServer:
         client.send(self._api.pack("lcp_itf_pair_get_reply", context, retval, after))
 
     def _pair_details(self, context: int, pair: Pair) -> bytes:
+        numbers = (pair.phy.sw_if_index, pair.host.sw_if_index, pair.vif_index)
+        if self._api.release.has_pairs_in_host_order:
+            numbers = struct.unpack(">3I", struct.pack("=3I", *numbers))
         return self._api.pack(
             "lcp_itf_pair_details",
             context,
-            pair.phy.sw_if_index,
-            pair.host.sw_if_index,
-            pair.vif_index,
+            *numbers,
             pair.host_name.encode(),
             0,  # a TAP
             pair.netns.encode(),

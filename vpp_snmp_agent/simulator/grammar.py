@@ -143,16 +143,15 @@ class Field(NamedTuple):
             return max((case.format for case in _cases(base)), key=struct.calcsize)
         return f"{self.times or ''}{BASE[base]}"
 
-    @property
-    def definition(self) -> list[Any]:
-        """As VPP's JSON has it."""
+    def definition(self, union_cases: bool) -> list[Any]:
+        """As VPP's JSON has it; `union_cases`: with the field that says what a union is."""
         known = any(self.type in kind for kind in (ALIASES, ENUMS, STRUCTURES, UNIONS))
         answer: list[Any] = [f"vl_api_{self.type}_t" if known else self.type, self.name]
         if self.varies:
             answer += [0, self.times] if self.times else [0]
         elif self.times is not None:
             answer.append(self.times)
-        if self.type in UNIONS:
+        if self.type in UNIONS and union_cases:
             answer.append({"discriminator": UNIONS[self.type][0]})
         if self.default is not None:
             answer.append({"default": self.default})
@@ -210,10 +209,10 @@ class Message:
     def name_crc(self) -> str:
         return f"{self.name}_{self.crc}"
 
-    @property
-    def definition(self) -> list[Any]:
+    def definition(self, union_cases: bool) -> list[Any]:
+        """As VPP's JSON has it."""
         crc = {"crc": f"0x{self.crc}", "options": {}}
-        return [self.name, *(f.definition for f in self.fields), crc]
+        return [self.name, *(f.definition(union_cases) for f in self.fields), crc]
 
     @property
     def types(self) -> set[str]:
@@ -240,8 +239,11 @@ def _with_parts(name: str) -> set[str]:
     return {name}.union(*(_with_parts(part) for part in parts))
 
 
-def definition(module: Module) -> dict[str, Any]:
-    """A module in the JSON form that VPP's build makes of its .api files."""
+def definition(module: Module, union_cases: bool = True) -> dict[str, Any]:
+    """A module in the JSON form that VPP's build makes of its .api files.
+
+    `union_cases`: with what says which member of a union is in use.
+    """
     used: set[str] = set()
     for name in set(module.extra_types).union(*(message.types for message in module.messages)):
         used |= _with_parts(name)
@@ -254,7 +256,9 @@ def definition(module: Module) -> dict[str, Any]:
                 aliases[name]["length"] = length
     return {
         "module": module.name,
-        "types": [[n, *(f.definition for f in fields(STRUCTURES[n]))] for n in structures],
+        "types": [
+            [n, *(f.definition(union_cases) for f in fields(STRUCTURES[n]))] for n in structures
+        ],
         "enums": [
             [name, *([key, value] for key, value in values.items()), {"enumtype": base}]
             for name, (base, values) in ENUMS.items()
@@ -265,7 +269,7 @@ def definition(module: Module) -> dict[str, Any]:
             [
                 name,
                 *(
-                    [*field.definition, {"case": case}]
+                    [*field.definition(union_cases), *([{"case": case}] if union_cases else [])]
                     for case, field in zip(cases, _cases(name), strict=True)
                 ),
             ]
@@ -273,7 +277,7 @@ def definition(module: Module) -> dict[str, Any]:
             if name in used
         ],
         "aliases": aliases,
-        "messages": [message.definition for message in module.messages],
+        "messages": [message.definition(union_cases) for message in module.messages],
         "services": module.services,
         "options": {},
         "imports": [],

@@ -6,12 +6,14 @@ VPP describes itself to clients (get_api_json, and the *.api.json files).
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .grammar import EVENT, REPLY, REQUEST, Message, Module, definition
 from .release import Release
 
+GET_API_JSON = "get_api_json"
 ANY = 0xFFFFFFFF  # "every interface", "no interface", "no more pages"
 
 
@@ -198,8 +200,15 @@ LACP = Module(
 )
 
 
+def _memclnt(release: Release) -> Module:
+    if release.has_api_json:
+        return MEMCLNT
+    messages = (m for m in MEMCLNT.messages if not m.name.startswith(GET_API_JSON))
+    services = {name: each for name, each in MEMCLNT.services.items() if name != GET_API_JSON}
+    return replace(MEMCLNT, messages=tuple(messages), services=services)
+
+
 def _lcp(release: Release) -> Module:
-    details_crc = "5a95842f" if release < Release(22, 6) else "8b5481af"
     return Module(
         "lcp",
         True,
@@ -208,11 +217,11 @@ def _lcp(release: Release) -> Module:
             Message("lcp_itf_pair_get_reply", "53b48f5d", REPLY, "i32 retval, u32 cursor"),
             Message(
                 "lcp_itf_pair_details",
-                details_crc,
+                release.pair_details_crc,
                 REPLY,
                 "interface_index phy_sw_if_index, interface_index host_sw_if_index,"
                 "u32 vif_index, string host_if_name[16], lcp_itf_host_type host_if_type,"
-                "string netns[32]",
+                f"string {release.netns_field}[32]",
             ),
         ),
         _reply("lcp_itf_pair_get", stream=True, stream_msg="lcp_itf_pair_details"),
@@ -240,11 +249,11 @@ class Api:
     """The API of one VPP: a release, with the plugins that are on."""
 
     def __init__(self, release: Release, off: frozenset[str] = frozenset()) -> None:
-        modules = (MEMCLNT, VPE, INTERFACE, BOND, L2, IP, IP_NEIGHBOR, LACP, _lcp(release))
+        core = (_memclnt(release), VPE, INTERFACE, BOND, L2, IP, IP_NEIGHBOR)
+        modules = (*core, LACP, _lcp(release))
+        self.release = release
         self.modules = [module for module in modules if module.name not in off]
         every = [message for module in self.modules for message in module.messages]
-        if not release.has_api_json:
-            every = [m for m in every if not m.name.startswith("get_api_json")]
         self.messages = {message.name: message for message in every}
         free = iter(range(max(_FIXED_IDS.values()) + 1, 0xFFFF))
         self.ids = {name: _FIXED_IDS.get(name) or next(free) for name in self.messages}
@@ -267,13 +276,18 @@ class Api:
 
     def json(self) -> bytes:
         """What get_api_json answers: every module but the client library's, which clients have."""
-        rest = [definition(module) for module in self.modules if module is not MEMCLNT]
+        rest = [each for each in self.definitions() if each["module"] != MEMCLNT.name]
         return json.dumps(rest).encode()
+
+    def definitions(self) -> list[dict[str, Any]]:
+        """Every module as VPP's build writes it."""
+        return [definition(module, self.release.has_union_cases) for module in self.modules]
 
 
 def write_api_files(directory: Path, release: str = "26.06") -> None:
     """Write the *.api.json files that a VPP of this release installs."""
-    for module in Api(Release.parse(release)).modules:
+    api = Api(Release.parse(release))
+    for module, each in zip(api.modules, api.definitions(), strict=True):
         folder = directory / ("plugins" if module.plugin else "core")
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{module.name}.api.json").write_text(json.dumps(definition(module), indent=1))
+        (folder / f"{module.name}.api.json").write_text(json.dumps(each, indent=1))

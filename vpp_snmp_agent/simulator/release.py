@@ -35,6 +35,31 @@ class Release:
         return self >= Release(24, 6)
 
     @property
+    def netns_field(self) -> str:
+        """What lcp_itf_pair_details calls the Linux namespace."""
+        return "netns" if self >= Release(22, 10) else "namespace"
+
+    @property
+    def pair_details_crc(self) -> str:
+        """The field's name is in the CRC of lcp_itf_pair_details."""
+        return "8b5481af" if self >= Release(22, 10) else "5a95842f"
+
+    @property
+    def has_pairs_in_host_order(self) -> bool:
+        """Are the numbers of lcp_itf_pair_details in host byte order?  A fault of 22.02."""
+        return self < Release(22, 6)
+
+    @property
+    def has_union_cases(self) -> bool:
+        """Do the definitions say which member of a union is in use?"""
+        return self >= Release(26, 6)
+
+    @property
+    def pings_with_client(self) -> bool:
+        """Does control_ping_reply bear the client's index?  It was 0 before."""
+        return self >= Release(26, 10)
+
+    @property
     def has_boottime(self) -> bool:
         return self >= Release(23, 2)
 

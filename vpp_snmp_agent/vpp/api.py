@@ -10,9 +10,14 @@ The rules this module keeps:
   decoded: they are the record of last time.
 - An event that comes in between is an index that somebody has to ask about, nothing else.
 - What is asked for of an answer is kept, as a record, and nothing else of it.
+- An answer that cannot be used is the failure of one question: what is left of it is read
+  to its end, and the next question is asked over the same connection.
+- Where releases differ (docs/releases.md), what VPP sends decides, not its version: a fix
+  may have been ported back.
 - No call has a time limit.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -20,6 +25,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from vpp_papi import VPPApiClient, vpp_papi, vpp_serializer
@@ -64,6 +70,7 @@ MESSAGES = {
 API_FILES = ["memclnt", "vpe", "vlib", "interface", "bond", "lcp", "lacp", "l2", "*_types"]
 API_FILES += ["ip", "ip_neighbor"]
 
+CRC_DIGITS = 8  # behind each message's name in VPP's table
 MESSAGE_ID = struct.Struct(">H")
 LENGTH = struct.Struct(">8xI4x")  # the header before each message: nothing, length, nothing
 HEAD = struct.Struct(">HI")  # of each answer: the message's id and the request's context
@@ -78,6 +85,13 @@ K = TypeVar("K", bound=Interface | LcpPair | LacpPort | BridgeDomain)
 
 class VPPUnavailable(Exception):
     """VPP answers as no VPP does; the text says how."""
+
+
+class UnusableAnswer(VPPUnavailable):
+    """The answer to one question cannot be used; the text names the message.
+
+    Other questions can still be asked over the same connection.
+    """
 
 
 class VPPGone(ConnectionError):
@@ -213,6 +227,7 @@ class Client(VPPApiClient):  # type: ignore[misc]
         super().__init__(bootstrapapi=True, server_address=path, read_timeout=0, async_thread=False)
         self.transport = Transport(self, path, received)
         self._api_dir = api_dir
+        self._end = b""  # of the dump that is under way: how the message that ends it begins
         self.events: set[int] = set()  # each sw_if_index of which VPP reported an event
 
     def get_api_definitions(self) -> None:
@@ -257,8 +272,16 @@ class Client(VPPApiClient):  # type: ignore[misc]
             self.take_event(message)
 
     def has(self, name: str) -> bool:
-        """Whether VPP knows a request, or its plugin is off."""
-        return hasattr(self.api, name)
+        """Whether VPP knows a request, defined as here or not, or its plugin is off."""
+        return self._offered(name) is not None
+
+    def _offered(self, name: str) -> str | None:
+        """A message of VPP's by its name, with the CRC that VPP has for it."""
+        length = len(name) + 1 + CRC_DIGITS
+        for offered in self.transport.message_table:
+            if len(offered) == length and offered.startswith(f"{name}_"):
+                return str(offered)
+        return None
 
     def dump(self, name: str, *requests: dict[str, Any]) -> Generator[bytes, None, bytes]:
         """The details that answer the requests, all of them `name`, one by one as they come.
@@ -266,6 +289,7 @@ class Client(VPPApiClient):  # type: ignore[misc]
         Returned is the message that ends them.  No other call may be made in between.
         """
         context = self.get_context()
+        self._id(name)
         service, transport = self.services[name], self.transport
         asked = [self._pack(name, context, each) for each in requests]
         if "stream_msg" in service:
@@ -274,17 +298,45 @@ class Client(VPPApiClient):  # type: ignore[misc]
             # VPP answers in the order in which it is asked: a ping's reply is behind them all.
             details, last = self._id(service["reply"]), self._id("control_ping_reply")
             asked.append(self._pack("control_ping", context, {}))
-        transport.write_all(asked)
         head, end = HEAD.pack(details, context), HEAD.pack(last, context)
+        transport.write_all(asked)
+        self._end = end
         next_message = transport.next_message
         while True:
             message: bytes = next_message()
             if message.startswith(head):
                 yield message
             elif message.startswith(end):
+                self._end = b""
                 return message
             else:
                 self.take_event(message)  # or the answer to no question of ours
+
+    def skip_dump(self) -> None:
+        """Read a dump that was given up to its end, if one is under way."""
+        while self._end:
+            message = self.transport.next_message()
+            if message.startswith(self._end):
+                self._end = b""
+            else:
+                self.take_event(message)
+
+    @contextlib.contextmanager
+    def question(self, name: str) -> Iterator[None]:
+        """Turn what goes wrong with the answer to `name` into UnusableAnswer.
+
+        What ends the connection comes out as it is: VPPGone, VPPUnavailable.
+        """
+        try:
+            yield
+        except UnusableAnswer:
+            self.skip_dump()
+            raise
+        except (ConnectionError, VPPUnavailable, MemoryError):
+            raise
+        except Exception as error:  # vpp_papi's boundary: unexpected octets raise anything there
+            self.skip_dump()
+            raise UnusableAnswer(f"{name}: {type(error).__name__}: {error}") from error
 
     def decode(self, message: bytes) -> Any:
         """A message as vpp_papi has it, its numbers left as they are."""
@@ -293,10 +345,13 @@ class Client(VPPApiClient):  # type: ignore[misc]
         return self.id_msgdef[number].unpack(message, ntc=True)[0]
 
     def _id(self, name: str) -> int:
+        if name not in self.messages:
+            raise UnusableAnswer(f"{name}: no definition of it in {self._api_dir}")
         with_crc = f"{name}_{self.messages[name].crc[2:]}"
         number = self.transport.get_msg_index(with_crc)
         if not number:
-            raise VPPUnavailable(f"VPP defines {with_crc} but does not send it")
+            offered = self._offered(name) or "no such message"
+            raise UnusableAnswer(f"{name}: defined as {with_crc}, but VPP has {offered}")
         return int(number)
 
     def _pack(self, name: str, context: int, fields: dict[str, Any]) -> bytes:
@@ -322,7 +377,7 @@ def _restricted(module: dict[str, Any]) -> dict[str, Any]:
 
 def _index(sw_if_index: int) -> int:
     if sw_if_index > MAX_INDEX:
-        raise VPPUnavailable(f"VPP reports a sw_if_index {sw_if_index}")
+        raise UnusableAnswer(f"VPP reports a sw_if_index {sw_if_index}")
     return sw_if_index
 
 
@@ -378,14 +433,45 @@ def interface(details: Any) -> Interface:
 
 
 def lcp_pair(details: Any) -> LcpPair:
-    """What is asked for of lcp_itf_pair_details."""
+    """What is asked for of lcp_itf_pair_details, its numbers as they were sent.
+
+    22.02 and 22.06 call the Linux namespace `namespace`, later releases `netns`.
+    """
+    netns = details.netns if hasattr(details, "netns") else details.namespace
     return LcpPair(
         phy_sw_if_index=details.phy_sw_if_index,
         host_sw_if_index=details.host_sw_if_index,
         vif_index=details.vif_index,
         host_if_name=details.host_if_name,
-        netns=sys.intern(details.netns),
+        netns=sys.intern(netns),
     )
+
+
+def in_host_order(pairs: dict[int, LcpPair]) -> dict[int, LcpPair]:
+    """The pairs of a VPP that sends their numbers in host byte order, as 22.02 does.
+
+    That is to be seen in the numbers alone: 22.06 has the same message, and its CRC too.  In
+    the wrong order an index below MAX_INDEX is above it unless it is a multiple of 256, which
+    no router's pairs all are, TAPs included.
+    """
+    indexes = {i for each in pairs.values() for i in (each.phy_sw_if_index, each.host_sw_if_index)}
+    if max(indexes - {NO_INDEX}, default=0) <= MAX_INDEX:
+        return pairs
+    turned = (
+        replace(
+            each,
+            phy_sw_if_index=_turned(each.phy_sw_if_index),
+            host_sw_if_index=_turned(each.host_sw_if_index),
+            vif_index=_turned(each.vif_index),
+        )
+        for each in pairs.values()
+    )
+    return {each.key: each for each in turned}
+
+
+def _turned(number: int) -> int:
+    """What was meant by a u32 that was sent in host byte order."""
+    return int.from_bytes(number.to_bytes(4, "big"), sys.byteorder)
 
 
 def lacp_port(details: Any) -> LacpPort:
@@ -420,7 +506,11 @@ def bridge_domain(details: Any) -> BridgeDomain:
 
 
 class Vpp:
-    """The questions, each answered by records; a plugin that is off has none."""
+    """The questions, each answered by records; a plugin that is off has none.
+
+    Each raises UnusableAnswer, after which the next one can be asked; VPPGone or VPPUnavailable
+    where the connection is of no use any more.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -432,7 +522,7 @@ class Vpp:
 
     def _checked(self, reply: Any, name: str) -> Any:
         if reply.retval:
-            raise VPPUnavailable(f"VPP refused {name}: {reply.retval}")
+            raise UnusableAnswer(f"VPP refused {name}: {reply.retval}")
         return reply
 
     def identity(self) -> Identity:
@@ -451,9 +541,10 @@ class Vpp:
 
     def interfaces(self) -> dict[int, Interface]:
         """sw_interface_dump of all."""
-        return self._interfaces.whole(
-            self._client.dump("sw_interface_dump", {"sw_if_index": NO_INDEX})
-        )
+        with self._client.question("sw_interface_details"):
+            return self._interfaces.whole(
+                self._client.dump("sw_interface_dump", {"sw_if_index": NO_INDEX})
+            )
 
     def interfaces_named(self, indexes: Iterable[int]) -> dict[int, Interface]:
         """sw_interface_dump of each; without those that are gone.  0 is all, to VPP."""
@@ -466,7 +557,13 @@ class Vpp:
         """lcp_itf_pair_get; stops VPP's workers."""
         if not self._client.has("lcp_itf_pair_get"):
             return {}
-        return self._pairs.whole(self._pages("lcp_itf_pair_get"))
+        with self._client.question("lcp_itf_pair_details"):
+            pairs = self._pairs.whole(self._pages("lcp_itf_pair_get"))
+            if "namespace" in self._client.messages["lcp_itf_pair_details"].field_by_name:
+                pairs = in_host_order(pairs)
+            for each in pairs.values():
+                _index(each.phy_sw_if_index)
+        return pairs
 
     def _pages(self, name: str) -> Iterator[bytes]:
         """The details of a paged dump."""
@@ -477,7 +574,7 @@ class Vpp:
                 self._checked(reply, name)
                 return
             cursor = reply.cursor
-        raise VPPUnavailable(f"{name} does not come to an end")
+        raise UnusableAnswer(f"{name} does not come to an end")
 
     def bonds(self) -> dict[int, Bond]:
         """sw_bond_interface_dump and sw_member_interface_dump; stops VPP's workers."""
@@ -485,30 +582,31 @@ class Vpp:
         if not client.has("sw_bond_interface_dump"):
             return {}
         asked = {"sw_if_index": NO_INDEX}
-        bonds = [client.decode(each) for each in client.dump("sw_bond_interface_dump", asked)]
+        with client.question("sw_bond_interface_details"):
+            bonds = [client.decode(each) for each in client.dump("sw_bond_interface_dump", asked)]
+            modes = {bond.sw_if_index: int(bond.mode) for bond in bonds}
         found = {}
-        for bond in bonds:
-            index = bond.sw_if_index
-            members = client.dump("sw_member_interface_dump", {"sw_if_index": index})
-            found[index] = Bond(
-                sw_if_index=index,
-                mode=int(bond.mode),
-                members=tuple(client.decode(each).sw_if_index for each in members),
-            )
+        for index, mode in modes.items():
+            with client.question("sw_member_interface_details"):
+                members = client.dump("sw_member_interface_dump", {"sw_if_index": index})
+                indexes = tuple(client.decode(each).sw_if_index for each in members)
+            found[index] = Bond(sw_if_index=index, mode=mode, members=indexes)
         return found
 
     def lacp_ports(self) -> dict[int, LacpPort]:
         """sw_interface_lacp_dump."""
         if not self._client.has("sw_interface_lacp_dump"):
             return {}
-        return self._lacp_ports.whole(self._client.dump("sw_interface_lacp_dump", {}))
+        with self._client.question("sw_interface_lacp_details"):
+            return self._lacp_ports.whole(self._client.dump("sw_interface_lacp_dump", {}))
 
     def bridge_domains(self) -> dict[int, BridgeDomain]:
         """bridge_domain_dump."""
         if not self._client.has("bridge_domain_dump"):
             return {}
         asked = {"bd_id": NO_INDEX, "sw_if_index": NO_INDEX}
-        return self._bridge_domains.whole(self._client.dump("bridge_domain_dump", asked))
+        with self._client.question("bridge_domain_details"):
+            return self._bridge_domains.whole(self._client.dump("bridge_domain_dump", asked))
 
     @property
     def has_addresses(self) -> bool:
@@ -531,16 +629,17 @@ class Vpp:
             for is_ipv6 in (False, True)  # the answers come in this order
             for index in indexes
         ]
-        for message in self._client.dump("ip_address_dump", *asked):
-            details = self._client.decode(message)
-            prefix = details.prefix
-            un = prefix.address.un
-            address = bytes(un.ip6 if prefix.address.af else un.ip4)
-            if details.sw_if_index not in found:
-                raise VPPUnavailable(
-                    f"VPP was not asked for addresses of the sw_if_index {details.sw_if_index}"
-                )
-            found[details.sw_if_index].append((address, prefix.len))
+        with self._client.question("ip_address_details"):
+            for message in self._client.dump("ip_address_dump", *asked):
+                details = self._client.decode(message)
+                prefix = details.prefix
+                un = prefix.address.un
+                address = bytes(un.ip6 if prefix.address.af else un.ip4)
+                if details.sw_if_index not in found:
+                    raise UnusableAnswer(
+                        f"VPP was not asked for addresses of the sw_if_index {details.sw_if_index}"
+                    )
+                found[details.sw_if_index].append((address, prefix.len))
         return [Addresses(index, tuple(each)) for index, each in found.items()]
 
     def neighbors(self) -> Iterator[tuple[int, bytes, int]]:
@@ -548,6 +647,10 @@ class Vpp:
 
         Yields, as VPP sends them: sw_if_index, address, flags << 48 | MAC address.
         """
+        with self._client.question("ip_neighbor_details"):
+            yield from self._neighbors()
+
+    def _neighbors(self) -> Iterator[tuple[int, bytes, int]]:
         asked = [{"sw_if_index": NO_INDEX, "af": family} for family in (0, 1)]
         messages = self._client.dump("ip_neighbor_dump", *asked)
         if NEIGHBOR_DETAILS not in self._client.transport.message_table:

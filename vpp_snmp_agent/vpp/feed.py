@@ -20,6 +20,7 @@ from errno import EAGAIN, EMFILE
 from .. import children
 from .records import (
     Alive,
+    Available,
     Broken,
     Changes,
     Complete,
@@ -30,6 +31,7 @@ from .records import (
     Mapped,
     Message,
     NeighborChanges,
+    Unavailable,
     Unmapped,
     Unreachable,
     unpack,
@@ -111,6 +113,8 @@ News = (
     | Hung
     | Answering
     | Failed
+    | Unavailable
+    | Available
     | Changes
     | NeighborChanges
     | Complete
@@ -219,7 +223,7 @@ class Feed:
             case Complete():
                 self._pause = MIN_RESTART_INTERVAL
                 yield message
-            case Changes() | NeighborChanges():
+            case Changes() | NeighborChanges() | Unavailable() | Available():
                 yield message
             case Gone():
                 self._end(now)

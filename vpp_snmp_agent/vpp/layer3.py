@@ -6,6 +6,8 @@ The rules this module keeps:
 - An interface that is new is asked soon, when it was given its addresses, and no round of
   all of them keeps it waiting.
 - An index that changed hands takes no address and no neighbour along.
+- Where VPP's answer cannot be used, what was reported stays, and VPP is asked again when it
+  would have been anyway.
 - Neighbours are handed on while VPP still sends them.  Of each is kept what tells it from
   what VPP sends next time: two small objects.
 """
@@ -15,16 +17,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from .api import STATIC, Vpp
+from .api import STATIC, UnusableAnswer, Vpp
 from .records import (
     ADDRESSES,
     NEIGHBORS,
     Addresses,
+    Available,
     Changes,
     Complete,
     Neighbor,
     NeighborChanges,
     Record,
+    Unavailable,
     changes,
     neighbor_changes,
 )
@@ -34,7 +38,29 @@ PAUSE = 0.05  # seconds between two such stretches: before v25.02 they stop the 
 NEWCOMER_DELAY = 5.0  # seconds that an interface may take to be given its addresses
 NEVER = float("inf")
 
-News = Iterator[Changes | NeighborChanges | Complete]
+News = Iterator[Changes | NeighborChanges | Complete | Unavailable | Available]
+
+
+class Failures:
+    """Which of VPP's answers cannot be used: each is reported when that changes.
+
+    The first reason is the one that counts: it may be worded otherwise for each message.
+    """
+
+    def __init__(self) -> None:
+        self._failed: set[str] = set()
+
+    def failed(self, what: str, reason: str) -> Iterator[Unavailable]:
+        """VPP's answer about this cannot be used."""
+        if what not in self._failed:
+            self._failed.add(what)
+            yield Unavailable(what, reason)
+
+    def passed(self, what: str) -> Iterator[Available]:
+        """VPP's answer about this could be used."""
+        if what in self._failed:
+            self._failed.remove(what)
+            yield Available(what)
 
 
 class Neighbors:
@@ -84,6 +110,7 @@ class Layer3:
     def __init__(self, vpp: Vpp, addresses: float, neighbors: float) -> None:
         """Seconds between two rounds; 0 for never."""
         self._vpp = vpp
+        self.failures = Failures()
         self._addresses_interval, self._neighbors_interval = addresses, neighbors
         self._addresses_due = 0.0 if addresses and vpp.has_addresses else NEVER
         self._neighbors_due = 0.0 if neighbors and vpp.has_neighbors else NEVER
@@ -92,6 +119,7 @@ class Layer3:
         self._newcomers: dict[int, float] = {}  # when each is to be asked, soonest first
         self._round: deque[int] = deque()  # those to be asked in the round that is under way
         self._in_round = False
+        self._round_is_whole = True  # each of its answers could be used
         self._reported: dict[int, Addresses] = {}
         self._neighbors = Neighbors()
         self._complete: set[str] = set()
@@ -144,7 +172,7 @@ class Layer3:
         """Ask a few interfaces for their addresses: newcomers first, then the round's next."""
         now = time.monotonic()
         if not self._in_round and now >= self._addresses_due:
-            self._in_round = True
+            self._in_round = self._round_is_whole = True
             self._round.extend(sorted(self._interfaces))
             self._addresses_due = now + self._addresses_interval
         asked: list[int] = []
@@ -157,18 +185,31 @@ class Layer3:
             if index in self._interfaces and index not in asked:
                 asked.append(index)
         if asked:
-            answers = self._vpp.addresses(asked)
-            yield from changes(
-                each for each in answers if self._reported.get(each.sw_if_index) != each
-            )
-            self._reported.update((each.sw_if_index, each) for each in answers)
+            yield from self._refresh_addresses(asked)
         self._step_allowed = time.monotonic() + PAUSE
         if self._in_round and not self._round:
             self._in_round = False
-            yield from self._completed(ADDRESSES)
+            if self._round_is_whole:
+                yield from self.failures.passed(ADDRESSES)
+                yield from self._completed(ADDRESSES)
+
+    def _refresh_addresses(self, asked: list[int]) -> News:
+        try:
+            answers = self._vpp.addresses(asked)
+        except UnusableAnswer as error:
+            self._round_is_whole = False
+            yield from self.failures.failed(ADDRESSES, str(error))
+            return
+        yield from changes(each for each in answers if self._reported.get(each.sw_if_index) != each)
+        self._reported.update((each.sw_if_index, each) for each in answers)
 
     def _refresh_neighbors(self) -> News:
-        yield from neighbor_changes(self._neighbors.differing(self._vpp.neighbors()))
+        try:
+            yield from neighbor_changes(self._neighbors.differing(self._vpp.neighbors()))
+        except UnusableAnswer as error:
+            yield from self.failures.failed(NEIGHBORS, str(error))
+            return
+        yield from self.failures.passed(NEIGHBORS)
         yield from neighbor_changes((), self._neighbors.missing())
         yield from self._completed(NEIGHBORS)
 

@@ -201,6 +201,24 @@ class Alive:
 
 
 @dataclass(frozen=True)
+class Unavailable:
+    """What VPP says of this cannot be used; everything else is reported on.
+
+    What was reported of it before stays as it was.
+    """
+
+    what: str  # LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS, ADDRESSES or NEIGHBORS
+    reason: str  # names the message
+
+
+@dataclass(frozen=True)
+class Available:
+    """What was unavailable is reported again."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Changes:
     """What differs from what was reported before.
 
@@ -236,6 +254,8 @@ Message = (
     | Mapped
     | Unmapped
     | Alive
+    | Unavailable
+    | Available
     | Changes
     | NeighborChanges
     | Complete
@@ -243,6 +263,7 @@ Message = (
 
 # INTERFACES: together with LCP pairs, bonds, LACP and bridge domains.
 INTERFACES, ADDRESSES, NEIGHBORS = "interfaces", "addresses", "neighbors"
+LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS = "LCP pairs", "bonds", "LACP states", "bridge domains"
 E = TypeVar("E")
 MAX_RECORDS = 100  # a message: a socket buffer holds it, and the loop digests it in 1 ms
 

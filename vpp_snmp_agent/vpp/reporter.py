@@ -16,6 +16,8 @@ The rules this module keeps:
 - An event names an interface, and VPP is asked for that one: a change costs what it is.
 - An interface that is new, or has another name, is not reported before VPP was asked for
   its LCP pair: it would be served under another name first.
+- A message that VPP has otherwise than it is understood takes down what it is for, and is
+  reported as that: interfaces are reported without their pairs rather than not at all.
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
   once in `RARE_INTERVAL`, after the set of interfaces changed, and once each period.
@@ -30,15 +32,20 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from errno import EMSGSIZE
 from typing import NoReturn
 
-from .api import Client, Vpp, VPPUnavailable, decode_any_text
-from .layer3 import NEVER, Layer3
+from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
+from .layer3 import NEVER, Layer3, News
 from .records import (
+    BONDS,
+    BRIDGE_DOMAINS,
     INTERFACES,
+    LACP,
+    LCP_PAIRS,
     Alive,
+    Available,
     Bond,
     BridgeDomain,
     Broken,
@@ -54,6 +61,7 @@ from .records import (
     Message,
     NeighborChanges,
     Record,
+    Unavailable,
     Unmapped,
     Unreachable,
     changes,
@@ -73,6 +81,14 @@ MAX_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentie
 MAX_NAMED_SHARE = 0.25
 
 Relation = LcpPair | Bond | LacpPort | BridgeDomain
+Relations = dict[type[Relation], dict[int, Relation]]
+# In the order in which they are reported, and what they are called where VPP's answer fails.
+KINDS: dict[type[Relation], str] = {
+    LcpPair: LCP_PAIRS,
+    Bond: BONDS,
+    LacpPort: LACP,
+    BridgeDomain: BRIDGE_DOMAINS,
+}
 
 
 class Pipe:
@@ -159,10 +175,7 @@ class Interfaces:
         self._period = period
         self._reported: dict[int, Interface] = {}
         self._newcomers: dict[int, Interface] = {}  # whose LCP pair was not asked for yet
-        # In the order in which they are reported.
-        self._relations: dict[type[Relation], dict[int, Relation]] = {
-            kind: {} for kind in (LcpPair, Bond, LacpPort, BridgeDomain)
-        }
+        self._relations: Relations = {kind: {} for kind in KINDS}
         self._complete = False
         self._whole_due = 0.0
         self._named_allowed = 0.0
@@ -178,7 +191,7 @@ class Interfaces:
             max(self._relations_due, self._relations_allowed),
         )
 
-    def refresh(self, named: set[int]) -> Iterator[Changes | NeighborChanges | Complete]:
+    def refresh(self, named: set[int]) -> News:
         """Ask for what is due, and yield how it differs from what was reported.
 
         `named` are the indexes of which events came; those that were asked for are removed.
@@ -207,7 +220,9 @@ class Interfaces:
         if now >= max(self._rare_due, self._rare_allowed):
             yield from self._refresh_rare()
         elif now >= max(self._relations_due, self._relations_allowed):
-            yield from changes(*self._differing(self._frequent_relations()))
+            relations: Relations = {}
+            yield from self._ask_frequent(relations)
+            yield from changes(*self._differing(relations))
 
     def _refresh_all(self) -> Iterator[Changes | NeighborChanges]:
         found = self._vpp.interfaces()
@@ -248,15 +263,14 @@ class Interfaces:
             yield from changes((), [*addresses, *((Interface, index) for index in gone)])
         yield from changes(changed)
 
-    def _refresh_rare(self) -> Iterator[Changes | NeighborChanges | Complete]:
+    def _refresh_rare(self) -> News:
         """Ask for all relations; after that newcomers are reported."""
-        relations: dict[type[Relation], dict[int, Relation]] = {
-            LcpPair: dict(self._vpp.pairs()),
-            Bond: dict(self._vpp.bonds()),
-        }
+        relations: Relations = {}
+        yield from self._ask(LcpPair, self._vpp.pairs, relations)
+        yield from self._ask(Bond, self._vpp.bonds, relations)
         self._rare_allowed = time.monotonic() + RARE_INTERVAL
         self._rare_due = time.monotonic() + self._period
-        relations |= self._frequent_relations(bool(relations[Bond]))
+        yield from self._ask_frequent(relations)
         reported, gone = self._differing(relations)
         newcomers, self._newcomers = self._newcomers, {}
         self._reported |= newcomers
@@ -271,23 +285,41 @@ class Interfaces:
             self._complete = True
             yield Complete(INTERFACES)
 
-    def _frequent_relations(
-        self, has_bonds: bool | None = None
-    ) -> dict[type[Relation], dict[int, Relation]]:
-        """Those that VPP is asked for without stopping its workers."""
-        if has_bonds is None:
-            has_bonds = bool(self._relations[Bond])
-        found: dict[type[Relation], dict[int, Relation]] = {
-            LacpPort: dict(self._vpp.lacp_ports()) if has_bonds else {},
-            BridgeDomain: dict(self._vpp.bridge_domains()),
-        }
+    def _ask_frequent(self, relations: Relations) -> Iterator[Unavailable | Available]:
+        """Ask for those that VPP is asked for without stopping its workers.
+
+        `relations` are those that were asked for just now; what is found goes there too.
+        """
+        if relations.get(Bond, self._relations[Bond]):
+            yield from self._ask(LacpPort, self._vpp.lacp_ports, relations)
+        else:
+            relations[LacpPort] = {}
+        yield from self._ask(BridgeDomain, self._vpp.bridge_domains, relations)
         self._relations_allowed = time.monotonic() + RARE_INTERVAL
         self._relations_due = NEVER  # until the next event; a rare look has them along
-        return found
 
-    def _differing(
-        self, found: dict[type[Relation], dict[int, Relation]]
-    ) -> tuple[list[Record], list[tuple[type[Record], int]]]:
+    def _ask(
+        self,
+        kind: type[Relation],
+        question: Callable[[], Mapping[int, Relation]],
+        relations: Relations,
+    ) -> Iterator[Unavailable | Available]:
+        """Ask for one kind, which goes to `relations`."""
+        failures = self._layer3.failures
+        try:
+            relations[kind] = dict(question())
+        except UnusableAnswer as error:
+            # An index that changed hands takes nothing along: newcomers are not reported yet.
+            relations[kind] = {
+                key: each
+                for key, each in self._relations[kind].items()
+                if kind is BridgeDomain or key in self._reported
+            }
+            yield from failures.failed(KINDS[kind], str(error))
+        else:
+            yield from failures.passed(KINDS[kind])
+
+    def _differing(self, found: Relations) -> tuple[list[Record], list[tuple[type[Record], int]]]:
         """What is to be reported of these relations, and what is gone."""
         reported: list[Record] = []
         gone: list[tuple[type[Record], int]] = []
