@@ -179,6 +179,26 @@ def test_octets_that_come_from_vpp_are_news_of_it(vpp: Simulator) -> None:
     client.disconnect()
 
 
+def test_vpp_is_waited_for_only_while_it_sends_nothing(
+    client: api.Client, pretended: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "WAITING_INTERVAL", 0.02)
+    number = client.transport.get_msg_index("control_ping_reply_f6b0b8ca")
+    reply = framed(struct.pack(">HIiII", number, client.get_context() + 1, 0, 1, 4711))
+    waited: list[float] = []
+
+    def waiting(seconds: float) -> None:
+        """Each time that it is silent for three intervals VPP sends one more octet."""
+        waited.append(seconds)
+        if len(waited) % 3 == 0:
+            at = len(waited) // 3 - 1
+            pretended.sendall(reply[at : at + 1] if at < 4 else reply[4:])
+
+    monkeypatch.setattr(client.transport, "_waiting", waiting)
+    assert api.Vpp(client).ping() == 4711
+    assert waited == pytest.approx([0.02, 0.04, 0.06] * 5)
+
+
 # --- releases ---------------------------------------------------------------------------------
 
 

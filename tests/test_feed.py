@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from vpp_snmp_agent.vpp.records import (
 )
 from vpp_snmp_agent.vpp.stats import Segment
 
-from .conftest import Listener, link
+from .conftest import Listener, link, named
 
 ROWS = 35  # of the edge router, TAPs and local0 included
 
@@ -205,9 +206,145 @@ def test_patience_with_a_silent_vpp_ends(vpp: Simulator, monkeypatch: pytest.Mon
             return bool(children() - child)
 
         until("a new connection is tried", replaced)
-        assert listener.wait(feed.Hung).since == since
         vpp.resume()
+        listener.wait(feed.Answering)  # which was no news twice
         listener.wait(feed.Present)
+        assert not listener.all(feed.Hung)
+        assert since < time.monotonic() - 3.0
+
+
+def pump_for(listener: Listener, seconds: float) -> None:
+    """Hear what comes in so much time."""
+    end = time.monotonic() + seconds
+
+    def is_over() -> bool:
+        listener.pump()
+        return time.monotonic() >= end
+
+    until("it passes", is_over)
+
+
+def test_the_time_for_which_a_busy_vpp_is_silent_is_none_in_which_it_hangs() -> None:
+    assert 6.0 < feed.SILENCE_TIMEOUT <= 10.0  # over 200,000 neighbours it took 6 s
+
+
+def test_a_slow_vpp_that_is_configured_does_not_hang(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 2.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        for number in range(5):  # silent for longer than the time-out, all in all
+            vpp.hang()
+            vpp.add_loopback(f"loop{300 + number}")
+            pump_for(listener, 0.8)
+            vpp.resume()
+            listener.wait_until(named(f"loop{300 + number}"))
+        assert not listener.all(feed.Hung)
+
+
+def test_a_reporter_that_was_stopped_is_no_silence_of_vpps(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)
+        pump_for(listener, 3.0)
+        os.kill(child, signal.SIGCONT)
+        vpp.set_link("TenGigabitEthernet1/0/2", False)
+        listener.wait_until(link("TenGigabitEthernet1/0/2", False))
+        assert not listener.all(feed.Hung)
+        assert children() == {child}
+
+
+def test_an_agent_that_was_stopped_takes_its_own_time_for_no_silence(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
+    monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        child = children()
+        before = vpp.calls()["control_ping"]
+        until("nobody hears the reporter", lambda: vpp.calls()["control_ping"] >= before + 4)
+        pump_for(listener, 0.5)
+        assert not listener.news
+        assert children() == child
+
+
+def test_both_stopped_are_no_silence_of_vpps(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
+    monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)
+        end = time.monotonic() + 3.0
+        until("the time-outs are over", lambda: time.monotonic() >= end)
+        os.kill(child, signal.SIGCONT)
+        pump_for(listener, 0.5)
+        assert not listener.news
+        assert children() == {child}
+
+
+def test_a_reporter_that_stays_stopped_is_replaced(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        (child,) = children()
+        os.kill(child, signal.SIGSTOP)
+        listener.wait(feed.Present)
+        assert child not in children()
+        assert not listener.all(feed.Hung)
+
+
+def test_that_vpp_hangs_is_news_at_most_once_in_an_interval(
+    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 0.5)
+    monkeypatch.setattr(feed, "HUNG_INTERVAL", 6.0)
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        vpp.hang()
+        listener.wait(feed.Hung)
+        at = time.monotonic()
+        vpp.resume()
+        listener.wait(feed.Answering)
+        vpp.hang()
+        pump_for(listener, 1.9)
+        vpp.resume()
+        pump_for(listener, 0.5)
+        assert not listener.all(feed.Hung)
+        assert not listener.all(feed.Answering)
+        vpp.hang()  # and it stays so
+        since = listener.wait(feed.Hung).since
+        assert time.monotonic() >= at + 6.0
+        assert since < at + 4.0
+        vpp.resume()
+        listener.wait(feed.Answering)
+
+
+def test_who_listens_and_accepts_nobody_hangs_after_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.5)
+    vpp = Simulator(tmp_path / "vpp")
+    vpp.run_dir.mkdir()
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(str(vpp.api_socket))
+        server.listen(0)
+        first.connect(str(vpp.api_socket))
+        with Listener(vpp) as listener:
+            began = time.monotonic()
+            listener.wait(feed.Hung)
+            assert time.monotonic() >= began + 1.5
+            assert not listener.all(feed.Away)
 
 
 def test_a_reporter_that_is_killed_is_news_and_replaced(vpp: Simulator) -> None:

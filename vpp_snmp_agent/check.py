@@ -23,6 +23,7 @@ from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
 from .interfaces.rows import Row
 from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
+from .master import targets
 from .vpp.records import INTERFACES, LCP_PAIRS
 from .vpp.stats import SegmentUnavailable, peer_pid
 

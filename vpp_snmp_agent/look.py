@@ -11,6 +11,7 @@ import errno
 import os
 import select
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from . import config, sockets

@@ -14,7 +14,8 @@ The rules this module keeps:
   to its end, and the next question is asked over the same connection.
 - Where releases differ (docs/releases.md), what VPP sends decides, not its version: a fix
   may have been ported back.
-- No call has a time limit.
+- No call has a time limit.  While VPP is waited for that is said, by the time that was spent
+  in waiting: what this process takes for itself, or does not run, is no silence of VPP's.
 """
 
 import contextlib
@@ -45,6 +46,7 @@ from .records import (
 # No VPP sends as much; what does is no VPP, and must not take the machine's memory.
 MAX_MESSAGE = 1 << 24  # octets; 26.06 sends its own definitions in 1.6 MB
 MAX_INDEX = 1 << 24  # a sw_if_index is a place in a vector, with counters for each thread
+WAITING_INTERVAL = 0.5  # seconds of waiting for VPP after which that is said, again and again
 RECEIVE_SIZE = 1 << 16  # octets taken from the socket at a time
 MAX_REQUESTS = 64  # of one dump before its answers are read: they fit any socket's buffer
 
@@ -121,15 +123,23 @@ def decode_any_text() -> None:
 class Transport(VppTransport):  # type: ignore[misc]
     """vpp_papi's transport, read by who waits for the answer.
 
-    `received` is called each time octets came from VPP.
+    `received` is called each time octets came from VPP, `waiting` each WAITING_INTERVAL for
+    which they do not come, with the seconds so far.
     """
 
     q: Any
     sque: Any
 
-    def __init__(self, client: "Client", path: str, received: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        client: "Client",
+        path: str,
+        received: Callable[[], None],
+        waiting: Callable[[float], None],
+    ) -> None:
         super().__init__(client, read_timeout=0, server_address=path)
         self._received = received
+        self._waiting = waiting
         self._inbox = b""
         self._at = 0  # of what is not read yet
 
@@ -203,12 +213,23 @@ class Transport(VppTransport):  # type: ignore[misc]
         inbox = bytearray(self._inbox[self._at :])
         self._inbox, self._at = b"", 0
         while len(inbox) < size:
+            self._wait()
             data = self.socket.recv(RECEIVE_SIZE)
             if not data:
                 raise VPPGone("VPP closed its API socket")
             self._received()
             inbox += data
         self._inbox = bytes(inbox)
+
+    def _wait(self) -> None:
+        """Wait until VPP sends something, or hangs up."""
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        waited = 0.0
+        # A process that was stopped in between has waited for one interval, not for all the time.
+        while not poll.poll(WAITING_INTERVAL * 1000):
+            waited += WAITING_INTERVAL
+            self._waiting(waited)
 
     def _add(self, data: bytes) -> None:
         if not data:
@@ -221,11 +242,15 @@ class Client(VPPApiClient):  # type: ignore[misc]
     """vpp_papi's client, for any release, with dumps that are read as they come."""
 
     def __init__(
-        self, path: str, api_dir: str, received: Callable[[], None] = lambda: None
+        self,
+        path: str,
+        api_dir: str,
+        received: Callable[[], None] = lambda: None,
+        waiting: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`received` is called each time that octets came from VPP."""
+        """`received` and `waiting`: as of Transport."""
         super().__init__(bootstrapapi=True, server_address=path, read_timeout=0, async_thread=False)
-        self.transport = Transport(self, path, received)
+        self.transport = Transport(self, path, received, waiting)
         self._api_dir = api_dir
         self._end = b""  # of the dump that is under way: how the message that ends it begins
         self.events: set[int] = set()  # each sw_if_index of which VPP reported an event

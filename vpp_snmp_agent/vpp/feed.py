@@ -5,8 +5,11 @@ The rules this module keeps:
 - Nothing here waits: not for VPP, not for the child.
 - One child for each connection to a VPP.  It ends with its VPP and the next one starts at
   once; where it fails, the next one waits longer each time.
-- A silent child is a hung VPP, and is left to wait, for VPP may go on.  It is ended when
-  another VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
+- Only VPP's own silence is one: the child says how long it has waited for VPP.  Nothing is
+  made of how long the child says nothing, for it may be busy, or either of us was stopped.
+- The child of a hung VPP is left to wait, because VPP may go on.  It is ended when another
+  VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
+- That VPP hangs is news at most once in `HUNG_INTERVAL`.
 """
 
 import contextlib
@@ -34,11 +37,15 @@ from .records import (
     Unavailable,
     Unmapped,
     Unreachable,
+    Waiting,
     unpack,
 )
 
-SILENCE_TIMEOUT = 4.0  # seconds without a word from a VPP that is asked every second
+# Seconds of VPP's silence after which it hangs; a busy one took 6 s over 200,000 neighbours.
+SILENCE_TIMEOUT = 10.0
 RECONNECT_TIMEOUT = 60.0  # seconds of silence after which a new connection is tried
+HUNG_INTERVAL = 60.0  # seconds between two times that a hung VPP is news
+MAX_CHECK_INTERVAL = 1.0  # seconds; longer between two checks, and this process did not run
 MIN_RESTART_INTERVAL, MAX_RESTART_INTERVAL = 0.5, 30.0  # seconds after a reporter that failed
 REAP_TIMEOUT = 1.0  # seconds that the last child may take to end when the feed is closed
 DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message
@@ -137,10 +144,12 @@ class Feed:
         self._child: subprocess.Popen[bytes] | None = None
         self._ending: list[subprocess.Popen[bytes]] = []  # killed, and not reaped yet
         self._pipe: socket.socket | None = None
-        self._heard = 0.0
+        self._heard = self._checked = 0.0
         self._asked = False  # somebody listens who owes an answer
-        self._hung = False
+        self._silent = 0.0  # seconds for which the child has waited for VPP
         self._silent_since: float | None = None  # over as many connections as were tried
+        self._hung = False  # which is news that was handed on, over as many connections too
+        self._hung_allowed = 0.0
         self._inode: int | None = None
         self._start_at = 0.0
         self._pause = MIN_RESTART_INTERVAL
@@ -150,6 +159,7 @@ class Feed:
         if settings != self._settings:
             self._settings = settings
             self._pause = MIN_RESTART_INTERVAL
+            self._forget_silence()
             self._end(now)
 
     def fileno(self) -> int:
@@ -159,6 +169,9 @@ class Feed:
     def check(self, now: float) -> Iterator[News]:
         """To be called a few times a second: starts, and ends, what is due."""
         self._ending = [child for child in self._ending if child.poll() is None]
+        if now - self._checked > MAX_CHECK_INTERVAL:
+            self._heard += now - self._checked  # what was said meanwhile waits to be read
+        self._checked = now
         if self._child is None:
             if now >= self._start_at:
                 try:
@@ -166,18 +179,13 @@ class Feed:
                 except OSError as error:  # no process, no memory, no descriptor left
                     yield self._fail(now, f"no process to ask VPP with: {error.strerror}")
             return
-        silent = now - self._heard
-        if not self._asked or silent < SILENCE_TIMEOUT:
+        if not self._asked:
             return
-        if not self._hung:
-            self._hung = True
-            if self._silent_since is None:
-                self._silent_since = self._heard
-            yield Hung(self._silent_since)
-        if self._inode != self._current_inode():
+        if self._silent >= SILENCE_TIMEOUT and self._inode != self._current_inode():
+            self._forget_silence()
             self._end(now)
             yield Away()
-        elif silent > RECONNECT_TIMEOUT:
+        elif max(self._silent, now - self._heard) > RECONNECT_TIMEOUT:
             self._end(now)
 
     def receive(self, now: float) -> Iterator[News]:
@@ -194,21 +202,21 @@ class Feed:
             return
         message = unpack(data)
         self._heard = now
-        if not isinstance(message, Connecting | Unreachable):
-            self._silent_since = None
-        if self._hung:
-            self._hung = False
-            yield Answering()
+        if not isinstance(message, Connecting | Unreachable | Waiting):
+            was_hung = self._hung
+            self._forget_silence()
+            if was_hung and not isinstance(message, Gone | Broken):
+                yield Answering()
         yield from self._understand(message, descriptors, now)
 
     def _understand(self, message: Message, descriptors: list[int], now: float) -> Iterator[News]:
         match message:
             case Unreachable(_, errno):
                 if errno not in ACCEPTS_NOBODY:
+                    self._forget_silence()
                     yield Away(errno)
-                elif not self._hung:
-                    self._hung = True
-                    yield Hung(now)
+            case Waiting(seconds):
+                yield from self._wait(seconds, now)
             case Connecting():
                 self._asked = True
                 self._inode = self._current_inode()
@@ -233,8 +241,25 @@ class Feed:
             case Alive():
                 pass
 
+    def _wait(self, seconds: float, now: float) -> Iterator[Hung]:
+        """VPP has been silent for so long over this connection."""
+        self._silent = seconds
+        if self._silent_since is None:
+            self._silent_since = now - seconds
+        if not self._hung and seconds >= SILENCE_TIMEOUT and now >= self._hung_allowed:
+            self._hung = True
+            self._hung_allowed = now + HUNG_INTERVAL
+            yield Hung(self._silent_since)
+
+    def _forget_silence(self) -> None:
+        """VPP answers, or another one will, or none."""
+        self._silent = 0.0
+        self._silent_since = None
+        self._hung = False
+
     def _fail(self, now: float, reason: str) -> Failed:
         """End the reporter; the next one waits longer."""
+        self._forget_silence()
         self._end(now, self._pause)
         self._pause = min(2 * self._pause, MAX_RESTART_INTERVAL)
         return Failed(reason)
@@ -243,7 +268,7 @@ class Feed:
         self._pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._pipe.setblocking(False)
         self._opened(self._pipe.fileno())
-        self._heard = now
+        self._heard = self._checked = now
         settings = self._settings
         with theirs:
             self._child = children.start(
@@ -260,7 +285,8 @@ class Feed:
             self._child.kill()
             self._ending.append(self._child)  # a process that ends may take long to: no wait
         self._pipe = self._child = None
-        self._asked = self._hung = False
+        self._asked = False
+        self._silent = 0.0
         self._start_at = now + pause
 
     def _current_inode(self) -> int | None:

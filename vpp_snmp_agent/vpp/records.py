@@ -201,6 +201,13 @@ class Alive:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """That VPP was asked and is waited for, and sent nothing for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Unavailable:
     """What VPP says of this cannot be used; everything else is reported on.
 
@@ -254,6 +261,7 @@ Message = (
     | Mapped
     | Unmapped
     | Alive
+    | Waiting
     | Unavailable
     | Available
     | Changes

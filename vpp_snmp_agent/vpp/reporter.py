@@ -10,8 +10,8 @@ down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its paren
 The rules this module keeps:
 
 - One process for each connection, because vpp_papi knows one VPP (api.py), and one thread.
-- A VPP that hangs is waited for, silently, because no call has a time limit (api.py); the
-  parent sees the silence, and ends this process when another VPP is there.
+- A VPP that hangs is waited for, because no call has a time limit (api.py).  The parent is
+  kept informed, and ends this process when another VPP is there.
 - What a call that failed left behind is reported to nobody: the process ends instead.
 - An event names an interface, and VPP is asked for that one: a change costs what it is.
 - An interface that is new, or has another name, is not reported before VPP was asked for
@@ -33,7 +33,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from errno import EMSGSIZE
+from errno import EAGAIN, EMSGSIZE
 from typing import NoReturn
 
 from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
@@ -64,6 +64,7 @@ from .records import (
     Unavailable,
     Unmapped,
     Unreachable,
+    Waiting,
     changes,
     pack,
 )
@@ -75,6 +76,7 @@ ALIVE_INTERVAL = 0.5  # seconds without a message after which an octet of VPP's 
 EVENT_INTERVAL = 0.02  # seconds between two times that events are asked about
 WHOLE_INTERVAL = 0.25  # seconds after a dump of all interfaces that events asked for
 RARE_INTERVAL = 1.0  # seconds between two dumps that stop the workers
+ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 HANDOVER_TIMEOUT = 0.5  # seconds that VPP may take to hand over its segment
 MAX_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentieth of it
 # Of the known interfaces; a dump of them all costs as much as a quarter of them, one by one.
@@ -127,20 +129,27 @@ class Pipe:
 def wait_for_vpp(path: str, pipe: Pipe) -> int:
     """Return the process id of who listens at `path`, once somebody does."""
     reported = None
+    waited = 0.0  # for somebody who listens and accepts nobody
     while True:
+        began = time.monotonic()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(RETRY_INTERVAL)
             try:
                 probe.connect(path)
                 return peer_pid(probe)
             except OSError as error:
-                # A full backlog (EAGAIN, or the time-out) is a VPP that accepts nobody.
                 number = error.errno or 0
                 if number != reported:
                     pipe.send(Unreachable(path, number))
                     reported = number
         if select.select([pipe.socket], [], [], RETRY_INTERVAL)[0]:
             os._exit(0)
+        if number in ACCEPTS_NOBODY:
+            # Not the time for which this process was stopped.
+            waited += min(time.monotonic() - began, 2 * RETRY_INTERVAL)
+            pipe.send(Waiting(waited))
+        else:
+            waited = 0.0
 
 
 def send_segment(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
@@ -395,7 +404,11 @@ def main(arguments: list[str]) -> None:
     os.dup2(2, 1)  # vpp_papi prints
     decode_any_text()
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-    client = Client(api_socket, api_dir, received=pipe.send_alive)
+    client = Client(
+        *(api_socket, api_dir),
+        received=pipe.send_alive,
+        waiting=lambda seconds: pipe.send(Waiting(seconds)),
+    )
     api_pid = wait_for_vpp(api_socket, pipe)
     pipe.send(Connecting())
     try:
