@@ -4,12 +4,14 @@ import logging
 import random
 import re
 import tempfile
+from array import array
 from functools import partial
 from pathlib import Path
 
 from vpp_snmp_agent import config, mibs
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.config import BadSettings, Settings
+from vpp_snmp_agent.interfaces.counters import Reached
 from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
@@ -52,6 +54,9 @@ def _state() -> bytes:
                 *(True, False, True),
             )
             state.show(key, facts)
+            state.keep(
+                key, Reached(71_000_000 + index, array("Q", range(18)), array("Q", range(16)))
+            )
         state.close()
         return Path(name, JOURNAL).read_bytes()
 
@@ -76,6 +81,8 @@ def _serve(directory: str) -> None:
         publisher = Publisher(Configuration(), state, UpTime())
         modules = mibs.modules(publisher)
         known = [(each.key, each.if_index, each.facts) for each in state.shown() if each.facts]
+        for key, _, _ in known:
+            state.reached(key)
         for _ in publisher.restore(known, DOWN):
             pass
         walk(modules)

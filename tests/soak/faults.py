@@ -157,7 +157,7 @@ class Injector:
 
     def both_stopped(self) -> None:
         """VPP starts again while the agent is away: counters go on from what it saved."""
-        with self._judge.blind(), self._window("agent and VPP stopped", blinds=True, away=True):
+        with self._judge.blind(4.0), self._window("agent and VPP stopped", blinds=True, away=True):
             self._agent.stop()
             with self._oracle.change(everything=True):
                 self._vpp.stop()
@@ -168,7 +168,7 @@ class Injector:
 
     def agent_killed_without_vpp(self) -> None:
         """What VPP had counted when it ended is saved before the next one is there."""
-        with self._judge.blind(), self._window("agent killed, no VPP", blinds=True, away=True):
+        with self._judge.blind(4.0), self._window("agent killed, no VPP", blinds=True, away=True):
             with self._oracle.change(everything=True):
                 self._vpp.kill()
                 self._wait(2.0)
