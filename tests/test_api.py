@@ -5,6 +5,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,29 @@ def client(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[api.Clie
 
 def index_of(vpp: Simulator, name: str) -> int:
     return int(vpp.interfaces()[name]["sw_if_index"])
+
+
+# --- texts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (b"a tag", "a tag"),
+        ("München".encode(), "München"),
+        ("München".encode("latin-1"), "M\ufffdnchen"),
+        ("cut in hal\u00fc".encode()[:-1], "cut in hal"),
+        (b"26.06\nMAINPID=1", "26.06 MAINPID=1"),
+        (b"\x1b]0;title\x07", " ]0;title "),
+        ("line\u2028line \x9b31m\x7f".encode(), "line line  31m "),
+    ],
+)
+def test_a_text_of_vpps_is_one_line_without_control_characters(said: bytes, read: str) -> None:
+    fixed = SimpleNamespace(fixed=True, num=64)
+    assert api._decode_text(fixed, said.ljust(64, b"\0")) == (read, 64)
+    counted = SimpleNamespace(fixed=False)
+    told = struct.pack(">I", len(said)) + said
+    assert api._decode_text(counted, told) == (read, len(told))
 
 
 # --- dumps ------------------------------------------------------------------------------------

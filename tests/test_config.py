@@ -201,7 +201,7 @@ def test_the_edge_routers_file_is_read_whole() -> None:
         (">\n      one\n\n      two\n", "one two"),
         ("one\n      two", "one two"),
         ('"one\\n\\ttwo"', "one two"),
-        ("!!python/object:os.system true", "true"),
+        ('"a\\e[31m\\abell\\0"', "a [31m bell "),
     ],
 )
 def test_a_description_is_the_text_as_written_on_one_line(written: str, read: str | None) -> None:
@@ -210,6 +210,24 @@ def test_a_description_is_the_text_as_written_on_one_line(written: str, read: st
         assert complaint(text).startswith("vppcfg.yaml:3: this is no YAML: mapping values are not")
     else:
         assert parse(text) == {"if": read}
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize("tag", ["!vault", "!!binary", "!python/object"])
+def test_text_for_another_program_is_refused(tag: str) -> None:
+    told = complaint(f"interfaces:\n  if:\n    description: {tag} aGVsbG8=\n")
+    assert told.startswith("vppcfg.yaml:3: expected a description as text on one line; got the tag")
+
+
+@pytest.mark.usefixtures("either_loader")
+@pytest.mark.parametrize(
+    ("written", "number"), [("100", 100), ("0100", 64), ("0x64", 100), ("1_001", 1001)]
+)
+def test_the_number_of_a_sub_interface_is_what_vppcfg_makes_of_it(
+    written: str, number: int
+) -> None:
+    text = f"interfaces: {{ if: {{ sub-interfaces: {{ {written}: {{ description: sub }} }} }} }}"
+    assert parse(text) == {f"if.{number}": "sub"}
 
 
 @pytest.mark.usefixtures("either_loader")

@@ -1,6 +1,7 @@
 """The command line."""
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -211,6 +212,8 @@ def run(settings: Settings, load: Callable[[], Settings]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may know Latin-1 alone
     own = parser()
     given = own.parse_intermixed_args(arguments)  # flags may stand before and behind an OID
     root = glob = None

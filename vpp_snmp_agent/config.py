@@ -8,6 +8,7 @@ A file that cannot be used is `BadSettings`, which says file, line and what was 
 import contextlib
 import difflib
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +31,9 @@ class BadSettings(Exception):
 DEEPEST = 100  # levels; vppcfg's own files have six
 MOST = 1_000_000  # entries of mappings, each time they are read or merged
 
-_NULL = "tag:yaml.org,2002:null"  # nothing, `~`, `null`; not what stands in quotes
+_YAML = "tag:yaml.org,2002:"
+_NULL = f"{_YAML}null"  # nothing, `~`, `null`; not what stands in quotes
+_TEXT, _WHOLE, _NUMBER = f"{_YAML}str", f"{_YAML}int", f"{_YAML}float"
 
 
 class _Bounded(yaml.constructor.SafeConstructor):
@@ -169,13 +172,23 @@ class _DescriptionsWalk:
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise self._wrong(key, f"a name in {what}")
-            yield key.value, value
+            # vppcfg reads by YAML's rules: 0100 is sub-interface 64, and 0x64 is 100.
+            is_number = key.tag == _WHOLE
+            yield (
+                str(self._document.loader.construct_object(key)) if is_number else key.value,
+                value,
+            )
 
     def _text(self, node: yaml.Node, what: str = "a description") -> str:
         if not isinstance(node, yaml.ScalarNode):
             raise self._wrong(node, f"{what} as text on one line")
+        if not node.tag.startswith(_YAML) or node.tag == f"{_YAML}binary":
+            # `!vault`: what stands behind it is for another program, not for readers.
+            raise self._wrong(node, f"{what} as text on one line; got the tag `{node.tag}`")
         text = "" if node.tag == _NULL else " ".join(node.value.split())
-        return text.encode(errors="replace").decode()  # half a surrogate pair is no text
+        # Half a surrogate pair is no text, and a DisplayString has no control characters.
+        text = text.encode(errors="replace").decode()
+        return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text)
 
     def descriptions(self) -> dict[str, str]:
         """By interface name, strongest last: facts of vppcfg 1.2.4's own order."""
@@ -337,8 +350,6 @@ def _entries(
         yield key, value
 
 
-_TEXT = "tag:yaml.org,2002:str"
-_WHOLE, _NUMBER = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _KINDS = {
     _TEXT: "the text ",
     _WHOLE: "the number ",

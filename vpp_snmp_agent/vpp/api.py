@@ -18,9 +18,11 @@ The rules this module keeps:
   in waiting: what this process takes for itself, or does not run, is no silence of VPP's.
 """
 
+import codecs
 import contextlib
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -100,6 +102,20 @@ class VPPGone(ConnectionError):
     """VPP closed its API socket."""
 
 
+# Newlines and escape sequences reach a terminal, the log and sd_notify(3), where a line
+# `MAINPID=1` is obeyed; a DisplayString has none (RFC 2579 section 2).
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _clean(raw: bytes) -> str:
+    """What VPP says, in one line: a space for each control character.
+
+    VPP cuts a tag at 63 octets: a character that is cut in two is left out.
+    """
+    text, _ = codecs.utf_8_decode(raw, "replace", False)
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
+
+
 def _decode_text(
     self: Any, data: Any, offset: int = 0, result: Any = None, ntc: bool = False
 ) -> Any:
@@ -108,9 +124,9 @@ def _decode_text(
         raw = bytes(data[offset : offset + self.num])
         if len(raw) < self.num:
             raise ValueError("a message ends within a string")
-        return raw.split(b"\0", 1)[0].decode("utf-8", "replace"), self.num
+        return _clean(raw.split(b"\0", 1)[0]), self.num
     (length,) = struct.unpack_from(">I", data, offset)
-    text = bytes(data[offset + 4 : offset + 4 + length]).decode("utf-8", "replace")
+    text = _clean(bytes(data[offset + 4 : offset + 4 + length]))
     # An empty string is reported as of no size, as vpp_papi's own does.
     return text, length + 4 if length else 0
 
