@@ -140,6 +140,8 @@ def test_where_all_is_right_every_line_says_so(
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
         "ok     speeds            every port has one",
+        "note   charset           not ASCII: the ifAlias of enp1s0f3.501:"
+        " Cacti, Zabbix and Munin show it as hex; set `charset: ascii`",
     ]
 
 
@@ -222,7 +224,7 @@ def test_a_vpp_that_is_away_fails_once(run: Run, gone: Settings) -> None:
         f"FAIL: {gone.api_socket}: there is no such socket;"
         " start VPP, with `socksvr { default }` in its startup.conf"
     ]
-    for thing in ("LCP plugin", "segment", "LibreNMS", "speeds"):
+    for thing in ("LCP plugin", "segment", "LibreNMS", "speeds", "charset"):
         assert lines[thing] == [SKIPPED]
 
 
@@ -685,6 +687,16 @@ def test_ports_without_a_speed_are_listed(run: Run, settings: Settings, vpp: Sim
     assert run(settings)["speeds"] == [f"note: none is known of mif3, pg5: {advice}"]
     configured = replace(settings, speeds=(("memif*", 2500),))
     assert run(configured)["speeds"] == [f"note: none is known of pg5: {advice}"]
+
+
+def test_descriptions_that_cacti_shows_as_hex_are_listed(
+    run: Run, settings: Settings, vpp: Simulator
+) -> None:
+    vpp.set_tag("BondEthernet0.130", "Genève".encode())
+    advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
+    told = run(settings)["charset"]
+    assert told == [f"note: not ASCII: the ifAlias of bond0.130: {advice}"]
+    assert run(replace(settings, charset="ascii"))["charset"] == ["ok: every ifAlias is ASCII"]
 
 
 def test_of_many_ports_without_a_speed_the_first_are_listed_and_the_others_counted() -> None:

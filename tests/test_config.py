@@ -648,6 +648,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ),
     ("alias", "description", "description"),
     ("alias", "name", "name"),
+    ("charset", "utf-8", "utf-8"),
+    ("charset", "ascii", "ascii"),
     ("speeds", "{}", ()),
     (
         "speeds",
@@ -704,6 +706,7 @@ FLAGS: dict[str, Any] = {
     "taps": "hide",
     "hide": ("flag",),
     "alias": "description",
+    "charset": "utf-8",
     "speeds": (("flag", 7),),
     "discards": "misses",
     "counters": "carried",
@@ -727,6 +730,7 @@ names: vpp
 taps: show
 hide: [ file ]
 alias: name
+charset: ascii
 speeds: { file: 5 }
 discards: all
 counters: plain

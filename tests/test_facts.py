@@ -433,6 +433,22 @@ def test_an_alias_is_cut_between_characters_at_255_octets() -> None:
     assert alias(port(1), Descriptions({"GigabitEthernet3/0/1": "x" * 300})) == "x" * 255
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Zürich \u2013 Genève", "Zurich - Geneve"),
+        ("Straße nach Łódź", "Strasse nach Lodz"),
+        ("core → edge", "core -> edge"),
+        ("東京 1", "?? 1"),
+        ("plain", "plain"),
+    ],
+)
+def test_an_alias_is_transliterated_if_the_charset_is_ascii(text: str, expected: str) -> None:
+    descriptions = Descriptions({"GigabitEthernet3/0/1": text})
+    assert alias(port(1), descriptions, Settings(charset="ascii")) == expected
+    assert alias(port(1), descriptions) == text
+
+
 def test_an_empty_alias_may_fall_back_on_the_name() -> None:
     by_name = Settings(alias="name")
     assert alias(port(1, tag="vppcfg"), Descriptions(), by_name) == "its name"

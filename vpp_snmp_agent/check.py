@@ -335,8 +335,8 @@ def _state_directory(settings: Settings) -> Line:
 
 def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     if not asked.has(INTERFACES):
-        yield Line(NOTE, "LibreNMS", "skipped: VPP does not report")
-        yield Line(NOTE, "speeds", "skipped: VPP does not report")
+        for thing in ("LibreNMS", "speeds", "charset"):
+            yield Line(NOTE, thing, "skipped: VPP does not report")
         return
     descriptions, _ = load_descriptions(settings)
     ports, _ = read_ports(settings)
@@ -344,6 +344,7 @@ def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     rows = in_order(publisher)
     yield from _librenms(rows)
     yield _speeds(rows)
+    yield _charset(rows)
 
 
 def _librenms(rows: list[Row]) -> Iterator[Line]:
@@ -372,12 +373,23 @@ def why_dropped(row: Row) -> str:
     return ""
 
 
+def _charset(rows: list[Row]) -> Line:
+    foreign = [row for row in rows if not row.facts.alias.isascii()]
+    if not foreign:
+        return Line(OK, "charset", "every ifAlias is ASCII")
+    advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
+    return Line(NOTE, "charset", f"not ASCII: the ifAlias of {_listed(foreign)}: {advice}")
+
+
+def _listed(rows: list[Row]) -> str:
+    names = ", ".join(row.facts.name or row.key for row in rows[:MAX_LISTED])
+    return names + (f" and {len(rows) - MAX_LISTED} more" if len(rows) > MAX_LISTED else "")
+
+
 def _speeds(rows: list[Row]) -> Line:
     """Loopbacks apart: MRTG leaves them out whatever their speed."""
     slow = [row for row in rows if not row.facts.speed and row.facts.type != SOFTWARE_LOOPBACK]
     if not slow:
         return Line(OK, "speeds", "every port has one")
-    names = ", ".join(row.facts.name or row.key for row in slow[:MAX_LISTED])
-    more = f" and {len(slow) - MAX_LISTED} more" if len(slow) > MAX_LISTED else ""
     advice = "MRTG leaves them out, Cacti takes 1 Gb/s; set `speeds`"
-    return Line(NOTE, "speeds", f"none is known of {names}{more}: {advice}")
+    return Line(NOTE, "speeds", f"none is known of {_listed(slow)}: {advice}")

@@ -288,6 +288,7 @@ class Settings:
     taps: Literal["hide", "show"] | None = None  # None: shown where their names are served
     hide: tuple[str, ...] = ("local0",)  # globs of VPP's names and of ifNames
     alias: Literal["description", "name"] = "description"
+    charset: Literal["utf-8", "ascii"] = "utf-8"  # of ifAlias
     speeds: tuple[tuple[str, int], ...] = ()  # globs and Mb/s; the first that matches
     discards: Literal["misses", "all"] = "misses"
     counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
@@ -504,6 +505,7 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "taps": _one_of("hide", "show"),
     "hide": _globs,
     "alias": _one_of("description", "name"),
+    "charset": _one_of("utf-8", "ascii"),
     "speeds": _speeds,
     "discards": _one_of("misses", "all"),
     "counters": _one_of("carried", "plain"),

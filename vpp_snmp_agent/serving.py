@@ -32,7 +32,7 @@ NEW_NAMES_TIMEOUT = 2.0  # seconds that other rows wait for new names among them
 
 # Settings on which rows depend.
 ROW_SETTINGS = attrgetter(
-    *("names", "taps", "hide", "alias", "speeds", "discards", "counters", "link_traps"),
+    *("names", "taps", "hide", "alias", "charset", "speeds", "discards", "counters", "link_traps"),
     *("ifindex", "state_dir", "mibs"),
 )
 

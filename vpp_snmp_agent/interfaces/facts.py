@@ -6,6 +6,7 @@ The rules this module keeps:
 - Nothing here keeps state: the same router and the same configuration give the same facts.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -155,7 +156,23 @@ def if_alias(interface: Interface, name: str, router: Router, configuration: Con
     description = configuration.descriptions.of(interface.interface_name) or tag
     if not description and settings.alias == "name":
         description = name
-    return cut(description)
+    return cut(description if settings.charset == "utf-8" else in_ascii(description))
+
+
+# What has no decomposition in Unicode, and is common in descriptions.
+_IN_ASCII = str.maketrans({
+    "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "đ": "d", "Đ": "D",
+    "ł": "l", "Ł": "L", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "\u0131": "i", "\u2010": "-",
+    "\u2011": "-", "\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"',
+    "\u201d": '"', "→": "->", "←": "<-", "↔": "<->", "·": "-", "•": "-",
+})  # fmt: skip
+
+
+def in_ascii(text: str) -> str:
+    """The text transliterated: no accents, and `?` for what has no likeness."""
+    plain = unicodedata.normalize("NFKD", text.translate(_IN_ASCII))
+    kept = "".join(each for each in plain if not unicodedata.combining(each))
+    return kept.encode("ascii", "replace").decode()
 
 
 def cut(text: str) -> str:
