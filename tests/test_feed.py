@@ -356,6 +356,7 @@ def test_a_reporter_that_is_killed_is_news_and_replaced(vpp: Simulator) -> None:
         listener.wait(feed.Present)
         listener.wait_complete()
         assert not listener.all(feed.Away)  # VPP itself was there all the time
+        assert listener.feed._pause == feed.MIN_RESTART_INTERVAL  # all was reported again
 
 
 def test_a_reporter_that_fails_starts_anew_after_ever_longer_pauses(

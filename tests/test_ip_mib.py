@@ -145,10 +145,11 @@ def test_an_ipv6_address_has_a_prefix_of_which_vpp_reports_no_lifetime() -> None
     assert not below(found, "20.1")
 
 
-def test_a_link_local_address_bears_its_zone() -> None:
-    """It may be on every interface."""
-    found = served(*addressed(at_1="fe80::1/64", at_2="fe80::1/64"))
-    octets = ".".join(map(str, ip_address("fe80::1").packed))
+@pytest.mark.parametrize("address", ["fe80::1", "fe80:0:0:1::1", "fe9f::2", "febf:ffff::3"])
+def test_a_link_local_address_bears_its_zone(address: str) -> None:
+    """It may be on every interface; all of fe80::/10 is link-local (RFC 4291 section 2.4)."""
+    found = served(*addressed(at_1=f"{address}/64", at_2=f"{address}/64"))
+    octets = ".".join(map(str, ip_address(address).packed))
     assert below(found, "34.1.3") == {f"4.20.{octets}.0.0.3.{0xE8 + n}": 1000 + n for n in (1, 2)}
 
 

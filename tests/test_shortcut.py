@@ -241,7 +241,7 @@ def test_a_get_of_many_cells_of_which_one_does_not_exist_is_left_to_the_slow_pat
     by_both_paths(view, [port(index, 1, 2, 3, 4) for index in ("1", "2", "10")])
 
 
-BIG = 5 * 2**64 + 7 * 2**32 + 9
+BIG = 5 * 2**64 + 7 * 2**32 + 2**31 + 9
 
 
 def with_readings(readings: Callable[[str], tuple[int, ...] | None]) -> View:
