@@ -338,3 +338,13 @@ def test_an_agent_whose_iftable_another_one_holds_notifies_nothing(
         stage.agent._notify(2.0)
         assert notified == ["notification linkDown"]
         master._is_registered, master.refused = False, ()
+
+
+@pytest.mark.parametrize(
+    ("mibs", "asked"), [(("IF-MIB", "IP-MIB"), (71, 83)), (("IF-MIB",), (0, 0))]
+)
+def test_what_stops_vpps_workers_is_asked_for_ip_mib_alone(
+    mibs: tuple[str, ...], asked: tuple[float, float]
+) -> None:
+    reporter = room._reporter_settings(Settings(mibs=mibs, addresses=71, neighbors=83))
+    assert (reporter.addresses, reporter.neighbors) == asked
