@@ -1,7 +1,7 @@
 """The child process that talks to one VPP over its binary API, for as long as that VPP lives.
 
-    python -m vpp_snmp_agent.vpp.reporter PIPE API_SOCKET STATS_SOCKET API_DIR PERIOD \
-        ADDRESSES NEIGHBORS
+    children.start("vpp_snmp_agent.vpp.reporter", PIPE, API_SOCKET, STATS_SOCKET, API_DIR,
+        PERIOD, ADDRESSES, NEIGHBORS)
 
 The last three are seconds between two dumps, of what no event reports; 0 for never.
 It waits for VPP, connects, dumps, listens for events, hands each change of what VPP reports
@@ -24,13 +24,10 @@ The rules this module keeps:
 """
 
 import contextlib
-import ctypes
 import os
 import resource
 import select
-import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from errno import EAGAIN, EMSGSIZE
@@ -388,19 +385,11 @@ def report(
             ping_due = time.monotonic() + PING_INTERVAL
 
 
-def end_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
 def main(arguments: list[str]) -> None:
     """The process; it ends by itself only with its VPP."""
     descriptor, api_socket, stats_socket, api_dir, *periods = arguments
     period, addresses, neighbors = map(float, periods)
     pipe = Pipe(int(descriptor))
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C is for the parent
     os.dup2(2, 1)  # vpp_papi prints
     decode_any_text()
     resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
@@ -420,7 +409,3 @@ def main(arguments: list[str]) -> None:
             pipe.send_last(Broken(str(error)))
         pipe.send_last(Broken(f"{type(error).__name__}: {error}"))
     pipe.send_last(Gone())
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
