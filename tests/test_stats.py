@@ -7,9 +7,10 @@ import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -715,14 +716,38 @@ def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_a
     assert punt.read(0) == 0
 
 
+def test_a_directory_is_searched_a_slice_at_a_time_and_to_its_end(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+    heads_from = Segment._heads_from
+
+    def note(segment: Segment, directory: Any, first: int) -> bytes:
+        looked_at.append(first)
+        return heads_from(segment, directory, first)
+
+    monkeypatch.setattr(stats, "SEARCH_SLICE", 3)
+    monkeypatch.setattr(Segment, "_heads_from", note)
+    writer.add_counter("/if/punt", Kind.SIMPLE, THREADS, COLUMNS)
+    put(writer, "/if/punt", 1, 5, 29)
+    segment = Segment(writer.fd)
+    Counter(segment, "/if/rx", Kind.COMBINED).read(5)
+    first_look = len(looked_at)
+    assert Counter(segment, "/if/punt", Kind.SIMPLE).read(5) == 29
+    assert first_look < len(looked_at)
+    with pytest.raises(SegmentUnavailable, match="has no /if/nowhere"):
+        Counter(segment, "/if/nowhere", Kind.SIMPLE).read(5)
+    assert looked_at == [3 * number for number in range(len(looked_at))]  # each slice once
+
+
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The names whose entry is found by a search from now on."""
     found: list[bytes] = []
     original = Segment._find
 
-    def note(segment: Segment, name: bytes, is_at: Callable[[int], bool]) -> int:
+    def note(segment: Segment, name: bytes, *where: Any) -> int:
         found.append(name)
-        return original(segment, name, is_at)
+        return original(segment, name, *where)
 
     monkeypatch.setattr(Segment, "_find", note)
     return found

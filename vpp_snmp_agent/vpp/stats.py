@@ -61,6 +61,7 @@ MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
 _WORD = 8
 _U64 = 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
+SEARCH_SLICE = 4096  # entries
 _HEAD = 8  # bytes of a name: one word of its entry
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
@@ -158,7 +159,8 @@ class Segment:
                 f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
             )
         self._entries: dict[bytes, int] = {}  # where an entry was seen last; checked again
-        self._heads = b""  # the first bytes of all names, when last they were searched
+        # The first bytes of all names, as far as they were searched, a slice each.
+        self._heads: list[bytes] = []
         self._heads_of: tuple[int, _Vector] | None = None  # in this epoch, of this directory
         self._missing: set[bytes] = set()  # the names that are not there
         self._search_from = 0.0  # by time.monotonic: not earlier for a name that was missing
@@ -240,21 +242,20 @@ class Segment:
     def _search(self, name: bytes, directory: _Vector, is_at: Callable[[int], bool]) -> int:
         """The number of a name's entry.  Raises KeyError if there is none.
 
-        Half a million entries are no rarity: the heads of all names are put together once, and
-        searched by the C library.
+        Half a million entries are no rarity: the heads of the names are put together once, and
+        searched by the C library.  VPP's own counters stand before those of its interfaces, so
+        that the first slice has them.
         """
         began = time.monotonic()
         place = self.words[EPOCH_WORD], directory
         if place != self._heads_of:
             if name in self._missing and began < self._search_from:
                 raise KeyError(name)
-            first, step = (directory.at + NAME_OFFSET) // _WORD, ENTRY.size // _WORD
-            self._heads = self.words[first : first + directory.length * step : step].tobytes()
-            self._heads_of = place
+            self._heads, self._heads_of = [], place
             self._missing.clear()
         if name in self._missing:
             raise KeyError(name)
-        number = self._find(name, is_at)
+        number = self._find(name, directory, is_at)
         if directory.length > MAX_UNPAUSED_ENTRIES:
             now = time.monotonic()
             self._search_from = max(self._search_from, now) + SEARCH_PAUSE * (now - began)
@@ -263,13 +264,26 @@ class Segment:
             raise KeyError(name)
         return number
 
-    def _find(self, name: bytes, is_at: Callable[[int], bool]) -> int:
+    def _find(self, name: bytes, directory: _Vector, is_at: Callable[[int], bool]) -> int:
         """The number of a name's entry by the heads of all names; -1 if there is none."""
         head = (name + b"\0")[:_HEAD]
-        at = self._heads.find(head)
-        while at >= 0 and (at % _HEAD or not is_at(at // _HEAD)):
-            at = self._heads.find(head, at + 1)
-        return -1 if at < 0 else at // _HEAD
+        for part, first in enumerate(range(0, directory.length, SEARCH_SLICE)):
+            if part == len(self._heads):
+                self._heads.append(self._heads_from(directory, first))
+            heads = self._heads[part]
+            at = heads.find(head)
+            while at >= 0:
+                if not at % _HEAD and is_at(first + at // _HEAD):
+                    return first + at // _HEAD
+                at = heads.find(head, at + 1)
+        return -1
+
+    def _heads_from(self, directory: _Vector, first: int) -> bytes:
+        """The first bytes of the names in one slice of the directory."""
+        step = ENTRY.size // _WORD
+        begin = (directory.at + NAME_OFFSET) // _WORD
+        end = begin + min(first + SEARCH_SLICE, directory.length) * step
+        return self.words[begin + first * step : end : step].tobytes()
 
     @property
     def generation(self) -> Generation:
