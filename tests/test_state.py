@@ -421,6 +421,21 @@ def test_a_base_that_changed_is_durable_within_a_second(
         assert time.monotonic() - started < 1.0
 
 
+def test_counters_that_take_long_to_read_are_saved_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "COUNTERS_TIME", 0.0)
+    with opened(tmp_path) as state:
+        assign(state, a=1, b=2)
+        state.show("a", FACTS)
+        state.show("b", PLAIN)
+        state.read_counters({"a": live(RX), "b": live(EVERYTHING)}.get)
+        assert state.save_counters(["a", "b"])
+        until("a is saved", lambda: saved_counters(tmp_path) == {"a": RX, "b": None})
+        assert not state.save_counters([])
+        until("b is saved", lambda: saved_counters(tmp_path) == {"a": RX, "b": EVERYTHING})
+
+
 def test_counters_are_saved_each_300_s_where_they_changed_and_at_the_end(tmp_path: Path) -> None:
     counters = {"a": live(RX), "b": live(EVERYTHING)}
     with opened(tmp_path) as state:

@@ -196,8 +196,9 @@ class ReadOnlyIndexes:
         """What its counters have come to: for as long as this lives."""
         self._reached[key] = reached
 
-    def save_counters(self, keys: Iterable[str]) -> None:
-        """Nothing is saved."""
+    def save_counters(self, keys: Iterable[str]) -> bool:
+        """Nothing is saved, and nothing left to be."""
+        return False
 
 
 def rows_of(

@@ -52,7 +52,8 @@ FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw
 SAVE_INTERVAL = 300.0  # seconds between two savings of what may be lost
 FIRST_SAVE_DELAY = 10.0  # seconds: what a first start shows shall not wait that long
 SAVE_SLICE = 100  # entries that the loop hands over at a time
-COUNTERS_SLICE = 16  # names whose counters it reads at a time: 18 us each, of 17 threads 33
+COUNTERS_SLICE = 16  # names whose counters it reads at a time: 18 us each, of 17 threads 33,
+COUNTERS_TIME = 0.0007  # but for seconds at most: the first of a segment find no page mapped
 COMMITTED_SLICE = 250  # keys that `committed` returns at a time
 FORGET_SLICE = 200  # keys of one line
 
@@ -394,21 +395,26 @@ class State:
         self._counters[shard(key)][key] = journal.pack(reached)
         self.save_counters([key])
 
-    def save_counters(self, keys: Iterable[str]) -> None:
+    def save_counters(self, keys: Iterable[str]) -> bool:
         """Save these at once: on the disk they are a second later, or when that can be written.
 
-        Hand it COUNTERS_SLICE at a time; the rest of more waits for `save_some`.
+        Whether some are left, for which it is to be called again, with no keys; else they wait
+        for `save_some`.
         """
         self._unsaved.update(dict.fromkeys(keys))
         if self._writer is None or self._writer.failures:
-            return
+            return False
         records: list[Record] = []
+        until = time.perf_counter() + COUNTERS_TIME
         for key in list(islice(self._unsaved, COUNTERS_SLICE)):
             del self._unsaved[key]
             if key in self._packed[shard(key)]:
                 records += self._counters_entry(key)
+            if time.perf_counter() >= until:
+                break
         if records:
             self._queue(records)
+        return bool(self._unsaved)
 
     def _counters_entry(self, key: str, changed: bool = False) -> list[CountersEntry]:
         """The line of its counters, if it has any; `changed`: unless it is the one before.
@@ -461,15 +467,14 @@ class State:
             self._next_save = now + SAVE_INTERVAL
             self._saving = 0
         records: list[Record] = []
-        left = COUNTERS_SLICE
+        left, until = COUNTERS_SLICE, time.perf_counter() + COUNTERS_TIME
         while self._saving < SHARDS and len(records) < SAVE_SLICE and left:
             if not self._unread:
                 records += self._dirty_entries(self._saving)
                 self._unread = list(self._facts[self._saving] if self._counters_of else ())
-            some, self._unread = self._unread[:left], self._unread[left:]
-            for key in some:
-                records += self._counters_entry(key, changed=True)
-            left -= len(some)
+            while self._unread and left:
+                records += self._counters_entry(self._unread.pop(), changed=True)
+                left = left - 1 if time.perf_counter() < until else 0
             if not self._unread:
                 self._saving += 1
         if records:
