@@ -493,16 +493,21 @@ class Saving(ReadOnlyIndexes):
     def __init__(self, ports: Iterable[Port] = ()) -> None:
         super().__init__(list(ports))
         self.saved: dict[str, Reached | None] = {}
+        self.at_once = 1000  # how many it saves in one call
+        self._left: list[str] = []
         self._of: Callable[[str], InterfaceCounters | None] | None = None
 
     def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
         self._of = of
 
-    def save_counters(self, keys: Iterable[str]) -> None:
+    def save_counters(self, keys: Iterable[str]) -> bool:
         assert self._of is not None
-        for key in keys:
+        self._left += keys
+        some, self._left = self._left[: self.at_once], self._left[self.at_once :]
+        for key in some:
             counters = self._of(key)
             self.saved[key] = counters.reached() if counters else None
+        return bool(self._left)
 
 
 def set_rx(made: Writer, index: int, octets: int) -> None:
@@ -593,6 +598,17 @@ def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: Writer) ->
     assert 0 < len(indexes.saved) <= 30
     finish(publisher)
     assert len(indexes.saved) == 1000
+
+
+def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(first: Writer) -> None:
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), first)
+    assert publisher._sources is not None
+    indexes.at_once = 3
+    publisher._sources.fallen.update({f"eth{number}": None for number in range(100)})
+    finish(publisher)
+    assert len(indexes.saved) == 100
 
 
 def restarted_agent(

@@ -70,8 +70,8 @@ class Indexes(Protocol):
     def keep(self, key: str, reached: Reached) -> None:
         """What its counters have come to, whose row is not shown any more."""
 
-    def save_counters(self, keys: Iterable[str]) -> None:
-        """Save what the counters of these have come to, at once."""
+    def save_counters(self, keys: Iterable[str]) -> bool:
+        """Save what the counters of these have come to, at once; whether some are left."""
 
 
 class Publisher:
@@ -134,7 +134,6 @@ class Publisher:
         self._inherited = predecessor.by_key
         self._router, self._sources = predecessor._router, predecessor._sources
         self._is_away = predecessor._is_away
-        self._changed_at = predecessor._changed_at
         self._touch_later(iter(self._router.interfaces if self._router else ()))
         self._order.append(partial(self._inherit_rest, predecessor))
 
@@ -189,8 +188,8 @@ class Publisher:
         """Its rows are shown in the place of the predecessor's from now on."""
         self._inherited = {}
         self.link_changes.clear()
-        if list(self.rows) == list(predecessor.rows):
-            self._changed_at = predecessor._changed_at
+        is_other_set = self._changed_at is not None or len(self.rows) != len(predecessor.rows)
+        self._changed_at = self._clock() if is_other_set else predecessor._changed_at
         self._count_drops()
         self._is_shown, predecessor._is_shown = True, False
         self._succeed_in_saving(predecessor)
@@ -205,15 +204,21 @@ class Publisher:
         if indexes is None:
             return
         indexes.read_counters(self._counters_of)
-        hidden = [each for key, each in predecessor.by_key.items() if key not in self.by_key]
-        for start in range(0, len(hidden), COUNTERS_SLICE):
-            self._order.append(partial(self._keep_counters, hidden[start : start + COUNTERS_SLICE]))
+        self._order.append(partial(self._keep_hidden, iter(list(predecessor.by_key.values()))))
 
-    def _keep_counters(self, hidden: Iterable[Row]) -> None:
-        """Of rows that are not shown any more."""
-        for row in hidden:
+    def _keep_hidden(self, rows: Iterator[Row]) -> None:
+        """Keep the counters of the predecessor's rows that are not shown any more."""
+        if some := list(islice(rows, COUNTERS_SLICE)):
+            self._keep_counters(some)
+            self._order.append(partial(self._keep_hidden, rows))
+
+    def _keep_counters(self, rows: Iterable[Row]) -> None:
+        """Of those that are not shown any more."""
+        for row in rows:
+            if self._indexes is None or row.key in self.by_key:
+                continue
             reached = row.counters.reached()
-            if reached is not None and self._indexes is not None and row.key not in self.by_key:
+            if reached is not None:
                 self._indexes.keep(row.key, reached)
 
     def _counters_of(self, key: str) -> InterfaceCounters | None:
@@ -225,7 +230,11 @@ class Publisher:
         if self._indexes is not None:
             rest = iter(list(keys))
             while some := list(islice(rest, COUNTERS_SLICE)):
-                self._order.append(partial(self._indexes.save_counters, some))
+                self._order.append(partial(self._save_some_counters, some))
+
+    def _save_some_counters(self, keys: Iterable[str]) -> None:
+        if self._indexes is not None and self._indexes.save_counters(keys):
+            self._order.append(partial(self._save_some_counters, ()))
 
     def _save_fallen(self) -> None:
         """Save the bases that changed."""
@@ -649,7 +658,9 @@ class Publisher:
             self._hide(holder.key)
         self.by_key[row.key] = row
         self.rows.put(row.instance, row)
-        self._changed_at = self._clock()
+        inherited = self._inherited.get(row.key)
+        if inherited is None or inherited.index != row.index:
+            self._changed_at = self._clock()
         row.entries = tuple(() for _ in self._derived)
         self._stack(row, row.facts.lower_layers)
         self._derive(row)
