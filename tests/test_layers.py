@@ -65,6 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.__init__": set(),
     "vpp.layout": set(),
     "vpp.stats": {"vpp.layout"},
+    "vpp.directory": {"vpp.stats"},
     "vpp.records": set(),
     "vpp.router": {"vpp.records"},
     "vpp.api": {"vpp.records"},

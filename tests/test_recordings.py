@@ -18,6 +18,7 @@ import pytest
 
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Counter, Segment
 
@@ -91,6 +92,34 @@ def test_every_counter_that_the_cli_printed_is_read_alike(recordings: Path, name
 def test_the_traffic_recordings_are_no_row_of_zeroes(recordings: Path) -> None:
     assert cli(recordings, "2-traffic")[6]["rx bytes"] > 100_000
     assert not any(values.get("rx bytes") for values in cli(recordings, "7-cleared").values())
+
+
+def printed_errors(recordings: Path, name: str) -> dict[str, int]:
+    """What `show errors` printed, by node: it words the reasons otherwise."""
+    found: dict[str, int] = {}
+    for line in (recordings / f"{name}.show-errors.txt").read_text().splitlines()[1:]:
+        counted, node = line.split()[:2]
+        found[node] = found.get(node, 0) + int(counted)
+    return found
+
+
+@pytest.mark.parametrize("router", ["vpp-22.02", "vpp-23.06"])
+def test_errors_of_every_generation_are_what_the_cli_printed(recordings: Path, router: str) -> None:
+    recording = recordings.parent / router
+    segment = segment_of(recording, "1-traffic")
+    directory = Directory(segment, ("/err/", "/mem/"))
+    while directory.search():
+        pass
+    assert len(directory.names["/err/"]) > 2000
+    found: dict[str, int] = {}
+    for name in directory.names["/err/"]:
+        node = name.split("/")[2]
+        found[node] = found.get(node, 0) + segment.value(name)
+    assert {node: count for node, count in found.items() if count} == printed_errors(
+        recording, "1-traffic"
+    )
+    total, used, free, *_ = segment.values("/mem/main heap")
+    assert total == used + free == segment.value("/mem/main heap/total") == 536870864
 
 
 @pytest.mark.parametrize("name", ALL)

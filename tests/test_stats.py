@@ -122,6 +122,36 @@ def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: Writer) -> None:
         assert drops.read(0) == value
 
 
+def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Writer) -> None:
+    for thread in range(THREADS):
+        put(writer, "/if/drops", thread, 1, 10**thread)
+    segment = Segment(writer.fd)
+    assert segment.value("/sys/heartbeat") == 7
+    assert segment.value("/sys/vector_rate") == 75
+    assert segment.value("/err/one") == 111
+    assert segment.values("/if/drops")[:3] == [0, 1, 0]
+
+
+def test_what_is_no_number_is_refused(writer: Writer) -> None:
+    writer.add_symlink("/err/pair", "/if/rx", 1)
+    segment = Segment(writer.fd)
+    for name in ("/if/names", "/if/drops", "/err/pair"):
+        with pytest.raises(SegmentUnavailable, match="is no number but of type"):
+            segment.value(name)
+    with pytest.raises(SegmentUnavailable, match="has no /err/two"):
+        segment.value("/err/two")
+    with pytest.raises(SegmentUnavailable, match="/if/rx is not simple"):
+        segment.values("/if/rx")
+
+
+def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
+    where = writer.where("/err/one")["entry"]
+    assert isinstance(where, int)
+    writer.overwrite(where + 8, struct.pack("=II", 4_000_000, 1))
+    with pytest.raises(SegmentUnavailable, match="no entry 4000000"):
+        Segment(writer.fd).value("/err/one")
+
+
 # --- the short way -------------------------------------------------------------------------
 
 
@@ -722,9 +752,9 @@ def test_a_directory_is_searched_a_slice_at_a_time_and_to_its_end(
     looked_at: list[int] = []
     heads_from = Segment._heads_from
 
-    def note(segment: Segment, directory: Any, first: int) -> bytes:
+    def note(segment: Segment, directory: Any, first: int, count: int) -> bytes:
         looked_at.append(first)
-        return heads_from(segment, directory, first)
+        return heads_from(segment, directory, first, count)
 
     monkeypatch.setattr(stats, "SEARCH_SLICE", 3)
     monkeypatch.setattr(Segment, "_heads_from", note)

@@ -30,6 +30,7 @@ CELL_PAIR = struct.Struct("=QQ")  # combined counters: packets, bytes
 
 # The header's fields as u64 words, for readers that map it as such.
 VERSION_WORD, BASE_WORD, EPOCH_WORD, IN_PROGRESS_WORD, DIRECTORY_WORD = range(5)
+ERROR_VECTOR_WORD = 5  # of v22.02 alone: pointers, one for each thread, to vectors of u64
 
 
 class Kind(enum.Enum):
@@ -38,7 +39,7 @@ class Kind(enum.Enum):
     SCALAR = "scalar"  # the entry's value is the number itself, a u64
     SIMPLE = "simple"
     COMBINED = "combined"
-    ERROR_INDEX = "error index"
+    ERROR_INDEX = "error index"  # the entry's value is a column of the error vector
     NAME_VECTOR = "name vector"
     EMPTY = "empty"
     SYMLINK = "symlink"  # index1: an entry; index2: a column of it

@@ -27,15 +27,18 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
+from typing import TypeVar
 
 from .layout import (
     BASE_WORD,
     DIRECTORY_WORD,
     ENTRY,
     EPOCH_WORD,
+    ERROR_VECTOR_WORD,
     HEAP,
     IF_NAMES,
     IN_PROGRESS_WORD,
@@ -59,12 +62,14 @@ SEARCH_PAUSE = 100  # as many times as long as a search took, before another dir
 MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
 
 _WORD = 8
-_U64 = 2**64 - 1
+_U32, _U64 = 2**32 - 1, 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 SEARCH_SLICE = 4096  # entries
+NAMES_SLICE = 512  # entries; of each that is asked for its name costs a microsecond
 _HEAD = 8  # bytes of a name: one word of its entry
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
+T = TypeVar("T")
 Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
@@ -221,12 +226,16 @@ class Segment:
             raise SegmentUnavailable(f"a vector of {length} items does not fit the segment")
         return _Vector(at, length, length_at)
 
+    def _directory(self) -> _Vector:
+        directory = self._vector(self.words[DIRECTORY_WORD], ENTRY.size)
+        if directory.length > MAX_ENTRIES:
+            raise SegmentUnavailable(f"the directory has {directory.length} entries")
+        return directory
+
     def _entry(self, name: bytes) -> tuple[int, int]:
         """(type number, value) of the directory entry.  Raises KeyError if there is none."""
-        directory = self._vector(self.words[DIRECTORY_WORD], ENTRY.size)
+        directory = self._directory()
         start, count = directory.at, directory.length
-        if count > MAX_ENTRIES:
-            raise SegmentUnavailable(f"the directory has {count} entries")
         wanted = name + b"\0"
 
         def is_at(number: int) -> bool:
@@ -269,7 +278,7 @@ class Segment:
         head = (name + b"\0")[:_HEAD]
         for part, first in enumerate(range(0, directory.length, SEARCH_SLICE)):
             if part == len(self._heads):
-                self._heads.append(self._heads_from(directory, first))
+                self._heads.append(self._heads_from(directory, first, SEARCH_SLICE))
             heads = self._heads[part]
             at = heads.find(head)
             while at >= 0:
@@ -278,12 +287,52 @@ class Segment:
                 at = heads.find(head, at + 1)
         return -1
 
-    def _heads_from(self, directory: _Vector, first: int) -> bytes:
-        """The first bytes of the names in one slice of the directory."""
+    def _heads_from(self, directory: _Vector, first: int, count: int) -> bytes:
+        """The first bytes of the names of so many entries."""
         step = ENTRY.size // _WORD
         begin = (directory.at + NAME_OFFSET) // _WORD
-        end = begin + min(first + SEARCH_SLICE, directory.length) * step
+        end = begin + min(first + count, directory.length) * step
         return self.words[begin + first * step : end : step].tobytes()
+
+    @property
+    def directory_version(self) -> tuple[int, int, int]:
+        """What is another one where an entry came or went; a symlink comes without an epoch.
+
+        Raises SegmentUnavailable.
+        """
+        directory = self._directory()
+        return self.words[EPOCH_WORD], directory.at, directory.length
+
+    def names_from(self, first: int, prefixes: Iterable[bytes]) -> tuple[list[str], int | None]:
+        """The names in a slice of the directory that begin with one of these, and the entry at
+        which the next slice begins; None after the last.  Raises SegmentUnavailable.
+
+        A prefix that is shorter than eight bytes is searched for as it is.
+        """
+        return self._settled(partial(self._names_from, first, tuple(prefixes)))
+
+    def _names_from(self, first: int, prefixes: tuple[bytes, ...]) -> tuple[list[str], int | None]:
+        directory, found = self._directory(), []
+        heads = self._heads_from(directory, first, NAMES_SLICE)
+        for head in {prefix[:_HEAD] for prefix in prefixes}:
+            at = heads.find(head)
+            while at >= 0:
+                if not at % _HEAD:
+                    number = first + at // _HEAD
+                    name = self._entry_at(directory, number)[2].split(b"\0", 1)[0]
+                    if name.startswith(prefixes) and name.isascii():
+                        self._entries[name] = number
+                        found.append(name.decode())
+                at = heads.find(head, at + 1)
+        following = first + NAMES_SLICE
+        return found, following if following < directory.length else None
+
+    def _entry_at(self, directory: _Vector, number: int) -> tuple[int, int, bytes]:
+        """(type number, value, name) of an entry.  Raises SegmentUnavailable."""
+        if number >= directory.length:
+            raise SegmentUnavailable(f"the directory has no entry {number}")
+        type_, value, name = ENTRY.unpack_from(self._map, directory.at + number * ENTRY.size)
+        return type_, value, name
 
     @property
     def generation(self) -> Generation:
@@ -307,13 +356,66 @@ class Segment:
 
     def scalar(self, name: str) -> int:
         """The value of a scalar or gauge.  Raises SegmentUnavailable."""
-        try:
-            type_, value = self._entry(name.encode())
-        except KeyError:
-            raise SegmentUnavailable(f"the segment has no {name}") from None
+        type_, value = self._entry_of(name)
         if KINDS[self.generation].get(type_) not in (Kind.SCALAR, Kind.GAUGE):
             raise SegmentUnavailable(f"{name} is no scalar but of type {type_}")
         return value
+
+    def value(self, name: str) -> int:
+        """What a scalar, a gauge, an error or a symlink says: of a counter the sum of all threads.
+
+        Raises SegmentUnavailable, also where there is no such entry.
+        """
+        return self._settled(partial(self._value, name))
+
+    def _value(self, name: str) -> int:
+        type_, value = self._entry_of(name)
+        kinds = KINDS[self.generation]
+        kind = kinds.get(type_)
+        if kind in (Kind.SCALAR, Kind.GAUGE):
+            return value
+        if kind is Kind.ERROR_INDEX:
+            return sum(self._column(self.words[ERROR_VECTOR_WORD], value)) & _U64
+        if kind is Kind.SYMLINK:
+            # index1, an entry, and index2, a column of it (vlib/stats/shared.h)
+            type_, pointer, _ = self._entry_at(self._directory(), value & _U32)
+            if kinds.get(type_) is Kind.SIMPLE:
+                return sum(self._column(pointer, value >> 32)) & _U64
+        raise SegmentUnavailable(f"{name} is no number but of type {type_}")
+
+    def values(self, name: str) -> list[int]:
+        """All of the first thread's cells of a simple counter.  Raises SegmentUnavailable."""
+        return self._settled(partial(self._values, name))
+
+    def _values(self, name: str) -> list[int]:
+        for start, length_at in self.locate(name.encode(), Kind.SIMPLE)[:1]:
+            return self.words[start : start + self.lengths[length_at]].tolist()
+        return []
+
+    def _column(self, pointer: int, column: int) -> Iterator[int]:
+        """A column's cell of each thread that has it.  Raises SegmentUnavailable."""
+        if not pointer:
+            return
+        for cells in self._rows(pointer, _WORD):
+            if column < cells.length:
+                yield self.words[cells.at // _WORD + column]
+
+    def _rows(self, pointer: int, item: int) -> Iterator[_Vector]:
+        """The vector of each thread, of items of so many bytes.  Raises SegmentUnavailable."""
+        threads = self._vector(pointer, _WORD)
+        if threads.length > MAX_THREADS:
+            raise SegmentUnavailable(f"a counter has {threads.length} threads")
+        first = threads.at // _WORD
+        for thread in self.words[first : first + threads.length]:
+            if thread:
+                yield self._vector(thread, item)
+
+    def _entry_of(self, name: str) -> tuple[int, int]:
+        """(type number, value) of an entry.  Raises SegmentUnavailable."""
+        try:
+            return self._entry(name.encode())
+        except KeyError:
+            raise SegmentUnavailable(f"the segment has no {name}") from None
 
     @property
     def uptime(self) -> int:
@@ -331,24 +433,13 @@ class Segment:
 
         Raises SegmentUnavailable.
         """
-        try:
-            type_, pointer = self._entry(name)
-        except KeyError:
-            raise SegmentUnavailable(f"the segment has no {name.decode()}") from None
+        type_, pointer = self._entry_of(name.decode())
         if KINDS[self.generation].get(type_) is not kind:
             raise SegmentUnavailable(f"{name.decode()} is not {kind.value} but of type {type_}")
         if not pointer:
             return []
-        threads = self._vector(pointer, _WORD)
-        if threads.length > MAX_THREADS:
-            raise SegmentUnavailable(f"{name.decode()} has {threads.length} threads")
-        found = []
-        first = threads.at // _WORD
-        for thread in self.words[first : first + threads.length]:
-            if thread:
-                cells = self._vector(thread, _STRIDES[kind] * _WORD)
-                found.append((cells.at // _WORD, cells.length_at))
-        return found
+        rows = self._rows(pointer, _STRIDES[kind] * _WORD)
+        return [(cells.at // _WORD, cells.length_at) for cells in rows]
 
     def name_at(self, sw_if_index: int) -> tuple[int, bytes]:
         """(epoch, what /if/names has at an index in it); the name is empty where it is NULL.
@@ -356,23 +447,28 @@ class Segment:
         A rename does not reach it, and a deleted interface's place may keep its name; but
         another interface at that index has its own.  Raises SegmentUnavailable.
         """
+        return self._settled(lambda: (self.words[EPOCH_WORD], self._name(sw_if_index)))
+
+    def _settled(self, read: Callable[[], T]) -> T:
+        """What is read within one epoch.  Raises SegmentUnavailable, as `read` may."""
         for _ in range(ATTEMPTS):
             epoch = self.settled_epoch()
             try:
-                name = self._name(sw_if_index)
+                found = read()
             except SegmentUnavailable:
                 if self.unchanged(epoch):
                     raise
                 continue
+            except IndexError as error:
+                if self.unchanged(epoch):
+                    raise SegmentUnavailable("a length of the segment is damaged") from error
+                continue
             if self.unchanged(epoch):
-                return epoch, name
-        raise SegmentUnavailable("/if/names is not to be read")
+                return found
+        raise SegmentUnavailable("VPP changes its segment too fast")
 
     def _name(self, sw_if_index: int) -> bytes:
-        try:
-            _, pointer = self._entry(IF_NAMES)
-        except KeyError:
-            raise SegmentUnavailable("the segment has no /if/names") from None
+        _, pointer = self._entry_of(IF_NAMES.decode())
         names = self._vector(pointer, _WORD)
         address = 0
         if sw_if_index < names.length:
