@@ -40,6 +40,7 @@ from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .names import Candidates, Names
 from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
+from .system import System
 
 MAX_RETRIED = 1000  # rows without a readable counter, a second
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
@@ -99,6 +100,7 @@ class Publisher:
         # Of rows that notify them, since they were taken, oldest first.
         self.link_changes: list[LinkChange] = []
         self.settled = False  # VPP had its time to be configured
+        self.system: System = predecessor.system if predecessor else System()
         self._settings = configuration.settings
         self._indexes = indexes
         self._clock = clock
@@ -255,6 +257,7 @@ class Publisher:
         """To be called a few times a second, whether anybody asks or not."""
         if self._sources is not None:
             self._sources.look()
+        self.system.poll()
 
     def dismantle(self) -> Iterator[None]:
         """Give everything back, a step at a time, once a successor is shown, or in its place."""
@@ -299,6 +302,7 @@ class Publisher:
         """VPP's process is gone: every row stays, and is down."""
         if self._router is not None and self._is_shown:
             self._save_counters(self.by_key)  # the agent may end before the next VPP is there
+        self.system.lose()
         self._router, self._is_away, self._is_first = None, True, False
         self._listed, self._keys, self._reported = {}, {}, set()
         self._unnumbered.clear()
@@ -306,6 +310,7 @@ class Publisher:
 
     def use(self, sources: CounterSet) -> None:
         """Counters are read from here from now on; the same segment again changes nothing."""
+        self.system.use(sources.segment)
         if self._sources is None or self._sources.inode != sources.inode:
             if self._router is not None:
                 sources.vpp = vpp_of(self._router.identity.vpe_pid, sources.inode)

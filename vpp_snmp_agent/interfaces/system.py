@@ -1,0 +1,52 @@
+"""What VPP has beyond its interfaces: heaps, buffers, errors, and what drivers count.
+
+The rules this module keeps:
+
+- It lives as long as the agent: over another configuration, and over one VPP after another.
+- The segment of a VPP that ended stays readable, and stands still.
+- Names that VPP makes as it goes are searched for while there is nothing else to do.
+"""
+
+from collections.abc import Iterable
+
+from ..vpp.directory import Directory
+from ..vpp.stats import Segment
+
+PREFIXES = ("/mem/", "/buffer-pools/", "/err/")
+
+
+class System:
+    """The statistics segment of the VPP that is there, or was last, and what is in it."""
+
+    def __init__(self) -> None:
+        self.segment: Segment | None = None  # None: none was there yet
+        self.is_away = False  # its VPP ended
+        self.is_searching = False
+        self._directory: Directory | None = None
+
+    def use(self, segment: Segment) -> None:
+        """From now on it is this one's; the same again changes nothing."""
+        self.is_away = False
+        if self.segment is None or self.segment.inode != segment.inode:
+            self.segment, self._directory = segment, Directory(segment, PREFIXES)
+            self.is_searching = False
+
+    def lose(self) -> None:
+        """VPP's process is gone."""
+        self.is_away = True
+
+    def poll(self) -> None:
+        """To be called a few times a second: begins what is due."""
+        if self._directory is not None and not self.is_searching:
+            self.is_searching = self._directory.search()
+
+    def search_on(self) -> bool:
+        """Search another slice of the directory, if a search is under way; whether it goes on."""
+        if self.is_searching:
+            assert self._directory is not None
+            self.is_searching = self._directory.search()
+        return self.is_searching
+
+    def names(self, prefix: str) -> Iterable[str]:
+        """The names in the segment that begin with one of PREFIXES, as far as they were found."""
+        return self._directory.names[prefix] if self._directory else ()
