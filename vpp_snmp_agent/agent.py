@@ -245,7 +245,7 @@ class Agent:
             self._links.changed(before.publisher.link_changes)
         else:
             self._links = Links()  # which go by ifIndex
-        if before.subtrees == after.subtrees:
+        if before.registered == after.registered:
             self._master.show(after.view)
         else:
             self._master.close()

@@ -222,6 +222,7 @@ def rows_of(
         publisher.follow(router)
         if asked.segment is not None:
             publisher.use(CounterSet(asked.segment))
+            publisher.system.search_all()
         publisher.touch(router.interfaces)
         for what in router.complete:
             publisher.complete(what)

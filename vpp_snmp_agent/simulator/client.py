@@ -327,6 +327,16 @@ class Simulator:
         """`clear interfaces`: every counter of every interface starts again at zero."""
         self.tell("clear")
 
+    # Memory.
+
+    def add_heap(self, name: str, total: int, used: int) -> None:
+        """A heap of so many octets, as a plugin may register one."""
+        self.tell("add_heap", name=name, total=total, used=used)
+
+    def heaps(self) -> dict[str, tuple[int, int]]:
+        """By name: octets there are, and used, as VPP wrote them last."""
+        return {name: (total, used) for name, (total, used) in self.tell("heaps").items()}
+
     # Misfortune.
 
     def hang(self) -> None:
