@@ -87,15 +87,17 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.rows": {
         *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records", "vpp.router"),
     },
+    "interfaces.host_ports": {"agentx.mib", "agentx.pdu", "interfaces.rows", "vpp.records"},
     "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
     "interfaces.publisher": {
         *("agentx.mib", "agentx.pdu", "config"),
         *("vpp.records", "vpp.router", "interfaces.__init__"),
         *("interfaces.counters", "interfaces.facts", "interfaces.names", "interfaces.rows"),
-        *("interfaces.state", "interfaces.system"),
+        *("interfaces.host_ports", "interfaces.state", "interfaces.system"),
     },
     "mibs.__init__": {"agentx.mib", "interfaces.publisher", "mibs."},
     "mibs.if_mib": A_MIB | {"interfaces.counters"},
+    "mibs.bridge_mib": A_MIB,
     "mibs.etherlike_mib": A_MIB,
     "mibs.host_resources_mib": A_MIB,
     "mibs.ip_mib": A_MIB,

@@ -14,17 +14,18 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from . import control, sockets
 from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
+from .interfaces.host_ports import MAX_PORT, HostPorts, has_port
 from .interfaces.rows import Row
 from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
 from .master import targets
-from .vpp.records import INTERFACES, LCP_PAIRS
+from .vpp.records import INTERFACES, LCP_PAIRS, LcpPair
 from .vpp.stats import SegmentUnavailable, peer_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
@@ -345,6 +346,8 @@ def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     yield from _librenms(rows)
     yield _speeds(rows)
     yield _charset(rows)
+    if "BRIDGE-MIB" in settings.mibs and asked.router is not None and asked.router.pairs:
+        yield _bridge_ports(asked.router.pairs.values(), publisher.host_ports)
 
 
 def _librenms(rows: list[Row]) -> Iterator[Line]:
@@ -379,6 +382,37 @@ def _charset(rows: list[Row]) -> Line:
         return Line(OK, "charset", "every ifAlias is ASCII")
     advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
     return Line(NOTE, "charset", f"not ASCII: the ifAlias of {_listed(foreign)}: {advice}")
+
+
+def _bridge_ports(pairs: Iterable[LcpPair], ports: HostPorts) -> Line:
+    """Of which pairs lldpd's local port numbers lead to ifIndexes, and of which they do not."""
+    left_out = [
+        f"{pair.host_if_name} ({why})" for pair in pairs if (why := _why_no_port(pair, ports))
+    ]
+    known = "no host interface is in dot1dBasePortTable"
+    if ports.netns is not None:
+        known = (
+            f"{len(ports)} host interfaces of {_namespace(ports.netns)} are in dot1dBasePortTable"
+        )
+    if not left_out:
+        return Line(OK, "bridge ports", known)
+    more = f" and {len(left_out) - MAX_LISTED} more" if len(left_out) > MAX_LISTED else ""
+    listed = ", ".join(left_out[:MAX_LISTED]) + more
+    return Line(NOTE, "bridge ports", f"{known}; left out: {listed}")
+
+
+def _why_no_port(pair: LcpPair, ports: HostPorts) -> str:
+    """Why a pair is not in dot1dBasePortTable; nothing if it is."""
+    if not has_port(pair):
+        return f"its ifindex {pair.vif_index} is not 1 to {MAX_PORT}"
+    if pair.netns != ports.netns:
+        return f"in {_namespace(pair.netns)}"
+    return "" if ports.shows(pair) else "its interface has no row"
+
+
+def _namespace(netns: str) -> str:
+    """A network namespace, as LCP names it: VPP's own has no name."""
+    return f"namespace {netns}" if netns else "VPP's own namespace"
 
 
 def _listed(rows: list[Row]) -> str:

@@ -37,6 +37,7 @@ from ..vpp.router import NeighborLists, Router
 from . import facts as rules
 from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, vpp_of
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
+from .host_ports import HostPorts
 from .names import Candidates, Names
 from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
@@ -95,6 +96,7 @@ class Publisher:
         self.counted = SortedRows()  # those that have counters
         self.ipv4_neighbors = SortedRows()  # NeighborLists.ipv4 by ifIndex, unless empty
         self.ipv6_neighbors = SortedRows()
+        self.host_ports = HostPorts()
         self.by_key: dict[str, Row] = {}
         self.uptime = uptime
         # Of rows that notify them, since they were taken, oldest first.
@@ -266,6 +268,7 @@ class Publisher:
         tables = (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors)
         for table in (*tables, *(each.rows for each in self._derived)):
             yield from table.dismantle()
+        yield from self.host_ports.dismantle()
         while self.by_key:
             for _ in range(min(100, len(self.by_key))):
                 self.by_key.popitem()
@@ -608,8 +611,11 @@ class Publisher:
         row.address_since = since
         self._early.discard(key)
         self._count(row)
-        if interface is not None:
+        if interface is None:
+            self.host_ports.remove(row)
+        else:
             assert self._router is not None
+            self.host_ports.attach(row, self._router.pairs.get(interface.sw_if_index))
             row.lacp = self._router.lacp_ports.get(interface.sw_if_index)
             self._attach_neighbors(row, interface.sw_if_index)
 
@@ -699,6 +705,7 @@ class Publisher:
         self._keep_counters((row,))
         for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
             table.remove(row.instance)
+        self.host_ports.remove(row)
         now = self._changed_at = self._clock()
         for derived, entries in zip(self._derived, row.entries, strict=True):
             derived.update(row, entries, None, now)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
-from ..vpp.records import LacpPort
+from ..vpp.records import LacpPort, LcpPair
 from ..vpp.router import NeighborLists
 from .counters import InterfaceCounters
 from .facts import DOWN, LOWER_LAYER_DOWN, UP, Facts
@@ -36,6 +36,7 @@ class Row:
     uptime: UpTime
     lacp: LacpPort | None = None  # of a bond's member
     neighbors: NeighborLists | None = None
+    pair: LcpPair | None = None  # while VPP lists it
     # The addresses that were first seen since we look, by time.monotonic.
     address_since: Mapping[bytes, float] = field(default_factory=lambda: NO_MOMENTS)
     entries: tuple[tuple[bytes, ...], ...] = ()  # its indexes in each of the derived tables
