@@ -22,6 +22,7 @@ from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
 from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp.records import LcpPair
 
 from .routers import new_publisher, port, publish, router_of
 
@@ -142,6 +143,8 @@ def test_where_all_is_right_every_line_says_so(
         "ok     speeds            every port has one",
         "note   charset           not ASCII: the ifAlias of enp1s0f3.501:"
         " Cacti, Zabbix and Munin show it as hex; set `charset: ascii`",
+        "ok     bridge ports      dot1dBasePortTable has 16 of 16 host interfaces,"
+        " of namespace dataplane",
     ]
 
 
@@ -711,3 +714,33 @@ def test_a_loopback_needs_no_speed() -> None:
     loopback = port(7, "loop7", interface_dev_type="Loopback", link_speed=0)
     rows = publish(new_publisher(), router_of(loopback))
     assert str(check._speeds(list(rows.values()))) == "ok     speeds            every port has one"
+
+
+# --- host interfaces -----------------------------------------------------------------------------
+
+
+def test_pairs_to_which_no_port_number_leads_are_listed_with_why() -> None:
+    named = (
+        *((3, 12, "dataplane"), (4, 13, "lab"), (5, 14, "")),
+        *((6, 65_536, "dataplane"), (8, 15, "dataplane")),
+    )
+    pairs = [LcpPair(phy, 900 + phy, ifindex, f"e{phy}", netns) for phy, ifindex, netns in named]
+    publisher = new_publisher()
+    publish(publisher, router_of(*map(port, range(3, 7)), *pairs))
+    line = check._bridge_ports(pairs, publisher.host_ports)
+    assert str(line) == (
+        "note   bridge ports      dot1dBasePortTable has 1 of 5 host interfaces, of namespace"
+        " dataplane; left out: e4 (in namespace lab), e5 (in VPP's own namespace),"
+        " e6 (its ifindex 65536 is not 1 to 65535), e8 (its interface has no row)"
+    )
+
+
+def test_where_no_port_number_leads_to_a_pair_that_is_noted() -> None:
+    far = [LcpPair(phy, 900 + phy, 70_000 + phy, f"e{phy}", "lab") for phy in range(1, 23)]
+    publisher = new_publisher()
+    publish(publisher, router_of(*map(port, range(1, 23)), *far))
+    line = str(check._bridge_ports(far, publisher.host_ports))
+    assert line.startswith(
+        "note   bridge ports      dot1dBasePortTable has 0 of 22 host interfaces; "
+    )
+    assert line.endswith("e20 (its ifindex 70020 is not 1 to 65535) and 2 more")

@@ -14,7 +14,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -384,16 +384,14 @@ def _charset(rows: list[Row]) -> Line:
     return Line(NOTE, "charset", f"not ASCII: the ifAlias of {_listed(foreign)}: {advice}")
 
 
-def _bridge_ports(pairs: Iterable[LcpPair], ports: HostPorts) -> Line:
+def _bridge_ports(pairs: Collection[LcpPair], ports: HostPorts) -> Line:
     """Of which pairs lldpd's local port numbers lead to ifIndexes, and of which they do not."""
     left_out = [
         f"{pair.host_if_name} ({why})" for pair in pairs if (why := _why_no_port(pair, ports))
     ]
-    known = "no host interface is in dot1dBasePortTable"
+    known = f"dot1dBasePortTable has {len(ports)} of {len(pairs)} host interfaces"
     if ports.netns is not None:
-        known = (
-            f"{len(ports)} host interfaces of {_namespace(ports.netns)} are in dot1dBasePortTable"
-        )
+        known += f", of {_namespace(ports.netns)}"
     if not left_out:
         return Line(OK, "bridge ports", known)
     more = f" and {len(left_out) - MAX_LISTED} more" if len(left_out) > MAX_LISTED else ""
