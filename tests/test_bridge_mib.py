@@ -11,7 +11,7 @@ from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import bridge_mib
 from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.vpp.records import Changes, LcpPair
+from vpp_snmp_agent.vpp.records import Changes, Interface, LcpPair
 
 from . import routers
 from .routers import port, publish, router_of, sub
@@ -139,3 +139,10 @@ def test_another_configuration_takes_the_ports_over_and_the_old_one_gives_them_b
     assert served.ports == {}
     names = [dotted(each.name) for each in walked(View(module.objects), b"")]
     assert names == [f"{PORT}.12", f"{IF_INDEX}.12"]
+
+
+def test_an_interface_that_is_deleted_takes_its_port_along() -> None:
+    served = Served(pair(3, 12), pair(4, 13))
+    served.publisher.touch(served.router.apply(Changes((), ((Interface, 4),))))
+    served.finish()
+    assert served.ports == {12: 1003}

@@ -242,5 +242,8 @@ def test_a_damaged_directory_makes_neither_rows_without_end_nor_a_long_search(
     monkeypatch.setattr(storage, "MAX_ROWS", 3)
     memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
     assert len(memory.shown(Storages())) == 3
+    monkeypatch.setattr(storage, "MAX_TRIED", 1)
+    storages = Storages()
+    assert [len(memory.shown(storages)) for _ in range(4)] == [1, 2, 3, 3]
     monkeypatch.setattr(storage, "MAX_NAMES", len(memory.heaps) - 1)
     assert memory.shown(Storages()) == {}
