@@ -11,7 +11,8 @@ The rules this module keeps:
 
 - One session for each connection.  Everything is registered when the session opens, or as
   soon as a module has it, and what is refused can be asked for again.  Nothing is ever
-  withdrawn: net-snmp 5.9.3 does not survive an Unregister while a GetBulk is under way.
+  withdrawn: net-snmp 5.9.3 does not survive an Unregister while a GetBulk is under way.  A
+  Register then does it no harm (25 of them among 250 walks, under valgrind).
 - Requests are answered in the order in which they came, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
