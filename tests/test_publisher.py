@@ -977,6 +977,18 @@ def test_restored_rows_keep_what_they_are_over_and_their_addresses(
     assert publish(after, router_of(ETHERNET, SUB))[1002].facts.addresses == (here,)
 
 
+def test_what_other_settings_hide_goes_although_vpp_is_away(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    publisher.lose()
+    finish(publisher)
+    after = successor(publisher, clock, hide=("loop*",))
+    finish(after)
+    after.succeed(publisher)
+    assert names(rows_of(after)) == {1001: "eth0"}
+
+
 def test_what_the_settings_hide_is_not_restored(publisher: Publisher) -> None:
     publish(publisher, router_of(ETHERNET, LOOP))
     after = with_setting(hide=("loop*",))
