@@ -581,6 +581,25 @@ def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simula
     assert snmpd.column(f"{IF_TABLE}.9")[1001] != "(0) 0:00:00.00"
 
 
+def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_event_says_it(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
+) -> None:
+    """The segment says it, and the API is not asked for another 300 s unless it does."""
+    member, attached = 1003, f"{LAG}.1.2.1.1.13"
+    settings = tmp_path / "agent.yaml"
+    settings.write_text("period: 300\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
+        until("the bond is up", lambda: snmpd.column(attached).get(member) == "1011")
+        calls = vpp.calls()
+        began = time.monotonic()
+        vpp.set_active("TenGigabitEthernet1/0/0", False)
+        until("it is gone", lambda: snmpd.column(attached).get(member) == "0", 2.0)
+        assert time.monotonic() - began < 1.5
+        assert snmpd.column(f"{IF_X_TABLE}.15")[1011] == "10000"
+        asked = "sw_interface_lacp_dump"
+        until("the API is asked too", lambda: vpp.calls()[asked] > calls[asked])
+
+
 def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:
     began = time.monotonic()
     assert agent.stop() == 0
