@@ -573,19 +573,23 @@ def test_of_sysortable_what_others_announce_is_listed() -> None:
     entry = ".1.3.6.1.2.1.1.9.1"
     walked = f"""\
 {entry}.2.1 = OID: .1.3.6.1.6.3.10.3.1.1
+{entry}.2.8 = OID: .1.3.6.1.2.1.4
 {entry}.2.12 = OID: .1.3.6.1.2.1.31
 {entry}.2.13 = OID: .1.0.8802.1.1.2
+{entry}.2.16 = OID: .1.3.6.1.2.1.4
 {entry}.2.17 = OID: .1.3.6.1.4.1.8072.2.9
 {entry}.3.1 = STRING: "The SNMP Management Architecture MIB."
+{entry}.3.8 = STRING: "The MIB module for managing IP and ICMP implementations"
 {entry}.3.12 = STRING: "IF-MIB (RFC 2863): the interfaces of VPP"
 {entry}.3.13 = STRING: "lldpMIB implementation by lldpd"
+{entry}.3.16 = STRING: "who would answer for IP as well"
 {entry}.4.1 = Timeticks: (0) 0:00:00.00
+{entry}.4.8 = Timeticks: (1) 0:00:00.01
 {entry}.4.12 = Timeticks: (11) 0:00:00.11
-{entry}.4.13 = Timeticks: (1895) 0:00:18.95
-{entry}.4.17 = Timeticks: (2010) 0:00:20.10
 """
     assert check.announced(walked) == [
         ("1.0.8802.1.1.2", "lldpMIB implementation by lldpd"),
+        ("1.3.6.1.2.1.4", "who would answer for IP as well"),
         ("1.3.6.1.4.1.8072.2.9", ""),
     ]
     assert check.announced("") == []

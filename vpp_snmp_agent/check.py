@@ -37,6 +37,14 @@ ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept
 SYS_OR_ENTRY = ".1.3.6.1.2.1.1.9.1"
 ASK_SYS_OR = ("snmpbulkwalk", "-v2c", "-c", "public", "-On", "127.0.0.1", SYS_OR_ENTRY)
 SYS_OR_TIMEOUT = 5.0  # seconds for snmpd to give out all of it
+# What Debian's snmpd has in it of its own, from its start on.
+SNMPDS_OWN = frozenset(
+    {
+        *("1.3.6.1.2.1.4", "1.3.6.1.2.1.49", "1.3.6.1.2.1.50", "1.3.6.1.2.1.92"),
+        *("1.3.6.1.6.3.1", "1.3.6.1.6.3.10.3.1.1", "1.3.6.1.6.3.11.3.1.1"),
+        *("1.3.6.1.6.3.13.3.1.3", "1.3.6.1.6.3.15.2.1.1", "1.3.6.1.6.3.16.2.2.1"),
+    }
+)
 
 # snmpd's modules that show the kernel's interfaces, under ifIndexes that are not ours, or read
 # its whole routing table for an answer.  As in snmpd-dataplane.service.
@@ -338,18 +346,20 @@ def _other_agents(pid: int) -> Line:
 def announced(walked: str) -> list[tuple[str, str]]:
     """What neither snmpd nor we announce of a walk of sysOREntry: sysORID and sysORDescr.
 
-    snmpd's own rows are there from its start on: their sysORUpTime is 0.
+    snmpd's own rows are the first of their kind; the time of a row (sysORUpTime) does not tell
+    them from those of an agent that was quick.
     """
-    ours = capabilities()
-    columns: dict[str, dict[str, str]] = {"2": {}, "3": {}, "4": {}}
+    columns: dict[str, dict[str, str]] = {"2": {}, "3": {}}
     for line in walked.splitlines():
         name, _, value = line.partition(" = ")
         column, _, index = name.removeprefix(f"{SYS_OR_ENTRY}.").partition(".")
         columns.setdefault(column, {})[index] = value.partition(": ")[2].strip('"').lstrip(".")
+    ids, texts = columns["2"], columns["3"]
+    ours, first = capabilities(), {oid: index for index, oid in reversed(ids.items())}
     return [
-        (oid, columns["3"].get(index, ""))
-        for index, oid in columns["2"].items()
-        if not columns["4"].get(index, "").startswith("(0)") and oid not in ours
+        (oid, texts.get(index, ""))
+        for index, oid in ids.items()
+        if oid not in ours and not (oid in SNMPDS_OWN and first[oid] == index)
     ]
 
 
