@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.layout": set(),
     "vpp.stats": {"vpp.layout"},
     "vpp.directory": {"vpp.stats"},
+    "vpp.lacp": {"vpp.records", "vpp.router", "vpp.stats"},
     "vpp.records": set(),
     "vpp.router": {"vpp.records"},
     "vpp.api": {"vpp.records"},

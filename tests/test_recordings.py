@@ -148,6 +148,24 @@ def test_memory_of_every_generation_is_measured(
     }
 
 
+@pytest.mark.parametrize(
+    ("router", "name", "bond", "states"),
+    [
+        ("vpp-22.02", "1-traffic", 7, (71, 0)),
+        ("vpp-23.06", "1-traffic", 7, (71, 0)),
+        ("vpp-26.06", "1-configured", 7, (199, 2)),
+        ("vpp-26.06-lcp", "1-lcp", 9, (63, 61)),  # the one with a partner
+    ],
+)
+def test_lacps_states_are_in_the_segment_of_every_release(
+    recordings: Path, router: str, name: str, bond: int, states: tuple[int, int]
+) -> None:
+    segment = segment_of(recordings.parent / router, name)
+    for member in (3, 4):
+        place = f"/if/lacp/{bond}/{member}"
+        assert states == (segment.value(f"{place}/state"), segment.value(f"{place}/partner-state"))
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_vpp_papis_own_reader_agrees_about_every_interface_counter(
     recordings: Path, name: str, tmp_path: Path

@@ -46,6 +46,7 @@ VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the 
 PAIRS, STORAGES = 16, 3
 VARBINDS += PAIRS * 2 + STORAGES * 6
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
+DETAILED = "GigabitEthernet5/0/0"  # which counts multicast and broadcast packets apart
 REFUSED = "notWritable"
 
 # What depends on when the test runs.
@@ -63,8 +64,9 @@ def vppcfg(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[Agent]:
-    """The edge router served, its traffic frozen at known values."""
+    """The edge router served, its traffic frozen at known values, of which no two are the same."""
     vpp.freeze()
+    tell_apart(vpp)
     vpp.clear()
     vpp.step(1000)
     with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
@@ -73,6 +75,26 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
         until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
         yield running
+
+
+def tell_apart(vpp: Simulator) -> None:
+    """Give every interface other rates, sizes and speeds, and one port detailed counters."""
+    for number, (name, details) in enumerate(sorted(vpp.interfaces().items()), 1):
+        if name.startswith("loop"):  # which has never counted anything
+            continue
+        rates = {"drops": 1, "punt": 2, "rx_miss": 3, "rx_no_buf": 4, "rx_error": 5, "tx_error": 11}
+        vpp.set_traffic(
+            name,
+            rx=1009 + 10 * number,
+            tx=2003 + 10 * number,
+            rx_size=701 + 3 * number,
+            tx_size=499 + 3 * number,
+            **{field: rate + number / 32 for field, rate in rates.items()},
+        )
+        vpp.set_mtu(name, 1500 + 4 * number)
+        if details["speed"]:
+            vpp.set_speed(name, details["speed"] + 10**3 * number)
+    vpp.set_detailed(DETAILED, True)
 
 
 def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
@@ -116,6 +138,24 @@ def test_the_whole_walk_is_the_golden_one(
         GOLDEN.write_text(lines)
     assert lines == GOLDEN.read_text()
     assert len(lines.splitlines()) == VARBINDS
+
+
+COUNTERS = [f"{IF_TABLE}.{column}" for column in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)]
+
+
+def test_no_two_counters_nor_sizes_of_the_golden_walk_are_the_same() -> None:
+    walk = dict(line.split(" = ", 1) for line in GOLDEN.read_text().splitlines())
+    columns = {
+        entry: {name: value for name, value in walk.items() if name.startswith(f"{entry}.")}
+        for entry in (*COUNTERS, f"{IF_X_TABLE}.2", f"{IF_X_TABLE}.3", f"{IF_TABLE}.4")
+    }
+    values = [value for column in columns.values() for value in column.values()]
+    moved = [value for value in values if not value.endswith(": 0")]
+    assert len(moved) > 100
+    assert len(set(moved)) == len(moved)
+    detailed = {name.rsplit(".", 1)[1] for name, value in columns[f"{IF_X_TABLE}.2"].items()}
+    assert len(detailed) > 10
+    assert any(not value.endswith(": 0") for value in columns[f"{IF_X_TABLE}.2"].values())
 
 
 def test_names_are_in_order_and_none_comes_twice(agent: Agent, snmpd: Snmpd) -> None:
@@ -670,6 +710,25 @@ def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simula
     until("eno1 is down", lambda: snmpd.column(status)[1001] == "2")
     assert snmpd.column(status)[1015] == "7"  # eno1.205 stands on it
     assert snmpd.column(f"{IF_TABLE}.9")[1001] != "(0) 0:00:00.00"
+
+
+def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_event_says_it(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
+) -> None:
+    """The segment says it, and the API is not asked for another 300 s unless it does."""
+    member, attached = 1003, f"{LAG}.1.2.1.1.13"
+    settings = tmp_path / "agent.yaml"
+    settings.write_text("period: 300\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
+        until("the bond is up", lambda: snmpd.column(attached).get(member) == "1011")
+        calls = vpp.calls()
+        began = time.monotonic()
+        vpp.set_active("TenGigabitEthernet1/0/0", False)
+        until("it is gone", lambda: snmpd.column(attached).get(member) == "0", 2.0)
+        assert time.monotonic() - began < 1.5
+        assert snmpd.column(f"{IF_X_TABLE}.15")[1011] == "10000"
+        asked = "sw_interface_lacp_dump"
+        until("the API is asked too", lambda: vpp.calls()[asked] > calls[asked])
 
 
 def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:

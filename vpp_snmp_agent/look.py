@@ -201,6 +201,11 @@ class ReadOnlyIndexes:
         return False
 
 
+def capabilities() -> set[str]:
+    """The sysORIDs by which the agent announces its MIBs to snmpd."""
+    return {each.capability for each in modules(Publisher(Configuration(), None, UpTime()))}
+
+
 def rows_of(
     asked: Asked, ports: list[Port], configuration: Configuration
 ) -> tuple[Publisher, list[Module]]:

@@ -39,7 +39,7 @@ from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, v
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .host_ports import HostPorts
 from .names import Candidates, Names
-from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
+from .rows import ENTRIES_SLICE, NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
 from .system import System
 
@@ -126,6 +126,7 @@ class Publisher:
         self._unnumbered: set[str] = set()  # keys whose ifIndex is not durable yet
         self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
         self._underived: set[str] = set()  # keys of rows over one that came or went
+        self._deriving: dict[str, Iterator[None]] = {}  # by key: entries that are being made
         self._uncounted: dict[str, None] = {}  # keys of rows whose counters were never readable
         self._is_shown = predecessor is None
         if predecessor is not None:
@@ -703,6 +704,7 @@ class Publisher:
         if row is None:
             return
         self._keep_counters((row,))
+        self._end_deriving(row)
         for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
             table.remove(row.instance)
         self.host_ports.remove(row)
@@ -754,11 +756,35 @@ class Publisher:
         self._enqueue(keys)
 
     def _derive(self, row: Row) -> None:
-        now = self._clock()
-        row.entries = tuple(
-            derived.update(row, entries, self, now)
-            for derived, entries in zip(self._derived, row.entries, strict=True)
-        )
+        self._end_deriving(row)
+        steps = self._deriving_of(row)
+        had = max(map(len, row.entries), default=0)
+        if max(had, len(row.facts.lower_layers)) <= ENTRIES_SLICE:
+            for _ in steps:
+                pass
+        else:
+            self._deriving[row.key] = steps
+            self._derive_on(row.key, steps)
+
+    def _deriving_of(self, row: Row) -> Iterator[None]:
+        """Make a row's entries anew, a slice at a time."""
+        now, made = self._clock(), []
+        for derived, entries in zip(self._derived, row.entries, strict=True):
+            made.append((yield from derived.updating(row, entries, self, now)))
+        row.entries = tuple(made)
+
+    def _derive_on(self, key: str, steps: Iterator[None]) -> None:
+        if self._deriving.get(key) is not steps:
+            return  # done at once meanwhile, because the row changed or went
+        for _ in steps:
+            self._order.append(partial(self._derive_on, key, steps))
+            return
+        del self._deriving[key]
+
+    def _end_deriving(self, row: Row) -> None:
+        """Do the rest at once of what is under way: what comes next begins where it ends."""
+        for _ in self._deriving.pop(row.key, ()):
+            pass
 
 
 def _called(facts: Facts, name: str) -> Facts:
