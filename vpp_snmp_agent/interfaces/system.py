@@ -33,6 +33,7 @@ class System:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
             self.is_searching = False
         self.storages.use(self.segment)
+        self.poll()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
         """VPP's process is gone."""
