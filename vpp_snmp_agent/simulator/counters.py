@@ -16,6 +16,7 @@ ERRORS = (
     "ip4-arp/ARP requests throttled",
     "linux-cp-punt/packets",
 )
+PUNT_REASONS = 3  # the first of which is none
 HEAP_SIZE = 1 << 30  # of the pretended main heap
 POOL = "/buffer-pools/default-numa-0"
 
@@ -48,7 +49,7 @@ class Counters:
         segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
         segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(ERRORS))
         for column, name in enumerate(ERRORS):
-            segment.add_symlink(f"/err/{name}", "/node/errors", column)
+            segment.add_error(f"/err/{name}", column)
         segment.add_scalar("/sys/last_update")
         segment.add_scalar("/sys/input_rate", 0, Kind.GAUGE)
         for name in SIMPLE:
@@ -56,6 +57,7 @@ class Counters:
         for name in COMBINED:
             segment.add_counter(f"/if/{name}", Kind.COMBINED, self.threads, 0)
         segment.add_names("/if/names")
+        segment.add_counter("/net/punt", Kind.COMBINED, self.threads, PUNT_REASONS)
         segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
         self._add_heap("main heap")
@@ -111,6 +113,7 @@ class Counters:
         self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
         for thread in range(self.threads):
             segment.set_row("/node/errors", thread, [0, uptime, 2 * uptime, thread, 0])
+            segment.set_row("/net/punt", thread, [0, 0, uptime, 60 * uptime, thread, 90 * thread])
 
     def create(self, interface: Interface) -> None:
         """A new interface's cells start at zero, whatever was counted at its index before."""
