@@ -77,7 +77,10 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.facts": {"config", "vpp.records", "vpp.router"},
     "interfaces.names": set(),
     "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
-    "interfaces.system": {"interfaces.storage", "vpp.directory", "vpp.stats"},
+    "interfaces.errors": {"agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"},
+    "interfaces.system": {
+        *("interfaces.errors", "interfaces.storage", "vpp.directory", "vpp.stats"),
+    },
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts"},
     "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
@@ -103,6 +106,8 @@ ALLOWED: dict[str, set[str]] = {
     "mibs.host_resources_mib": A_MIB,
     "mibs.ip_mib": A_MIB,
     "mibs.lag_mib": A_MIB | {"vpp.records"},
+    "mibs.vpp_base": set(),
+    "mibs.vpp_errors": A_MIB | {"interfaces.errors", "mibs.vpp_base"},
     "simulator.": {"simulator.", "vpp.layout"},
 }
 # Who alone may import a library.

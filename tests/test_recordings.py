@@ -123,6 +123,54 @@ def test_errors_of_every_generation_are_what_the_cli_printed(recordings: Path, r
     assert total == used + free == segment.value("/mem/main heap/total") == 536870864
 
 
+def errors_of(recording: Path, snapshot: str) -> tuple[System, dict[str, int]]:
+    """All rows of errors, and their counts by node."""
+    system = System()
+    system.use(segment_of(recording, snapshot))
+    system.search_all()
+    found: dict[str, int] = {}
+    for (node, _), count in system.errors.snapshot().counts.items():
+        found[node] = found.get(node, 0) + count
+    return system, found
+
+
+@pytest.mark.parametrize("router", ["vpp-22.02", "vpp-23.06"])
+def test_rows_of_errors_are_what_the_cli_printed(recordings: Path, router: str) -> None:
+    system, found = errors_of(recordings.parent / router, "1-traffic")
+    assert found == printed_errors(recordings.parent / router, "1-traffic")
+    counts = system.errors.snapshot().counts
+    assert counts["ethernet-input", "l3 mac mismatch"] == 90
+    assert system.errors.punts is not None
+    assert [each.served for each in system.errors.punts] == [0, 0]
+
+
+def test_rows_of_errors_of_a_vpp_that_runs_are_what_the_cli_printed_seconds_later(
+    recordings: Path,
+) -> None:
+    recording = recordings.parent / "vpp-26.06-lcp"
+    system, found = errors_of(recording, "1-lcp")
+    printed = printed_errors(recording, "1-lcp")
+    # vppcfg renamed its interfaces, which the names of their errors do not follow.
+    renamed = {
+        "TenGigabitEthernet1/0/0": "host-ve10f0",
+        "TenGigabitEthernet1/0/1": "host-ve10f1",
+        "GigabitEthernet5/0/0": "host-veno1",
+        "GigabitEthernet6/0/0": "host-veno2",
+    }
+    for name, first in renamed.items():
+        for way in ("tx", "output"):
+            if f"{name}-{way}" in printed:
+                printed[f"{first}-{way}"] = printed.pop(f"{name}-{way}")
+    lacp = {"af-packet-input", "bond-input", "lacp-input"}  # whose partner speaks each second
+    for node in lacp:
+        assert 0.98 * printed[node] < found[node] < printed.pop(node)
+    assert {node: count for node, count in found.items() if node not in lacp} == printed
+    counts = system.errors.snapshot().counts
+    assert len(counts) == len(system.errors.rows) == 23
+    assert counts["ip6-icmp-input", "neighbor_solicitation_source_unknown"] == 5
+    assert counts["bond-input", "pass through (CDP, LLDP, slow protocols)"] == 1086
+
+
 @pytest.mark.parametrize(
     ("router", "snapshot", "heaps", "buffers"),
     [

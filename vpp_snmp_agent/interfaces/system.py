@@ -11,9 +11,10 @@ from collections.abc import Collection
 
 from ..vpp.directory import Directory
 from ..vpp.stats import Segment
+from .errors import ERRORS, Errors
 from .storage import HEAPS, POOLS, Storages
 
-PREFIXES = (HEAPS, POOLS, "/err/")
+PREFIXES = (HEAPS, POOLS, ERRORS)
 
 
 class System:
@@ -24,6 +25,7 @@ class System:
         self.is_away = False  # its VPP ended
         self.is_searching = False
         self.storages = Storages()
+        self.errors = Errors()
         self._directory: Directory | None = None
 
     def use(self, segment: Segment) -> None:
@@ -33,18 +35,21 @@ class System:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
             self.is_searching = False
         self.storages.use(self.segment)
+        self.errors.use(self.segment)
         self.poll()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
         """VPP's process is gone."""
         self.is_away = True
         self.storages.lose()
+        self.errors.lose()
 
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
         if self._directory is not None and not self.is_searching:
             self.is_searching = self._directory.search()
-        self._find_storages()
+        self._find()
+        self.errors.poll()
 
     def search_on(self) -> bool:
         """Search another slice of the directory, if a search is under way; whether it goes on."""
@@ -52,7 +57,7 @@ class System:
             assert self._directory is not None
             self.is_searching = self._directory.search()
             if not self.is_searching:
-                self._find_storages()
+                self._find()
         return self.is_searching
 
     def search_all(self) -> None:
@@ -60,10 +65,15 @@ class System:
         self.poll()
         while self.search_on():
             pass
+        self.errors.read_all()
 
-    def _find_storages(self) -> None:
-        if self._directory is not None and self._directory.is_complete and not self.is_away:
-            assert self.segment is not None
+    def _find(self) -> None:
+        """Show what the directory has, once all of it was searched."""
+        if self._directory is None or not self._directory.is_complete:
+            return
+        assert self.segment is not None
+        self.errors.find(self._directory.entries[ERRORS])
+        if not self.is_away:
             self.storages.find(self.segment, self.names(HEAPS), self.names(POOLS))
 
     def names(self, prefix: str) -> Collection[str]:
