@@ -18,7 +18,7 @@ The rules this module keeps:
   less than was served if VPP was restarted before.  When the agent started says so.
 - What is punted is counted by reasons that have no name in the segment: their sum is served.
 - An entry is left out whose name is not printable, or too long for an OID (RFC 2578 section
-  3.5): 110 octets of node and reason.  In the recordings none has more than 80.
+  3.5): 109 octets of node and reason.  In the recordings none has more than 78.
 """
 
 import re
@@ -42,7 +42,7 @@ BLOCK = 32  # columns that are compared at once
 MAX_BLOCKS, MAX_TAKEN = 50, 60  # that differ, and columns in them, which one reading takes
 MAX_READINGS = 500  # in a row; MAX_ROWS take half as many
 MAX_ROWS = 10_000  # more are damage
-MAX_NAMES_LENGTH = 110  # octets: with the entry's OID, the column and two lengths 128 in all
+MAX_NAMES_LENGTH = 109  # octets: with the entry's OID, the column and two lengths 128 in all
 
 # The node of an interface has its slashes, of hexadecimal digits: TenGigabitEthernet3/0/a-tx.
 _NAME = re.compile(r"/err/([^/]+(?:(?:/[0-9a-f]+)+(?:\.\d+)*-[^/ ]+)?)/(.+)")
@@ -165,8 +165,7 @@ class Errors:
         self._left: dict[int, None] = {}  # blocks that differed, and were not looked at yet
         self._has_more = False  # to be read soon
         self._read_at = float("-inf")
-        self._has_punt = False  # VPP has told of it
-        self._punts = Counted(), Counted()  # packets and octets
+        self._punted: Counted | None = None  # until VPP has said so once
 
     def use(self, segment: Segment) -> None:
         """Another VPP is there, or the same again."""
@@ -177,8 +176,8 @@ class Errors:
             for each in self._by_name.values():
                 each.column = -1
                 each.counted.begin_again()
-            for counted in self._punts:
-                counted.begin_again()
+            if self._punted is not None:
+                self._punted.begin_again()
         self._segment = segment
         self._vectors = Vectors(segment, NODE_ERRORS)
         self._punt_vectors = Vectors(segment, PUNT, Kind.COMBINED)
@@ -230,10 +229,10 @@ class Errors:
         return Snapshot(self._clock(), counts)
 
     @property
-    def punts(self) -> tuple[Counted, Counted] | None:
-        """Packets and octets that were punted for whatever reason; None if VPP does not say."""
+    def punted(self) -> Counted | None:
+        """Packets that were punted for whatever reason; None if VPP does not say."""
         self.refresh()
-        return self._punts if self._has_punt else None
+        return self._punted
 
     def _refresh_if(self, interval: float) -> None:
         if self._clock() >= self._read_at + interval:
@@ -243,7 +242,7 @@ class Errors:
         self._read_at, self._has_more = self._clock(), False
         if self._segment is None:
             return
-        self._refresh_punts()
+        self._refresh_punted()
         if not self._names:
             return
         try:
@@ -301,12 +300,12 @@ class Errors:
         self.rows.put(row.index, row)
         return row
 
-    def _refresh_punts(self) -> None:
+    def _refresh_punted(self) -> None:
         try:
             _, vectors = self._punt_vectors.read()
         except SegmentUnavailable:
             return
-        self._has_punt = True
-        for which, counted in enumerate(self._punts):
-            cells = (memoryview(each).cast("Q")[which::2] for each in vectors)
-            counted.take(sum(map(sum, cells)) & _U64)
+        if self._punted is None:
+            self._punted = Counted()
+        # [thread][reason], of each packets and octets
+        self._punted.take(sum(sum(memoryview(each).cast("Q")[::2]) for each in vectors) & _U64)

@@ -11,12 +11,13 @@ from ..interfaces.errors import Counted, Error
 from ..interfaces.publisher import Publisher
 from .vpp_base import BASE
 
-VPP_ERROR_ENTRY = f"{BASE}.1.5.1"  # vppErrorNode (1) and vppErrorReason (2) are not accessible
-VPP_PUNT = f"{BASE}.1.7"
+VPP_ERRORS = f"{BASE}.1.5"
+# vppErrorNode (1) and vppErrorReason (2) are not accessible.
+VPP_ERROR_ENTRY, VPP_PUNT_PACKETS = f"{VPP_ERRORS}.1.1", f"{VPP_ERRORS}.2"
 
 
 def objects(interfaces: Publisher) -> Sequence[Object]:
-    """vppErrorTable and the scalars of what was punted."""
+    """vppErrorTable, and vppPuntPackets beside it."""
     errors = interfaces.system.errors
     is_plain = interfaces.configuration.settings.counters == "plain"
 
@@ -27,13 +28,12 @@ def objects(interfaces: Publisher) -> Sequence[Object]:
         errors.refresh()
         return value(row.counted)
 
-    def punted(which: int) -> int | None:
-        punts = errors.punts
-        return None if punts is None else value(punts[which])
+    def punted() -> int | None:
+        counted = errors.punted
+        return None if counted is None else value(counted)
 
     table = Table(VPP_ERROR_ENTRY, (Column(3, "vppErrorCount", COUNTER64, count),))
     return (
         table.over(errors.rows),
-        Scalar(f"{VPP_PUNT}.1", "vppPuntPackets", COUNTER64, lambda: punted(0)),
-        Scalar(f"{VPP_PUNT}.2", "vppPuntOctets", COUNTER64, lambda: punted(1)),
+        Scalar(VPP_PUNT_PACKETS, "vppPuntPackets", COUNTER64, punted),
     )
