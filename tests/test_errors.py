@@ -11,7 +11,6 @@ from vpp_snmp_agent.agentx.pdu import dotted
 from vpp_snmp_agent.interfaces import errors as module
 from vpp_snmp_agent.interfaces.errors import (
     ASKED_INTERVAL,
-    BLOCK,
     MAX_NAMES_LENGTH,
     POLL_INTERVAL,
     Counted,
@@ -19,14 +18,13 @@ from vpp_snmp_agent.interfaces.errors import (
     Rate,
     Snapshot,
     biggest,
-    differing,
     index_of,
     split,
     totals,
 )
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.stats import BLOCK, Segment
 
 THREADS, COLUMNS = 3, 3 * BLOCK + 5
 NAMES = {
@@ -179,17 +177,6 @@ def test_damage_makes_no_rows_without_end(
 
 def packed(cells: Sequence[int]) -> bytes:
     return struct.pack(f"={len(cells)}Q", *cells)
-
-
-def test_only_blocks_that_differ_are_found() -> None:
-    before = [7] * COLUMNS
-    after = list(before)
-    after[0], after[2 * BLOCK], after[COLUMNS - 1] = 8, 6, 2**64 - 1
-    assert list(differing(packed(before), packed(before))) == []
-    assert list(differing(packed(before), packed(after))) == [0, 2, 3]
-    assert list(differing(packed(before[: 2 * BLOCK]), packed(after))) == [0, 2, 3]  # it grew
-    assert list(differing(packed(before), packed(after[:BLOCK]))) == [0]  # it was made anew
-    assert list(differing(b"", packed([0] * BLOCK + [3]))) == [1]
 
 
 def test_a_blocks_columns_are_added_up_though_one_thread_has_fewer() -> None:

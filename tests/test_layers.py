@@ -78,8 +78,12 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.names": set(),
     "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
     "interfaces.errors": {"agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"},
+    "interfaces.threads": {
+        *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.records", "vpp.stats"),
+    },
     "interfaces.system": {
-        *("interfaces.errors", "interfaces.storage", "vpp.directory", "vpp.stats"),
+        *("interfaces.errors", "interfaces.storage", "interfaces.threads"),
+        *("vpp.directory", "vpp.stats"),
     },
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts"},
@@ -107,6 +111,7 @@ ALLOWED: dict[str, set[str]] = {
     "mibs.ip_mib": A_MIB,
     "mibs.lag_mib": A_MIB | {"vpp.records"},
     "mibs.vpp_base": set(),
+    "mibs.vpp_threads": A_MIB | {"interfaces.threads", "mibs.vpp_base"},
     "mibs.vpp_errors": A_MIB | {"interfaces.errors", "mibs.vpp_base"},
     "simulator.": {"simulator.", "vpp.layout"},
 }

@@ -18,10 +18,11 @@ import pytest
 
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.system import System
+from vpp_snmp_agent.interfaces.threads import CALLS, CLOCKS, VECTORS, cycles, read_nodes
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Counter, Segment
+from vpp_snmp_agent.vpp.stats import Counter, Segment, Vectors
 
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
@@ -194,6 +195,46 @@ def test_memory_of_every_generation_is_measured(
         "VPP stat segment": (4096, *heaps[1]),
         "VPP buffers default-numa-0": (2304, *buffers),
     }
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "rates"),
+    [
+        ("vpp-26.06", "2-traffic", [(1, 5885), (74, 7_464_598)]),
+        ("vpp-26.06-lcp", "1-lcp", [(0, 791), (1, 1_298_026)]),
+        ("vpp-23.06", "1-traffic", [(1, 1_183_798), (0, 98)]),
+        ("vpp-22.02", "1-traffic", [(None, None), (None, None)]),
+    ],
+)
+def test_rates_of_every_thread_are_read_in_every_generation(
+    recordings: Path, router: str, snapshot: str, rates: list[tuple[int | None, int | None]]
+) -> None:
+    system = System()
+    system.use(segment_of(recordings.parent / router, snapshot))
+    rows = [system.threads.rows.get(index) for index in system.threads.rows]
+    assert [row and (row.vector_rate, row.loop_rate) for row in rows] == rates
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "nodes", "share"),
+    [
+        ("vpp-26.06-lcp", "1-lcp", 515, 487),
+        ("vpp-23.06", "1-traffic", 468, 46),
+        ("vpp-22.02", "1-traffic", 461, 8),
+    ],
+)
+def test_cycles_of_nodes_with_packets_are_found_among_those_of_all(
+    recordings: Path, router: str, snapshot: str, nodes: int, share: int
+) -> None:
+    segment = segment_of(recordings.parent / router, snapshot)
+    counters = [Vectors(segment, each) for each in (CLOCKS, VECTORS, CALLS)]
+    read = read_nodes(counters).of(1)
+    assert read is not None
+    clocks, vectors, calls = (memoryview(each).cast("Q").tolist() for each in read)
+    assert len(clocks) == len(vectors) == len(calls) == nodes
+    busy = sum(each for n, each in enumerate(clocks) if 0 < vectors[n] >= calls[n])
+    assert cycles((b"", b"", b""), read) == (busy, sum(clocks))
+    assert round(100_000 * busy / sum(clocks)) == share
 
 
 @pytest.mark.parametrize(

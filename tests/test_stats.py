@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ from vpp_snmp_agent.vpp.layout import (
     Kind,
 )
 from vpp_snmp_agent.vpp.stats import (
+    BLOCK,
     Counter,
     Counters,
     Segment,
     SegmentUnavailable,
     Vectors,
+    differing_blocks,
     receive_segment,
 )
 
@@ -576,6 +578,26 @@ def test_under_a_kept_lock_vectors_are_read_where_they_were_and_nowhere_else(
     assert words(known.read()[1][0])[0] == 17
     with pytest.raises(SegmentUnavailable, match="when VPP hung"):
         unknown.read()
+
+
+def packed(cells: Sequence[int]) -> bytes:
+    return struct.pack(f"={len(cells)}Q", *cells)
+
+
+def test_only_blocks_that_differ_are_found() -> None:
+    size = 3 * BLOCK + 5
+    before = [7] * size
+    after = list(before)
+    after[0], after[2 * BLOCK], after[size - 1] = 8, 6, 2**64 - 1
+    assert list(differing_blocks(packed(before), packed(before))) == []
+    assert list(differing_blocks(packed(before), packed(after))) == [0, 2, 3]
+    assert list(differing_blocks(packed(before[: 2 * BLOCK]), packed(after))) == [
+        0,
+        2,
+        3,
+    ]  # it grew
+    assert list(differing_blocks(packed(before), packed(after[:BLOCK]))) == [0]  # it was made anew
+    assert list(differing_blocks(b"", packed([0] * BLOCK + [3]))) == [1]
 
 
 def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Writer) -> None:

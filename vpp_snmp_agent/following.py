@@ -21,7 +21,15 @@ from .interfaces.publisher import Publisher
 from .loop import Told, log
 from .systemd import Supervisor
 from .vpp import feed, lacp
-from .vpp.records import INTERFACES, Available, Changes, Complete, NeighborChanges, Unavailable
+from .vpp.records import (
+    INTERFACES,
+    Available,
+    Changes,
+    Complete,
+    NeighborChanges,
+    Threads,
+    Unavailable,
+)
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
@@ -91,6 +99,11 @@ class Follower:
                 self.is_reported |= what == INTERFACES
             case feed.Present(identity):
                 self._follow(Router(identity))
+            case Threads(threads):
+                assert self._router is not None
+                self._router.threads = threads
+                shown, *_ = self._publishers()
+                shown.system.threads.report(threads)
             case feed.SegmentReceived(descriptor):
                 self._map(descriptor)
             case feed.SegmentMissing(reason, number):

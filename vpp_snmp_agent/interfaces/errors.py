@@ -30,7 +30,7 @@ from typing import NamedTuple
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.layout import NODE_ERRORS, Kind
-from ..vpp.stats import Segment, SegmentUnavailable, Vectors
+from ..vpp.stats import BLOCK, BLOCK_SIZE, Segment, SegmentUnavailable, Vectors, differing_blocks
 
 ERRORS = "/err/"
 PUNT = b"/net/punt"
@@ -38,7 +38,6 @@ PUNT = b"/net/punt"
 ASKED_INTERVAL = 1.0  # seconds between two readings while somebody asks
 POLL_INTERVAL = 10.0  # seconds between two readings while nobody does
 REST_INTERVAL = 0.2  # seconds after which what one reading left is taken by the next
-BLOCK = 32  # columns that are compared at once
 MAX_BLOCKS, MAX_TAKEN = 50, 60  # that differ, and columns in them, which one reading takes
 MAX_READINGS = 500  # in a row; MAX_ROWS take half as many
 MAX_ROWS = 10_000  # more are damage
@@ -46,7 +45,6 @@ MAX_NAMES_LENGTH = 109  # octets: with the entry's OID, the column and two lengt
 
 # The node of an interface has its slashes, of hexadecimal digits: TenGigabitEthernet3/0/a-tx.
 _NAME = re.compile(r"/err/([^/]+(?:(?:/[0-9a-f]+)+(?:\.\d+)*-[^/ ]+)?)/(.+)")
-_BLOCK_SIZE = 8 * BLOCK  # octets
 _U64 = 2**64 - 1
 _HALF = 2**63  # what falls by more has wrapped
 
@@ -103,22 +101,10 @@ def index_of(node: str, reason: str) -> bytes:
     return b"".join(subids(len(each), *each.encode()) for each in (node, reason))
 
 
-def differing(before: bytes, after: bytes) -> Iterator[int]:
-    """The blocks of one thread's vector that are other than before, or new and not all 0.
-
-    A block is BLOCK columns, the last one fewer; numbered from 0.
-    """
-    if before != after:
-        before = before[: len(after)].ljust(len(after), b"\0")
-        for number, at in enumerate(range(0, len(after), _BLOCK_SIZE)):
-            if before[at : at + _BLOCK_SIZE] != after[at : at + _BLOCK_SIZE]:
-                yield number
-
-
 def totals(vectors: Iterable[bytes], block: int) -> Iterator[tuple[int, int]]:
     """Each column of a block, and the sum of its cells of all threads."""
-    at = block * _BLOCK_SIZE
-    rows = (memoryview(each[at : at + _BLOCK_SIZE]).cast("Q") for each in vectors)
+    at = block * BLOCK_SIZE
+    rows = (memoryview(each[at : at + BLOCK_SIZE]).cast("Q") for each in vectors)
     columns = zip_longest(*rows, fillvalue=0)
     for column, cells in enumerate(columns, block * BLOCK):
         yield column, sum(cells) & _U64
@@ -251,7 +237,7 @@ class Errors:
             return
         before = self._read + [b""] * len(vectors)
         for was, now in zip(before, vectors, strict=False):
-            self._left.update(dict.fromkeys(differing(was, now)))
+            self._left.update(dict.fromkeys(differing_blocks(was, now)))
         self._read = vectors
         taken = self._look_at_blocks(vectors)
         try:

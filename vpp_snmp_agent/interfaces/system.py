@@ -1,4 +1,4 @@
-"""What VPP has beyond its interfaces: heaps, buffers, errors, and what drivers count.
+"""What VPP has beyond its interfaces: threads, heaps, buffers, errors, and what drivers count.
 
 The rules this module keeps:
 
@@ -13,6 +13,7 @@ from ..vpp.directory import Directory
 from ..vpp.stats import Segment
 from .errors import ERRORS, Errors
 from .storage import HEAPS, POOLS, Storages
+from .threads import Threads
 
 PREFIXES = (HEAPS, POOLS, ERRORS)
 
@@ -26,6 +27,7 @@ class System:
         self.is_searching = False
         self.storages = Storages()
         self.errors = Errors()
+        self.threads = Threads()
         self._directory: Directory | None = None
 
     def use(self, segment: Segment) -> None:
@@ -36,6 +38,7 @@ class System:
             self.is_searching = False
         self.storages.use(self.segment)
         self.errors.use(self.segment)
+        self.threads.use(self.segment)
         self.poll()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
@@ -43,6 +46,7 @@ class System:
         self.is_away = True
         self.storages.lose()
         self.errors.lose()
+        self.threads.lose()
 
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
@@ -50,6 +54,7 @@ class System:
             self.is_searching = self._directory.search()
         self._find()
         self.errors.poll()
+        self.threads.poll()
 
     def search_on(self) -> bool:
         """Search another slice of the directory, if a search is under way; whether it goes on."""

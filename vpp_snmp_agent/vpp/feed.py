@@ -35,6 +35,7 @@ from .records import (
     Mapped,
     Message,
     NeighborChanges,
+    Threads,
     Unavailable,
     Unmapped,
     Unreachable,
@@ -116,6 +117,7 @@ class Failed:
 News = (
     Away
     | Present
+    | Threads
     | SegmentReceived
     | SegmentMissing
     | Hung
@@ -238,7 +240,7 @@ class Feed:
             case Complete():
                 self._pause = MIN_RESTART_INTERVAL
                 yield message
-            case Changes() | NeighborChanges() | Unavailable() | Available():
+            case Threads() | Changes() | NeighborChanges() | Unavailable() | Available():
                 yield message
             case Gone():
                 self._end(now)

@@ -60,6 +60,7 @@ ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
 MAX_ENTRIES = 1_000_000  # of the directory; per-node counters of a large router are half of it
 MAX_CELLS = 1 << 19  # that are copied at once; 6,000 errors of 64 threads are 384,000
+BLOCK = 32  # cells of a copied vector that are compared at once
 MAX_NAME_LENGTH = 256  # bytes of a name in /if/names; VPP's API has 64 for it
 SEARCH_PAUSE = 100  # as many times as long as a search took, before another directory's
 MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
@@ -69,6 +70,7 @@ _U32, _U64 = 2**32 - 1, 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 SEARCH_SLICE = 4096  # entries
 NAMES_SLICE = 512  # entries; of each that is asked for its name costs a microsecond
+BLOCK_SIZE = BLOCK * _WORD
 _HEAD = 8  # bytes of a name: one word of its entry
 _STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
@@ -584,6 +586,18 @@ class Vectors:
             raise SegmentUnavailable(f"{self._name.decode()} has {threads.length} threads")
         first = threads.at // _WORD
         return segment.words[first : first + threads.length].tolist()
+
+
+def differing_blocks(before: bytes, after: bytes) -> Iterator[int]:
+    """The blocks of one thread's vector that are other than before, or new and not all 0.
+
+    A block is BLOCK cells, the last one fewer; numbered from 0.
+    """
+    if before != after:
+        before = before[: len(after)].ljust(len(after), b"\0")
+        for number, at in enumerate(range(0, len(after), BLOCK_SIZE)):
+            if before[at : at + BLOCK_SIZE] != after[at : at + BLOCK_SIZE]:
+                yield number
 
 
 class Counter:
