@@ -13,7 +13,7 @@ from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.systemd import Supervisor
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import LacpPort
+from vpp_snmp_agent.vpp.records import LacpPort, Thread, Threads
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
@@ -64,6 +64,15 @@ def test_a_bond_follows_the_states_in_the_segment_and_the_api_is_asked_for_the_r
     assert asked == ["now"]
     follower.check(1001.0)
     assert asked == ["now"]
+
+
+def test_threads_that_vpp_reports_are_rows() -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+    follower.take(Threads((Thread(0, "vpp_main", "", 4711, 3),)))
+    rows = publisher.system.threads.rows
+    assert [(row.name, row.cpu_id) for row in map(rows.get, rows) if row] == [("vpp_main", 3)]
 
 
 def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:

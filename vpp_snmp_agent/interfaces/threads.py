@@ -12,7 +12,7 @@ The rules this module keeps:
   into nodes that had packets is worked out of what two readings differ by, at least
   NODES_INTERVAL apart.  That is no load either: see VPP-SNMP-AGENT-MIB.
 - The share takes four vectors of thousands of nodes for each thread.  They are copied whole,
-  and compared some threads at a time; only blocks of nodes that differ are looked at.
+  and compared a thread at a time; only blocks of nodes that differ are looked at.
 """
 
 import time
@@ -40,7 +40,6 @@ CLOCKS, VECTORS, CALLS = b"/sys/node/clocks", b"/sys/node/vectors", b"/sys/node/
 
 INTERVAL = 1.0  # seconds between two readings of rates while somebody asks
 NODES_INTERVAL = 10.0  # seconds between two readings of nodes; VPP writes no more often
-THREADS_SLICE = 2  # whose nodes are compared at a time: of 3,000 nodes 1 ms
 MAX_GAUGE = 2**32 - 1
 MAX_VECTORS = 256  # packets that a node is given at a time (VLIB_FRAME_SIZE)
 MAX_INTEGER = 2**31 - 1
@@ -166,14 +165,13 @@ class Threads:
             row.busy = None
 
     def poll(self) -> None:
-        """To be called a few times a second: shares are worked out, some threads at a time."""
+        """To be called a few times a second: shares are worked out, a thread at a time."""
         if self._segment is None or self._is_away:
             return
         now = self._clock()
         if self._next < len(self._nodes.clocks):
-            for thread in range(self._next, self._next + THREADS_SLICE):
-                self._compare(thread)
-            self._next += THREADS_SLICE
+            self._compare(self._next)
+            self._next += 1
         elif now >= self._nodes_read_at + NODES_INTERVAL:
             self._nodes_read_at = now
             self._read_nodes()
@@ -228,9 +226,8 @@ class Threads:
             nodes = read_nodes(self._counters)
         except SegmentUnavailable:
             return
-        if nodes.clocks != self._nodes.clocks:  # else VPP has written nothing since
-            self._before, self._nodes = self._nodes, nodes
-            self._next = 0 if self._before.clocks else len(nodes.clocks)
+        self._before, self._nodes = self._nodes, nodes
+        self._next = 0 if self._before.clocks else len(nodes.clocks)
 
     def _compare(self, thread: int) -> None:
         row = self._by_index.get(thread)
@@ -238,7 +235,7 @@ class Threads:
         if row is None or before is None or after is None:
             return
         found = cycles(before, after)
-        if found is not None and found[1]:
+        if found is not None and found[1]:  # else VPP has written nothing since
             busy, total = found
             row.busy = round(ALL * busy / total)
 
