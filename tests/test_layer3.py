@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import layer3
-from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
-from vpp_snmp_agent.vpp.layer3 import NEWCOMER_DELAY, PAUSE, STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     NEIGHBORS,
@@ -204,6 +204,9 @@ class FakeVpp:
     has_addresses = has_neighbors = True
 
     def __init__(self) -> None:
+        self.neighbor_events: NeighborEvents = {}
+        self.reports_neighbors = False
+        self.dumps = 0
         self.asked: list[list[int]] = []
         self.has: dict[int, tuple[tuple[bytes, int], ...]] = {}
         self.neighbor_dump: list[tuple[int, bytes, int]] = []
@@ -215,7 +218,12 @@ class FakeVpp:
             raise UnusableAnswer(f"of {index}")
         return [Addresses(index, self.has.get(index, ())) for index in indexes]
 
+    def want_neighbor_events(self) -> bool:
+        assert not self.dumps
+        return self.reports_neighbors
+
     def neighbors(self) -> Iterator[tuple[int, bytes, int]]:
+        self.dumps += 1
         for each in self.neighbor_dump:
             if each[0] in self.unusable:
                 raise UnusableAnswer(f"of {each[0]}")
@@ -276,30 +284,104 @@ def test_a_few_are_asked_at_a_stretch(fake: FakeVpp, clock: Clock) -> None:
     assert clock.now - began == pytest.approx(2 * PAUSE)
 
 
-def test_a_newcomer_is_asked_when_it_was_given_its_addresses(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+def test_an_interface_that_is_new_or_changed_is_asked_at_once_and_again(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
     list(of.follow({3}))
     drain(of, clock, 100.0)
     list(of.follow({3, 4}))
-    assert drain(of, clock, NEWCOMER_DELAY - 0.1) == []
-    assert drain(of, clock, 0.2) == [Changes((Addresses(4, ()),))]
-    assert fake.asked == [[3], [4]]
+    assert drain(of, clock) == [Changes((Addresses(4, ()),))]
+    fake.has[4] = ((b"\xc0\0\2\4", 32),)
+    assert drain(of, clock, ADDRESS_DELAYS[1] - 0.1) == []
+    assert drain(of, clock, 0.2) == [Changes((Addresses(4, fake.has[4]),))]
+    drain(of, clock, 100.0)
+    assert fake.asked == [[3], *[[4]] * len(ADDRESS_DELAYS)]
+    of.change([3])
+    began, at = clock.now, []
+    while of.due() < began + 100.0:
+        clock.now = max(clock.now, of.due())
+        list(of.refresh())
+        at.append(clock.now - began)
+    assert at == pytest.approx(ADDRESS_DELAYS)
+
+
+def test_what_changes_again_and_again_is_asked_once_a_second_and_its_repeats_are_put_off(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
+    list(of.follow({3}))
+    drain(of, clock, 100.0)
+    fake.asked.clear()
+    for _ in range(50 * 30):
+        of.change([3])
+        drain(of, clock, 0.02)
+    assert 29 <= len(fake.asked) <= 32
+    drain(of, clock, 100.0)
+    assert len(fake.asked) <= 32 + 3 + 1
+    assert len(of._schedule._later) == 0
+
+
+def test_many_changes_keep_neither_the_newest_nor_the_sweep_waiting(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    many = set(range(1, 10_001))
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(many))
+    drain(of, clock, 60.0)
+    assert {each for some in fake.asked for each in some} == many
+    changed_at: dict[int, float] = {}
+    asked_at = dict.fromkeys(many, clock.now)
+    longest = questions = 0
+    most_waiting = 0.0
+    began = clock.now
+    for number in range(50 * 330):
+        index = number * 7919 % 10_000 + 1
+        changed_at[index] = clock.now
+        of.change([index])
+        fake.asked.clear()
+        drain(of, clock, 0.02)
+        for each in (each for some in fake.asked for each in some):
+            questions += 1
+            if each in changed_at:
+                most_waiting = max(most_waiting, clock.now - changed_at.pop(each))
+            asked_at[each] = clock.now
+        longest = max(longest, len(of._schedule._later) + len(of._schedule._fresh))
+    assert most_waiting < 1.0
+    assert min(asked_at.values()) > clock.now - 305.0
+    assert questions <= (clock.now - began) * STEP / PAUSE + STEP
+    assert longest < 3 * len(many)
+
+
+def test_a_sweep_asks_each_once_and_is_spread_over_its_interval(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    many = set(range(1, 1001))
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(many))
+    drain(of, clock, 10.0)
+    fake.asked.clear()
+    for part in range(1, 4):
+        drain(of, clock, 100.0)
+        asked = [each for some in fake.asked for each in some]
+        assert len(asked) == pytest.approx(part * 1000 / 3, abs=2 * STEP)
+        assert {len(some) for some in fake.asked} == {STEP}
+    assert len(set(asked)) == len(asked)
 
 
 def test_no_round_keeps_a_newcomer_waiting(fake: FakeVpp, clock: Clock) -> None:
-    many = set(range(10, 10 + 300 * STEP))  # a round of 15 s
+    many = set(range(10, 10 + 300 * STEP))  # a first round of 15 s
     of = Layer3(cast(Vpp, fake), 300.0, 0.0)
     list(of.follow(many))
     drain(of, clock, 1.0)
-    list(of.follow(many | {7}))
-    drain(of, clock, NEWCOMER_DELAY - 0.1)
-    assert 7 not in {each for some in fake.asked for each in some}
-    drain(of, clock, 0.2)
-    assert 7 in {each for some in fake.asked for each in some}
+    list(of.follow(many | {4711}))
+    drain(of, clock, 2 * PAUSE)
+    assert 4711 in {each for some in fake.asked for each in some}
     assert len(fake.asked) < 300
     drain(of, clock, 15.0)
     asked = [each for some in fake.asked for each in some]
-    assert sorted(asked) == sorted(many | {7})
+    assert set(asked) == many | {4711}
+    assert asked.count(4711) == 2  # at once, and after five seconds
 
 
 def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
@@ -307,6 +389,7 @@ def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
     list(of.follow({3, 4}))
     drain(of, clock, 100.0)
     list(of.follow({3, 4, 5}))
+    of.change([4])
     assert of.forget_addresses([4, 5]) == [(Addresses, 4)]
     assert of.forget_addresses([4, 5]) == []
     drain(of, clock, 300.0)
@@ -325,6 +408,7 @@ def test_neighbours_are_asked_for_again_a_period_after_their_dump(
 ) -> None:
     fake.neighbor_dump = [(3, b"\xc0\0\2\3", 0x020000000003), (4, b"\xc0\0\2\4", 0x020000000004)]
     of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
     known = [
         Neighbor(3, b"\xc0\0\2\3", bytes.fromhex("020000000003"), False),
         Neighbor(4, b"\xc0\0\2\4", bytes.fromhex("020000000004"), False),
@@ -346,8 +430,9 @@ def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock:
     drain(of, clock, 1.0)
     list(of.follow({3, 8}))
     of.forget_addresses([8])
+    drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     list(of.follow({3, 8}))  # another one by now, which has its own time
-    drain(of, clock, 2 * NEWCOMER_DELAY)
+    drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     assert fake.asked == [[3], [8]]
 
 
@@ -375,8 +460,10 @@ def test_any_neighbours_lead_to_any_others(
             key: (each.static << 48) | int.from_bytes(each.mac_address, "big")
             for key, each in reported.items()
         } == dump
-        for gone in neighbors.forget(forgotten):
-            del reported[gone]
+        for index in forgotten:
+            for address in neighbors.addresses(index):
+                del reported[index, address]
+            neighbors.forget(index)
         assert not {index for index, _ in reported} & forgotten
 
 
@@ -399,7 +486,7 @@ def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
     assert drain(of, clock, 300.0) == [Changes(first)]
     fake.unusable.clear()
     middle = tuple(Addresses(index, fake.has[index]) for index in range(STEP + 1, 2 * STEP + 1))
-    assert drain(of, clock, 300.0) == [
+    assert drain(of, clock, 600.0) == [  # the first whole round is the one that begins now
         Changes(middle),
         Available(ADDRESSES),
         Complete(ADDRESSES),

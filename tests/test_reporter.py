@@ -16,12 +16,13 @@ import pytest
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.vpp import feed, reporter
-from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
     LCP_PAIRS,
+    NEIGHBORS,
     Addresses,
     Alive,
     Available,
@@ -62,8 +63,8 @@ def has(index: int) -> Callable[[Reported], bool]:
 def test_everything_is_reported_relations_first(vpp: Simulator) -> None:
     vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
     order = [LcpPair, Bond, LacpPort, BridgeDomain, Interface]
-    with Listener(vpp) as listener:
-        listener.wait_until(lambda reported: reported.complete)
+    with Listener(vpp, addresses=3600) as listener:
+        listener.wait_until(lambda reported: INTERFACES in reported.complete)
         came = [type(each) for news in listener.all(Changes) for each in news.reported]
         assert [kind for kind in order if kind in came] == order
         assert came == sorted(came, key=order.index)
@@ -324,6 +325,7 @@ class FakeVpp:
     unusable = ""
 
     def __init__(self, *names: str) -> None:
+        self.neighbor_events: NeighborEvents = {}
         self.found = {
             index: Interface(
                 index, index, name, "dpdk", "", bytes(6), True, True, 10, 2, 9000, 1500
@@ -368,7 +370,7 @@ def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() ->
     first = refresh()
     assert first[0] == failed
     assert reported.interfaces == vpp.found  # and completely
-    assert (reported.pairs, reported.complete) == ({}, {INTERFACES})
+    assert (reported.pairs, reported.complete) == ({}, {INTERFACES, ADDRESSES, NEIGHBORS})
     assert refresh() == []
     vpp.unusable = ""
     assert Available(LCP_PAIRS) in refresh()
