@@ -1,5 +1,6 @@
 """vpp/layer3.py: which interfaces are asked for their addresses, how often, and when."""
 
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.vpp import layer3
+from vpp_snmp_agent.vpp import feed, layer3
 from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
+    INTERFACES,
     NEIGHBORS,
     Addresses,
     Available,
@@ -118,6 +120,94 @@ def test_a_newcomer_is_asked_before_the_period_is_over_and_the_others_are_not(
         vpp.set_addresses("loop7", "192.0.2.77/32")
         listener.wait_until(lambda reported: ("loop7", "192.0.2.77/32") in addresses_of(reported))
         assert vpp.calls()["ip_address_dump"] == before + 2
+
+
+def neighbors_of(reported: Reported, name: str) -> set[tuple[str, str, bool]]:
+    """Those of one interface: address, MAC, static or not."""
+    index = reported.interface(name).sw_if_index
+    return {
+        (str(ip_address(each.address)), each.mac_address.hex(":"), each.static)
+        for (at, _), each in reported.neighbors.items()
+        if at == index
+    }
+
+
+@pytest.mark.parametrize("release", ["22.02", "24.06", "26.06"])
+def test_neighbours_come_change_and_go_within_a_second_without_a_dump(
+    tmp_path: Path, release: str
+) -> None:
+    with (
+        Simulator(tmp_path / "vpp", release=release) as vpp,
+        Listener(vpp, neighbors=300) as listener,
+    ):
+        listener.wait_complete(NEIGHBORS)
+        before = vpp.calls()
+
+        def follows(*expected: tuple[str, str, bool]) -> None:
+            began = time.monotonic()
+            listener.wait_until(lambda reported: neighbors_of(reported, "loop0") == {*expected})
+            assert time.monotonic() - began < 1.0
+
+        vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+        follows(("192.0.2.7", "02:00:00:00:00:07", False))
+        vpp.add_neighbor("loop0", "fe80::8", "02:00:00:00:00:08", static=True)
+        vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:17")
+        follows(("192.0.2.7", "02:00:00:00:00:17", False), ("fe80::8", "02:00:00:00:00:08", True))
+        vpp.remove_neighbor("loop0", "192.0.2.7")
+        follows(("fe80::8", "02:00:00:00:00:08", True))
+        vpp.remove_neighbor("loop0", "fe80::8")
+        follows()
+        assert vpp.calls()["ip_neighbor_dump"] == before["ip_neighbor_dump"] == 2  # by family
+
+
+def test_neighbours_that_changed_meanwhile_are_right_after_a_reconnect(vpp: Simulator) -> None:
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+    with Listener(vpp, neighbors=300) as listener:
+        listener.wait_complete(NEIGHBORS)
+        vpp.restart()
+        vpp.add_neighbor("loop0", "192.0.2.8", "02:00:00:00:00:08")
+        listener.wait(feed.Present)
+        listener.wait_complete(NEIGHBORS)
+        vpp.add_neighbor("loop0", "192.0.2.9", "02:00:00:00:00:09")
+        expected = {(f"192.0.2.{number}", f"02:00:00:00:00:0{number}", False) for number in (8, 9)}
+        listener.wait_until(lambda reported: neighbors_of(reported, "loop0") == expected)
+
+
+def test_neighbours_of_who_has_an_index_now_are_never_those_of_who_had_it(
+    vpp: Simulator,
+) -> None:
+    index = vpp.add_loopback("loop100")
+    vpp.add_neighbor("loop100", "192.0.2.100", "02:00:00:00:01:00")
+    with Listener(vpp, neighbors=300) as listener:
+        listener.wait_complete(NEIGHBORS)
+        for number in range(101, 110):
+            vpp.hang()  # so that all events come at once
+            assert vpp.reuse(f"loop{number - 1}", name=f"loop{number}") == index
+            vpp.add_neighbor(
+                f"loop{number}", f"192.0.2.{number}", f"02:00:00:00:02:{number - 100:02}"
+            )
+            vpp.resume()
+
+            def is_followed(reported: Reported) -> bool:
+                holder = reported.interfaces.get(index)
+                for at, address in reported.neighbors:
+                    if at == index:
+                        assert holder is not None
+                        assert holder.interface_name == f"loop{address[3]}"
+                return (index, bytes([192, 0, 2, number])) in reported.neighbors  # noqa: B023
+
+            listener.wait_until(is_followed)
+        assert vpp.calls()["ip_neighbor_dump"] == 2
+
+
+def test_what_is_switched_off_is_reported_as_nothing(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        reported = listener.wait_until(lambda reported: INTERFACES in reported.complete)
+        assert reported.complete == {INTERFACES, ADDRESSES, NEIGHBORS}
+        taps = {each.host_sw_if_index for each in reported.pairs.values()}
+        empty = {index: Addresses(index, ()) for index in reported.interfaces.keys() - taps}
+        assert reported.addresses == empty
+        assert not reported.neighbors
 
 
 def test_an_index_that_changed_hands_takes_no_address_and_no_neighbour_along(
@@ -422,6 +512,127 @@ def test_neighbours_are_asked_for_again_a_period_after_their_dump(
     ]
     assert drain(of, clock, 60.0) == []
     assert list(of.forget_neighbors([3, 4])) == [NeighborChanges(gone=((4, b"\xc0\0\2\4"),))]
+
+
+KEY, OTHER = (3, b"\xc0\0\2\3"), (4, b"\xc0\0\2\4")
+ONE, TWO, STATIC_TWO = 0x020000000003, 0x020000000004, 1 << 48 | 0x020000000004
+
+
+def record(key: tuple[int, bytes], state: int) -> Neighbor:
+    return Neighbor(*key, (state & (1 << 48) - 1).to_bytes(6, "big"), bool(state >> 48))
+
+
+def with_events(fake: FakeVpp, clock: Clock) -> Layer3:
+    """Interfaces 3 and 4, whose neighbours were dumped: KEY is ONE."""
+    fake.reports_neighbors = True
+    fake.neighbor_dump = [(*KEY, ONE)]
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
+    assert drain(of, clock) == [NeighborChanges((record(KEY, ONE),)), Complete(NEIGHBORS)]
+    return of
+
+
+def test_where_vpp_reports_neighbours_they_are_dumped_once_an_hour(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    assert drain(of, clock, 3599.0) == []
+    assert fake.dumps == 1
+    fake.neighbor_dump = [(*OTHER, TWO)]  # of which the events were lost
+    assert drain(of, clock, 2.0) == [
+        NeighborChanges((record(OTHER, TWO),)),
+        NeighborChanges(gone=(KEY,)),
+    ]
+    assert drain(of, clock, 3600.0) == []
+    assert fake.dumps == 3
+
+
+def test_events_during_a_dump_are_applied_after_it(fake: FakeVpp, clock: Clock) -> None:
+    fake.reports_neighbors = True
+    third = (3, b"\xc0\0\2\5")
+
+    def neighbors() -> Iterator[tuple[int, bytes, int]]:
+        fake.neighbor_events[OTHER] = TWO  # which the dump does not have
+        yield (*KEY, ONE)
+        fake.neighbor_events[KEY] = None  # which it has
+        fake.neighbor_events[third] = None
+        yield (*third, TWO)
+        fake.neighbor_events[third] = ONE  # removed, and added again
+
+    cast(Any, fake).neighbors = neighbors
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
+    reported = Reported()
+    for each in drain(of, clock, 0.1):
+        reported.apply(each)
+    assert reported.neighbors == {OTHER: record(OTHER, TWO), third: record(third, ONE)}
+    assert not fake.neighbor_events
+
+
+def test_a_burst_of_events_is_handed_on_together_and_what_changes_nothing_is_not(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    news: list[Any] = []
+    for number in range(1000):
+        fake.neighbor_events[KEY] = ONE  # refreshed
+        fake.neighbor_events[OTHER] = TWO + number
+        news += drain(of, clock, 0.001)
+    assert 15 <= len(news) <= 1.0 / layer3.EVENTS_INTERVAL + 1
+    assert {key.sw_if_index for each in news for key in each.reported} == {4}
+    fake.neighbor_events |= {KEY: None, OTHER: STATIC_TWO}
+    assert drain(of, clock, layer3.EVENTS_INTERVAL) == [
+        NeighborChanges(gone=(KEY,)),
+        NeighborChanges((record(OTHER, STATIC_TWO),)),
+    ]
+    fake.neighbor_events |= {KEY: None, OTHER: STATIC_TWO, (9, KEY[1]): None}
+    assert drain(of, clock, 1.0) == []
+
+
+def test_events_of_an_interface_that_is_to_be_asked_about_wait(fake: FakeVpp, clock: Clock) -> None:
+    of = with_events(fake, clock)
+    fake.neighbor_events |= {KEY: TWO, OTHER: TWO}
+    of.due()
+    clock.now += layer3.EVENTS_INTERVAL
+    assert list(of.refresh(named={3})) == [NeighborChanges((record(OTHER, TWO),))]
+    assert fake.neighbor_events == {KEY: TWO}
+    assert list(of.refresh(named={3})) == []
+    assert of.due() > clock.now
+    assert drain(of, clock, 0.1) == [NeighborChanges((record(KEY, TWO),))]
+
+
+def test_neighbours_of_an_interface_that_is_not_reported_follow_it(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    early, late = (8, b"\xc0\0\2\x08"), (8, b"\xc0\0\2\x09")
+    fake.neighbor_events |= {early: ONE, late: TWO}
+    assert drain(of, clock, 0.1) == []
+    fake.neighbor_events[late] = None  # and not applied yet
+    assert NeighborChanges((record(early, ONE),)) in list(of.follow({3, 4, 8}))
+    assert drain(of, clock, 0.1) == []
+    assert list(of.forget_neighbors([8])) == [NeighborChanges(gone=(early,))]
+    of.forget_addresses([8])
+    fake.neighbor_events |= {early: None, late: TWO}  # which are the next one's
+    assert NeighborChanges((record(late, TWO),)) in list(of.follow({3, 4, 8}))
+
+
+def test_a_dump_that_failed_hides_nothing_that_is_gone_from_the_next(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    fake.neighbor_dump = [(*OTHER, TWO), (5, b"", ONE)]
+    fake.unusable = {5}
+    assert drain(of, clock, 3601.0) == [
+        NeighborChanges((record(OTHER, TWO),)),
+        Unavailable(NEIGHBORS, "of 5"),
+    ]
+    fake.unusable.clear()
+    fake.neighbor_dump = []
+    assert drain(of, clock, 61.0) == [
+        Available(NEIGHBORS),
+        NeighborChanges(gone=(KEY, OTHER)),
+    ]
 
 
 def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock: Clock) -> None:

@@ -354,6 +354,11 @@ class Client(VPPApiClient):  # type: ignore[misc]
                 return str(offered)
         return None
 
+    def check(self, *names: str) -> None:
+        """Raise UnusableAnswer unless VPP has these messages as they are defined here."""
+        for name in names:
+            self._id(name)
+
     def dump(self, name: str, *requests: dict[str, Any]) -> Generator[bytes, None, bytes]:
         """The details that answer the requests, all of them `name`, one by one as they come.
 
@@ -727,9 +732,10 @@ class Vpp:
         Each release has the messages; of a VPP that has them otherwise, or refuses, none come.
         """
         client, name = self._client, "want_ip_neighbor_events_v2"
-        if not hasattr(self._api, name) or not client.take_neighbor_events():
-            return False
         try:
+            client.check(name, f"{name}_reply", "ip_neighbor_event_v2")
+            if not client.take_neighbor_events():
+                return False
             with client.question(name):
                 for any_address in ("0.0.0.0", "::"):  # each is all of its family
                     reply = self._api.want_ip_neighbor_events_v2(

@@ -378,15 +378,22 @@ class Layer3:
         """Dump them all; events that came meanwhile are applied after it."""
         if self._has_events is None:
             self._has_events = self._vpp.want_neighbor_events()
-        self._neighbors_due = NEVER
         shown = self._interfaces
-        found = self._neighbors.differing(self._vpp.neighbors())
-        try:
-            yield from neighbor_changes(each for each in found if each.sw_if_index in shown)
-        except UnusableAnswer as error:
+        failures: list[str] = []
+
+        def dump() -> Iterator[tuple[int, bytes, int]]:
+            """What comes before a failure is handed on: it is known from then on."""
+            try:
+                yield from self._vpp.neighbors()
+            except UnusableAnswer as error:
+                failures.append(str(error))
+
+        found = self._neighbors.differing(dump())
+        yield from neighbor_changes(each for each in found if each.sw_if_index in shown)
+        if failures:
             self._neighbors.keep()
             self._neighbors_due = time.monotonic() + self._neighbors_interval
-            yield from self.failures.failed(NEIGHBORS, str(error))
+            yield from self.failures.failed(NEIGHBORS, *failures)
             return
         yield from self.failures.passed(NEIGHBORS)
         missing = self._neighbors.missing()
