@@ -28,7 +28,7 @@ from vpp_snmp_agent.vpp.records import (
     Unavailable,
 )
 
-from .conftest import Listener, Reported, link, named
+from .conftest import Clock, Listener, Reported, link, named
 
 EDGE = {
     ("TenGigabitEthernet1/0/2", "203.0.113.17/24"),
@@ -110,15 +110,31 @@ def test_addresses_that_change_are_reported_within_their_period(vpp: Simulator) 
         listener.wait_until(lambda reported: len(reported.neighbors) == 4 + 1)
 
 
-def test_a_newcomer_is_asked_before_the_period_is_over_and_the_others_are_not(
-    vpp: Simulator,
-) -> None:
+def test_a_newcomer_is_asked_at_once_and_again_and_the_others_are_not(vpp: Simulator) -> None:
     with Listener(vpp, addresses=3600) as listener:
         listener.wait_complete(ADDRESSES)
         before = vpp.calls()["ip_address_dump"]
-        vpp.add_loopback("loop7")
+        index = vpp.add_loopback("loop7")
+        listener.wait_until(lambda reported: index in reported.addresses)
+        assert vpp.calls()["ip_address_dump"] == before + 2  # by family
         vpp.set_addresses("loop7", "192.0.2.77/32")
+        began = time.monotonic()
         listener.wait_until(lambda reported: ("loop7", "192.0.2.77/32") in addresses_of(reported))
+        assert time.monotonic() - began < ADDRESS_DELAYS[1] + 1.0
+        assert vpp.calls()["ip_address_dump"] == before + 4
+
+
+def test_an_interface_whose_details_changed_is_asked_at_once(vpp: Simulator) -> None:
+    with Listener(vpp, addresses=3600) as listener:
+        listener.wait_complete(ADDRESSES)
+        before = vpp.calls()["ip_address_dump"]
+        vpp.set_addresses("GigabitEthernet6/0/0", "192.0.2.61/31")
+        vpp.set_addresses("loop0", "192.0.2.77/32")  # of which nobody knows for an hour
+        vpp.set_link(
+            "GigabitEthernet6/0/0", not listener.reported.interface("GigabitEthernet6/0/0").link_up
+        )
+        expected = EDGE | {("GigabitEthernet6/0/0", "192.0.2.61/31")}
+        listener.wait_until(lambda reported: addresses_of(reported) == expected)
         assert vpp.calls()["ip_address_dump"] == before + 2
 
 
@@ -318,16 +334,6 @@ class FakeVpp:
             if each[0] in self.unusable:
                 raise UnusableAnswer(f"of {each[0]}")
             yield each
-
-
-class Clock:
-    """A time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
