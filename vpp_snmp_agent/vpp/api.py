@@ -281,7 +281,8 @@ class Client(VPPApiClient):  # type: ignore[misc]
         self._end = b""  # of the dump that is under way: how the message that ends it begins
         self.events: set[int] = set()  # each sw_if_index of which VPP reported an event
         self.neighbor_events: NeighborEvents = {}  # what VPP reported of each
-        self._neighbor_event_id: int | None = None  # None: they are not taken
+        self._neighbor_event_id: int | None = None
+        self._takes_neighbor_events = False
 
     def get_api_definitions(self) -> None:
         """VPP's own definitions where it offers them, those of its package where not."""
@@ -310,7 +311,8 @@ class Client(VPPApiClient):  # type: ignore[misc]
             raise VPPUnavailable(f"VPP sent a message of {len(message)} octets")
         (number,) = MESSAGE_ID.unpack_from(message)
         if number == self._neighbor_event_id:
-            self._take_neighbor_event(message)
+            if self._takes_neighbor_events:
+                self._take_neighbor_event(message)
             return True
         definition = self.id_msgdef[number] if number < len(self.id_msgdef) else None
         if definition is None:
@@ -324,11 +326,12 @@ class Client(VPPApiClient):  # type: ignore[misc]
     def take_neighbor_events(self) -> bool:
         """From now on note them; whether VPP has them as they are understood here."""
         self._neighbor_event_id = self.transport.message_table.get(NEIGHBOR_EVENT_NAME)
-        return self._neighbor_event_id is not None
+        self._takes_neighbor_events = self._neighbor_event_id is not None
+        return self._takes_neighbor_events
 
     def ignore_neighbor_events(self) -> None:
         """Note no more of them, and forget those that were."""
-        self._neighbor_event_id = None
+        self._takes_neighbor_events = False
         self.neighbor_events.clear()
 
     def _take_neighbor_event(self, message: bytes) -> None:
@@ -353,11 +356,6 @@ class Client(VPPApiClient):  # type: ignore[misc]
             if len(offered) == length and offered.startswith(f"{name}_"):
                 return str(offered)
         return None
-
-    def check(self, *names: str) -> None:
-        """Raise UnusableAnswer unless VPP has these messages as they are defined here."""
-        for name in names:
-            self._id(name)
 
     def dump(self, name: str, *requests: dict[str, Any]) -> Generator[bytes, None, bytes]:
         """The details that answer the requests, all of them `name`, one by one as they come.
@@ -732,20 +730,21 @@ class Vpp:
         Each release has the messages; of a VPP that has them otherwise, or refuses, none come.
         """
         client, name = self._client, "want_ip_neighbor_events_v2"
-        try:
-            client.check(name, f"{name}_reply", "ip_neighbor_event_v2")
-            if not client.take_neighbor_events():
-                return False
-            with client.question(name):
-                for any_address in ("0.0.0.0", "::"):  # each is all of its family
-                    reply = self._api.want_ip_neighbor_events_v2(
-                        enable=True, pid=os.getpid(), ip=any_address, sw_if_index=NO_INDEX
-                    )
-                    self._checked(reply, name)
-        except UnusableAnswer:
-            client.ignore_neighbor_events()
+        asked = [  # all addresses of each family, on all interfaces
+            {"enable": True, "pid": os.getpid(), "ip": each, "sw_if_index": NO_INDEX}
+            for each in ("0.0.0.0", "::")
+        ]
+        if not client.take_neighbor_events():
             return False
-        return True
+        try:
+            with client.question(name):
+                replies = [client.decode(each).retval for each in client.dump(name, *asked)]
+        except UnusableAnswer:
+            replies = []
+        if replies == [0, 0]:
+            return True
+        client.ignore_neighbor_events()
+        return False
 
     @property
     def neighbor_events(self) -> NeighborEvents:

@@ -205,7 +205,7 @@ class Feed:
             return
         message = unpack(data)
         self._heard = now
-        if not isinstance(message, Connecting | Unreachable | Waiting):
+        if not isinstance(message, Connecting | Unreachable | Waiting | Unread):
             was_hung = self._hung
             self._forget_silence()
             if was_hung and not isinstance(message, Gone | Broken):
