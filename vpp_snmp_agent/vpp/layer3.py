@@ -27,6 +27,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import repeat
 
 from .api import STATIC, UnusableAnswer, Vpp
 from .records import (
@@ -311,7 +312,7 @@ class Layer3:
         for index in indexes:
             if index in self._interfaces:
                 addresses = self._neighbors.addresses(index)
-                yield from neighbor_changes((), [(index, each) for each in addresses])
+                yield from neighbor_changes((), zip(repeat(index), addresses))
             if not self._has_events:
                 self._neighbors.forget(index)
 
