@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
@@ -120,6 +121,49 @@ def test_errors_of_every_generation_are_what_the_cli_printed(recordings: Path, r
     )
     total, used, free, *_ = segment.values("/mem/main heap")
     assert total == used + free == segment.value("/mem/main heap/total") == 536870864
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "heaps", "buffers"),
+    [
+        ("vpp-26.06-lcp", "1-lcp", [(131_072, 23_185), (8191, 343)], (8846, 1804)),
+        ("vpp-23.06", "1-traffic", [(131_071, 18_989), (8190, 334)], (8192, 238)),
+        ("vpp-22.02", "1-traffic", [(131_071, 17_939), (8190, 219)], (8192, 238)),
+    ],
+)
+def test_memory_of_every_generation_is_measured(
+    recordings: Path,
+    router: str,
+    snapshot: str,
+    heaps: list[tuple[int, int]],
+    buffers: tuple[int, int],
+) -> None:
+    system = System()
+    system.use(segment_of(recordings.parent / router, snapshot))
+    system.search_all()
+    assert {each.name: each.measured() for each in system.storages.shown} == {
+        "VPP main heap": (4096, *heaps[0]),
+        "VPP stat segment": (4096, *heaps[1]),
+        "VPP buffers default-numa-0": (2304, *buffers),
+    }
+
+
+@pytest.mark.parametrize(
+    ("router", "name", "bond", "states"),
+    [
+        ("vpp-22.02", "1-traffic", 7, (71, 0)),
+        ("vpp-23.06", "1-traffic", 7, (71, 0)),
+        ("vpp-26.06", "1-configured", 7, (199, 2)),
+        ("vpp-26.06-lcp", "1-lcp", 9, (63, 61)),  # the one with a partner
+    ],
+)
+def test_lacps_states_are_in_the_segment_of_every_release(
+    recordings: Path, router: str, name: str, bond: int, states: tuple[int, int]
+) -> None:
+    segment = segment_of(recordings.parent / router, name)
+    for member in (3, 4):
+        place = f"/if/lacp/{bond}/{member}"
+        assert states == (segment.value(f"{place}/state"), segment.value(f"{place}/partner-state"))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -20,6 +20,7 @@ from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
+    ASK,
     INTERFACES,
     LCP_PAIRS,
     NEIGHBORS,
@@ -505,6 +506,7 @@ def test_a_parent_that_reads_nothing_is_left_with_a_word_of_why() -> None:
         ) as child,
     ):
         theirs.close()
+        ours.send(ASK)  # which is not read any more
         assert child.wait(10) == 0
         came = [unpack(data) for data in iter(lambda: ours.recv(feed.DATAGRAM), b"")]
     assert {type(each) for each in came[:-1]} == {Changes}

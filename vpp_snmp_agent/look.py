@@ -201,6 +201,11 @@ class ReadOnlyIndexes:
         return False
 
 
+def capabilities() -> set[str]:
+    """The sysORIDs by which the agent announces its MIBs to snmpd."""
+    return {each.capability for each in modules(Publisher(Configuration(), None, UpTime()))}
+
+
 def rows_of(
     asked: Asked, ports: list[Port], configuration: Configuration
 ) -> tuple[Publisher, list[Module]]:
@@ -222,6 +227,7 @@ def rows_of(
         publisher.follow(router)
         if asked.segment is not None:
             publisher.use(CounterSet(asked.segment))
+            publisher.system.search_all()
         publisher.touch(router.interfaces)
         for what in router.complete:
             publisher.complete(what)

@@ -51,9 +51,9 @@ class Served(NamedTuple):
         return self.publisher.configuration.settings
 
     @property
-    def subtrees(self) -> list[str]:
-        """All that is registered with snmpd."""
-        return [subtree for module in self.modules for subtree in module.subtrees]
+    def registered(self) -> list[tuple[str, ...]]:
+        """What is registered with snmpd, module by module; rows that are found follow from it."""
+        return [(module.capability, *module.subtrees) for module in self.modules]
 
 
 def _owner(settings: Settings) -> tuple[str, str]:
@@ -116,7 +116,9 @@ class Serving:
     @property
     def has_work(self) -> bool:
         """Whether a slice would find anything to do; asked after each request."""
-        return bool(not self.shown.publisher.is_quiet or self.next or self._jobs or self._restoring)
+        shown = self.shown.publisher
+        is_made = shown.is_quiet and not shown.system.is_searching
+        return bool(not is_made or self.next or self._jobs or self._restoring)
 
     def work(self) -> bool:
         """One slice of what there is to do; whether there is more."""
@@ -141,7 +143,7 @@ class Serving:
                 next(self._jobs[0])
             except StopIteration:
                 self._jobs.popleft()
-        return bool(self._jobs)
+        return bool(self._jobs) or self.shown.publisher.system.search_on()
 
     def save(self, now: float) -> None:
         """To be called a few times a second."""

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.simulator.traffic import COMBINED, SIMPLE
 from vpp_snmp_agent.vpp import stats
@@ -39,6 +40,9 @@ class Victim:
         sources += [(f"/if/{name}", Kind.COMBINED) for name in COMBINED]
         for name, kind in sources:
             writer.add_counter(name, kind, THREADS, ROWS)
+        writer.add_counter("/mem/main heap", Kind.SIMPLE, 1, ROWS)
+        for number, state in enumerate(("cached", "used", "available"), 17):
+            writer.add_scalar(f"/buffer-pools/default-numa-0/{state}", number, Kind.GAUGE)
         for index in range(ROWS):
             writer.set_name(index, f"eno{index}")
         self._fill()
@@ -125,6 +129,13 @@ def _read_anew(victim: Victim) -> None:
             value = getattr(counters, name)
             if value is not None and not (isinstance(value, float) or 0 <= value < 2**66):
                 raise Broken(f"{name} is {value}")
+    system = System()
+    system.use(segment)
+    system.search_all()
+    for storage in system.storages.shown:
+        unit, size, used = storage.measured()
+        if not (0 < unit < 2**31 and 0 <= used <= size < 2**31):
+            raise Broken(f"{storage.name} is {storage.measured()}")
 
 
 def run(seed: int, cases: range) -> Tally:

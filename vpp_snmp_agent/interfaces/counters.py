@@ -146,10 +146,11 @@ class CounterSet:
 
     __slots__ = (
         *("_look_at_lock", "_waited", "counters", "counts_drops", "fallen", "inode", "name_at"),
-        *("together", "vpp"),
+        *("segment", "together", "vpp"),
     )
 
     def __init__(self, segment: Segment) -> None:
+        self.segment = segment
         self.inode = segment.inode
         self.vpp = UNKNOWN  # whose segment it is (`vpp_of`)
         self.fallen: dict[str, None] = {}  # keys of interfaces whose bases are new

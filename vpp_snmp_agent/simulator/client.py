@@ -281,7 +281,7 @@ class Simulator:
         self.tell("add_bridge_domain", number=number, members=members, bvi=bvi)
 
     def interfaces(self) -> dict[str, dict[str, Any]]:
-        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, bond."""
+        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, ..."""
         return {row["name"]: row for row in self.tell("interfaces")}
 
     def configure(
@@ -326,6 +326,16 @@ class Simulator:
     def clear(self) -> None:
         """`clear interfaces`: every counter of every interface starts again at zero."""
         self.tell("clear")
+
+    # Memory.
+
+    def add_heap(self, name: str, total: int, used: int) -> None:
+        """A heap of so many octets, as a plugin may register one."""
+        self.tell("add_heap", name=name, total=total, used=used)
+
+    def heaps(self) -> dict[str, tuple[int, int]]:
+        """By name: octets there are, and used, as VPP wrote them last."""
+        return {name: (total, used) for name, (total, used) in self.tell("heaps").items()}
 
     # Misfortune.
 

@@ -23,8 +23,9 @@ The rules this module keeps:
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
   once in `RARE_INTERVAL`, after the set of interfaces changed, again after the
-  `ADDRESS_DELAYS` of layer3.py where some are new, and once each period.  A TAP that appears
-  is a new interface too, and the sign of a pair.
+  `ADDRESS_DELAYS` of layer3.py where some are new, when the parent asks because a state of
+  LACP changed, and once each period.  A TAP that appears is a new interface too, and the sign
+  of a pair.
 - VPP keeps without limit what a client does not read.  A parent that does not read either is
   waited for: for `SEND_TIMEOUT`, then this process ends, and the parent starts another one,
   which reports everything anew.
@@ -44,6 +45,7 @@ from typing import NoReturn
 from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
 from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
 from .records import (
+    ASK,
     BONDS,
     BRIDGE_DOMAINS,
     INTERFACES,
@@ -128,10 +130,21 @@ class Pipe:
         if time.monotonic() - self._sent_at >= ALIVE_INTERVAL:
             self.send(Alive())
 
+    def is_asked(self) -> bool:
+        """Whether the parent, from which something came, asks; else it is gone."""
+        with contextlib.suppress(OSError):
+            return self.socket.recv(len(ASK)) == ASK
+        return False
+
     def send_last(self, message: Message) -> NoReturn:
         """Hand on a message if there is room for it, and end the process."""
         with contextlib.suppress(OSError):
             self.socket.send(pack(message))
+        # What is left unread here is an error there, which comes before the message.
+        self.socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            while self.socket.recv(len(ASK)):
+                pass
         # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
         os._exit(0)
 
@@ -204,6 +217,10 @@ class Interfaces:
         self._rare_due = self._relations_due = 0.0
         self._rare_allowed = self._relations_allowed = 0.0
         self._rare_again: list[float] = []  # when it is due, too, for who is new
+
+    def ask_again(self) -> None:
+        """Ask for all relations, as soon as that is allowed."""
+        self._rare_due = 0.0
 
     def due(self, named: set[int]) -> float:
         """When `refresh` is to be called, by time.monotonic."""
@@ -391,7 +408,7 @@ def report(
 
     poll = select.poll()
     poll.register(client.transport.socket, select.POLLIN)
-    poll.register(pipe.socket, 0)
+    poll.register(pipe.socket, select.POLLIN)
     while True:
         # An answer may have brought events along: those are in no socket any more.
         client.collect_events()
@@ -399,7 +416,9 @@ def report(
         pause = due - time.monotonic()
         if pause > 0:
             if pipe.socket.fileno() in dict(poll.poll(pause * 1000)):
-                return
+                if not pipe.is_asked():
+                    return
+                interfaces.ask_again()
             continue
         for message in interfaces.refresh(client.events):
             pipe.send(message)

@@ -1,0 +1,65 @@
+"""interfaces/system.py: what VPP has beyond its interfaces, over one VPP after another."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from vpp_snmp_agent.interfaces.system import System
+from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.stats import Segment
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    made = Writer(1 << 20, Generation.V26_02)
+    made.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
+    made.add_scalar("/buffer-pools/default-numa-0/used", 5, Kind.GAUGE)
+    made.add_names("/if/names")
+    yield made
+    os.close(made.fd)
+
+
+def test_names_are_searched_for_once_a_segment_is_there(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "NAMES_SLICE", 1)
+    system = System()
+    system.poll()
+    assert not system.search_on()
+    assert list(system.names("/buffer-pools/")) == []
+    system.use(Segment(writer.fd))
+    system.poll()
+    assert system.is_searching
+    while system.search_on():
+        pass
+    assert not system.is_searching
+    assert list(system.names("/buffer-pools/")) == ["/buffer-pools/default-numa-0/used"]
+
+
+def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:
+    system = System()
+    segment = Segment(writer.fd)
+    system.use(segment)
+    system.poll()
+    system.lose()
+    assert system.is_away
+    assert system.segment is segment
+    system.use(Segment(writer.fd))
+    assert not system.is_away
+    assert system.segment is segment
+    assert list(system.names("/buffer-pools/"))
+
+
+def test_another_segment_has_other_names(writer: Writer) -> None:
+    system = System()
+    system.use(Segment(writer.fd))
+    system.poll()
+    other = Writer(1 << 20, Generation.V22_06)
+    other.add_names("/if/names")
+    system.use(Segment(other.fd))
+    system.poll()
+    os.close(other.fd)
+    assert list(system.names("/buffer-pools/")) == []
