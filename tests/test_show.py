@@ -486,7 +486,10 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         kept = tmp_path / "state" / JOURNAL
         until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         until("nothing is written", lambda: time.time() - kept.stat().st_mtime > 1.5)
-        ip = [f"1.3.6.1.2.1.4.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35)]
+        until("errors too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.31.1.1.7")) == 2)
+        scalars = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19, 25, 26)
+        tables = (20, 22, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
+        ip = [f"1.3.6.1.2.1.4.{each}" for each in (*scalars, *tables)]
         mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
         for below in ("1.2.840.10006", *mib_2):
             theirs = snmpd.run("snmpwalk", below).stdout

@@ -27,7 +27,11 @@ ETHERLIKE = "1.3.6.1.2.1.10.7"
 IF_MIB = "1.3.6.1.2.1.31"
 LAG = "1.2.840.10006.300.43"
 IP = "1.3.6.1.2.1.4"
-OF_IP = tuple(f"{IP}.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35))
+IP_SCALARS = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19)
+OF_IP = tuple(
+    f"{IP}.{each}"
+    for each in (*IP_SCALARS, 20, 22, 25, 26, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
+)
 SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, IF_MIB)  # in order
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
@@ -39,6 +43,7 @@ PORTS = 6 * 2  # dot3StatsTable
 ADDRESSES = 3 * (5 + 2 + 5) + 2 * (3 + 2) + 5 * 9  # of IPv4, of IPv6, of both
 NEIGHBORS = 3 * 4 + 4 * 4
 VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2 + BOND + PORTS
+VARBINDS += len(IP_SCALARS) + 2 + 15 + 7  # ipSystemStatsTable of IPv4 and IPv6
 VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the last changes
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
 REFUSED = "notWritable"
@@ -66,6 +71,7 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         until("the rows are served", served(snmpd))
         until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
         until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+        until("errors are counted", lambda: len(snmpd.walk(f"{IP}.31.1.1.7")) == 2)
         yield running
 
 
@@ -411,7 +417,7 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
         before = snmpd.walk(IP)
         assert f"{IP}.20.1.2.127.0.0.1" in before
         theirs = {name for name in before if not name.startswith(tuple(f"{e}." for e in OF_IP))}
-        assert f"{IP}.3.0" in theirs  # ipInReceives
+        assert f"{IP}.10.0" in theirs  # ipOutRequests
         with Agent(tmp_path, vpp, snmpd.agentx):
             until("the rows are served", served(snmpd))
             until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)

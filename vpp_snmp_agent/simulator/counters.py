@@ -9,12 +9,31 @@ from .segment import Segment
 from .traffic import COMBINED, PUNT, SIMPLE, UNIT
 
 COUNTERS = [f"/if/{name}" for name in (*SIMPLE, *COMBINED)]
+# Node, what the error is called since 22.10 and before, and how many there are of it.
 ERRORS = (
-    "ethernet-input/no error",
-    "ethernet-input/unknown vlan",
-    "ip4-input/ip4 ttl <= 1",
-    "ip4-arp/ARP requests throttled",
-    "linux-cp-punt/packets",
+    ("ethernet-input", "none", "no error", 0),
+    ("ethernet-input", "unknown_vlan", "unknown vlan", 90),
+    ("ip4-input", "time_expired", "ip4 ttl <= 1", 351),
+    ("ip4-input", "bad_length", "ip4 length > l2 length", 8),
+    ("ip4-input", "inacl_table_miss", "input ACL table-miss drops", 602),
+    ("ip4-input", "outacl_table_miss", "output ACL table-miss drops", 75),
+    ("ip4-input", "mtu_exceeded", "ip4 MTU exceeded and DF set", 138),
+    ("ip4-local", "src_lookup_miss", "ip4 source lookup miss", 21),
+    ("ip4-local", "unknown_protocol", "unknown ip protocol", 5),
+    ("ip4-frag", "fragment_sent", "number of sent fragments", 1204),
+    ("ip4-arp", "throttled", "ARP requests throttled", 33),
+    ("ip6-input", "time_expired", "ip6 ttl <= 1", 67),
+    ("ip6-input", "mtu_exceeded", "ip6 MTU exceeded", 412),
+    ("ip6-input", "rpf_failure", "Multicast RPF check failed", 17),
+    ("null-node", "blackholed packets", "blackholed packets", 77),
+    ("linux-cp-punt", "packets", "packets", 4),
+)
+# Those that no release before 22.10 has.
+LATE_ERRORS = (
+    ("ip4-full-reassembly", "reass_fragments_rcvd", 46),
+    ("ip4-full-reassembly-feature", "reass_fragments_rcvd", 2),
+    ("ip4-full-reassembly", "reass_success", 19),
+    ("ip4-full-reassembly-expire-walk", "reass_timeout", 3),
 )
 HEAP_SIZE = 1 << 30  # of the pretended main heap
 POOL = "/buffer-pools/default-numa-0"
@@ -47,9 +66,7 @@ class Counters:
         for name, value in (("cached", 168), ("used", 376), ("available", 16008)):
             segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
         segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
-        segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(ERRORS))
-        for column, name in enumerate(ERRORS):
-            segment.add_symlink(f"/err/{name}", "/node/errors", column)
+        self._write_errors()
         segment.add_scalar("/sys/last_update")
         segment.add_scalar("/sys/input_rate", 0, Kind.GAUGE)
         for name in SIMPLE:
@@ -63,6 +80,22 @@ class Counters:
         for column, name in enumerate(("total", "used", "free")):
             segment.add_symlink(f"/mem/main heap/{name}", "/mem/main heap", column)
         self._find_places()
+
+    def _write_errors(self) -> None:
+        """The errors, all of which the main thread and the last worker have seen."""
+        has_names = self.release >= Release(22, 10)
+        errors = [(node, new if has_names else old, count) for node, new, old, count in ERRORS]
+        errors += LATE_ERRORS if has_names else ()
+        segment = self.segment
+        segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(errors))
+        for column, (node, reason, _) in enumerate(errors):
+            segment.add_symlink(f"/err/{node}/{reason}", "/node/errors", column)
+        counts = [count for *_, count in errors]
+        segment.set_row("/node/errors", 0, counts)
+        if self.threads > 1:
+            segment.set_row("/node/errors", 0, [count // 3 for count in counts])
+            rest = [count - count // 3 for count in counts]
+            segment.set_row("/node/errors", self.threads - 1, rest)
 
     def _find_places(self) -> None:
         """By cell: the distance of rows in words, and per thread the word of row 0."""
@@ -101,8 +134,6 @@ class Counters:
         used = 75_000_000 + 4096 * interfaces
         row = [HEAP_SIZE, used, HEAP_SIZE - used, 0, HEAP_SIZE, 275, HEAP_SIZE - used]
         segment.set_row("/mem/main heap", 0, row)
-        for thread in range(self.threads):
-            segment.set_row("/node/errors", thread, [0, uptime, 2 * uptime, thread, 0])
 
     def create(self, interface: Interface) -> None:
         """A new interface's cells start at zero, whatever was counted at its index before."""
