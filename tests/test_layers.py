@@ -79,7 +79,9 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.ip_statistics": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.system": {
         *("vpp.directory", "vpp.stats", "interfaces.ip_statistics", "interfaces.totals"),
+        "interfaces.xstats",
     },
+    "interfaces.xstats": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
     "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
@@ -99,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "mibs.__init__": {"agentx.mib", "interfaces.publisher", "mibs."},
     "mibs.if_mib": A_MIB | {"interfaces.counters"},
-    "mibs.etherlike_mib": A_MIB,
+    "mibs.etherlike_mib": A_MIB | {"interfaces.xstats"},
     "mibs.ip_mib": A_MIB | {"interfaces.ip_statistics"},
     "mibs.lag_mib": A_MIB | {"vpp.records"},
     "simulator.": {"simulator.", "vpp.layout"},

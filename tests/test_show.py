@@ -487,6 +487,7 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         until("nothing is written", lambda: time.time() - kept.stat().st_mtime > 1.5)
         until("errors too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.31.1.1.7")) == 2)
+        until("and of ports", lambda: len(snmpd.walk("1.3.6.1.2.1.10.7.11.1.2")) == 2)
         scalars = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19, 25, 26)
         tables = (20, 22, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
         ip = [f"1.3.6.1.2.1.4.{each}" for each in (*scalars, *tables)]

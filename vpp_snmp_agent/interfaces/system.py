@@ -16,8 +16,10 @@ from ..vpp.directory import Directory
 from ..vpp.stats import Segment
 from .ip_statistics import IPV4, IPV6, IpStatistics
 from .totals import Saved, Totals
+from .xstats import PREFIX as XSTATS
+from .xstats import Ports
 
-PREFIXES = ("/mem/", "/buffer-pools/", "/err/")
+PREFIXES = ("/mem/", "/buffer-pools/", "/err/", XSTATS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
 
 
@@ -29,8 +31,9 @@ class System:
         self.is_away = False  # its VPP ended
         self.is_searching = False
         self.ipv4, self.ipv6 = IpStatistics(IPV4, clock), IpStatistics(IPV6, clock)
+        self.ports = Ports(clock)
         self._directory: Directory | None = None
-        self._errors: Collection[str] = ()  # as they were found last
+        self._found: object = None  # all names, as they were found last
         self._clock = clock
         self._save_due = clock() + SAVE_INTERVAL
 
@@ -42,8 +45,8 @@ class System:
         self.is_away = False
         if self.segment is None or self.segment.inode != segment.inode:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
-            self.is_searching, self._errors = False, ()
-            for each in (self.ipv4, self.ipv6):
+            self.is_searching, self._found = False, None
+            for each in (self.ipv4, self.ipv6, self.ports):
                 each.use(segment, cell)
 
     def lose(self) -> None:
@@ -55,7 +58,8 @@ class System:
         if self._directory is not None and not self.is_searching:
             self._search()
         # One of them at a time: of 10,000 interfaces and 17 threads each takes 2 ms.
-        any(each.poll() for each in (self.ipv4, self.ipv6))
+        if not any(each.poll() for each in (self.ipv4, self.ipv6)):
+            self.ports.poll()
 
     def search_on(self) -> bool:
         """Search another slice of the directory, if a search is under way; whether it goes on."""
@@ -65,12 +69,16 @@ class System:
 
     def _search(self) -> None:
         assert self._directory is not None
+        if self.ports.search():
+            self.is_searching = True
+            return
         self.is_searching = self._directory.search()
-        errors = self.names("/err/")
-        if not self.is_searching and errors is not self._errors:
-            self._errors = errors
+        if not self.is_searching and self._directory.names is not self._found:
+            self._found = self._directory.names
             for each in (self.ipv4, self.ipv6):
-                each.find(errors)
+                each.find(self.names("/err/"))
+            self.ports.begin(self.names(XSTATS))
+            self.is_searching = bool(self.names(XSTATS))
 
     def names(self, prefix: str) -> Collection[str]:
         """The names in the segment that begin with one of PREFIXES, as far as they were found."""
@@ -80,19 +88,20 @@ class System:
 
     @property
     def _totals(self) -> tuple[Totals, ...]:
-        return self.ipv4.totals, self.ipv6.totals
+        return self.ipv4.totals, self.ipv6.totals, *self.ports.totals
 
     def carry(self, carries: bool) -> None:
         """Whether what falls goes on from what it had come to."""
-        for each in self._totals:
-            each.carries = carries
+        self.ipv4.totals.carries = self.ipv6.totals.carries = carries
+        self.ports.carry(carries)
 
     def restore(self, saved: Callable[[str], Saved | None]) -> None:
         """Go on from what was saved, by key; to be called before a segment is there."""
-        for each in self._totals:
+        for each in (self.ipv4.totals, self.ipv6.totals):
             known = saved(each.key)
             if known is not None:
                 each.restore(known)
+        self.ports.restore(saved)
 
     def unsaved(self, all_of_them: bool = False) -> list[Totals]:
         """Those that are to be saved now: whose bases changed, and all every SAVE_INTERVAL."""

@@ -66,6 +66,10 @@ class Totals:
         value = self._served.get(name)
         return None if value is None else value & _U64
 
+    def counted(self, name: str) -> int:
+        """What VPP counted of it last."""
+        return self._served.get(name, 0) - self._bases.get(name, 0)
+
     def begin(self, cell: int) -> None:
         """From now on they are counted there: from 0, if that is not where they were counted."""
         if cell != self._cell and UNKNOWN not in (cell, self._cell):

@@ -1,6 +1,7 @@
 """What a VPP keeps in its statistics segment: the directory, and every interface's cells."""
 
 import time
+from collections.abc import Sequence
 
 from ..vpp.layout import Kind
 from .interface import Interface
@@ -146,6 +147,23 @@ class Counters:
             for name in COUNTERS:
                 link = f"/interfaces/{interface.name}/{name.removeprefix('/if/')}"
                 segment.add_symlink(link, name, index)
+
+    def add_xstats(self, interface: Interface, xstats: Sequence[tuple[str, int]]) -> None:
+        """A port's driver counts so much; where a name stands twice, the second has its number."""
+        if not xstats or not self.release.has_xstats:
+            return
+        segment, counter = self.segment, f"/if/xstats/{interface.sw_if_index}"
+        segment.add_counter(counter, Kind.SIMPLE, self.threads, len(xstats))
+        names: list[str] = []
+        for column, (name, _) in enumerate(xstats):
+            names.append(f"{name}_{column}" if name in names else name)
+            link = f"/interfaces/{interface.name}/{self.release.xstats_prefix}{names[-1]}"
+            segment.add_symlink(link, counter, column)
+        self.set_xstats(interface, [count for _, count in xstats])
+
+    def set_xstats(self, interface: Interface, counts: list[int]) -> None:
+        """What VPP, its main thread, has read from the driver."""
+        self.segment.set_row(f"/if/xstats/{interface.sw_if_index}", 0, counts)
 
     def delete(self, interface: Interface) -> None:
         """The name goes as the release has it, the cells stay as they are."""

@@ -46,6 +46,7 @@ from .layout import (
     LENGTH,
     LENGTH_BEFORE,
     NAME_OFFSET,
+    VALUE_OFFSET,
     VERSION,
     VERSION_WORD,
     Generation,
@@ -326,6 +327,42 @@ class Segment:
                         found.append(name.decode())
                 at = heads.find(head, at + 1)
         following = first + NAMES_SLICE
+        return found, following if following < directory.length else None
+
+    def symlinks_from(
+        self, first: int, targets: Iterable[str]
+    ) -> tuple[list[tuple[str, str, int]], int | None]:
+        """In a slice of the directory the symlinks that lead to one of these entries: (name,
+        target, column); and the entry at which the next slice begins, None after the last.
+
+        Whoever looks for them by name has to look at each of every interface's symlinks.
+        Raises SegmentUnavailable, also where there is no such target.
+        """
+        return self._settled(partial(self._symlinks_from, first, tuple(targets)))
+
+    def _symlinks_from(
+        self, first: int, targets: Iterable[str]
+    ) -> tuple[list[tuple[str, str, int]], int | None]:
+        directory, kinds = self._directory(), KINDS[self.generation]
+        step = ENTRY.size // LENGTH.size
+        begin = (directory.at + VALUE_OFFSET) // LENGTH.size
+        end = begin + min(first + SEARCH_SLICE, directory.length) * step
+        # The lower half of each value: of a symlink the entry that it leads to.
+        halves = self.lengths[begin + first * step : end : step].tobytes()
+        found = []
+        for target in targets:
+            self._entry_of(target)
+            wanted = LENGTH.pack(self._entries[target.encode()])
+            at = halves.find(wanted)
+            while at >= 0:
+                if not at % LENGTH.size:
+                    number = first + at // LENGTH.size
+                    type_, value, name = self._entry_at(directory, number)
+                    text = name.split(b"\0", 1)[0]
+                    if kinds.get(type_) is Kind.SYMLINK and text.isascii():
+                        found.append((text.decode(), target, value >> 32))
+                at = halves.find(wanted, at + 1)
+        following = first + SEARCH_SLICE
         return found, following if following < directory.length else None
 
     def _entry_at(self, directory: _Vector, number: int) -> tuple[int, int, bytes]:
