@@ -7,6 +7,10 @@ CPU time; its wall time; and how long it was neither running nor waiting for a C
 a call that blocked (a disk, a lock, another thread that holds the interpreter).  FILE is
 written at the end, and at SIGUSR1, after which everything is counted from zero again.
 
+A virtual CPU does the same work in one second at a third of its pace in another, when its core
+is another's as well.  So after a step that took long a known piece of work is done, and how
+much slower that is than it ever was goes with the step.
+
 The agent knows nothing of this: `Loop` gets a poll that takes the time.
 """
 
@@ -27,7 +31,11 @@ from vpp_snmp_agent import loop
 
 STEPS_FILE = "SCALE_STEPS"  # the environment variable
 LARGEST = 20  # steps that are kept
+LONG = 2_000_000  # ns of CPU, after which the machine's pace is taken
 MICRO = 1000  # ns
+
+
+Step = tuple[int, float, int, int, int, float]
 
 
 class RunDelay:
@@ -38,6 +46,28 @@ class RunDelay:
 
     def __call__(self) -> int:
         return int(os.pread(self._file, 64, 0).split()[1])
+
+
+class Pace:
+    """How much slower this machine is at the moment than it was at its best."""
+
+    def __init__(self) -> None:
+        self._best = float("inf")
+        for _ in range(100):
+            self()
+
+    def __call__(self) -> float:
+        """The smallest of three: what disturbed one of them was not the machine's pace."""
+        took = min(self._work() for _ in range(3))
+        self._best = min(self._best, took)
+        return took / self._best
+
+    def _work(self) -> int:
+        """Nanoseconds that some work takes, a tenth of a millisecond at best."""
+        began = time.thread_time_ns()
+        for number in range(500):
+            str(number)
+        return time.thread_time_ns() - began
 
 
 class Steps:
@@ -51,20 +81,21 @@ class Steps:
         self._count = 0
         self._cpu = 0
         self._histogram: Counter[int] = Counter()
-        # (what it is ordered by, when it ended, CPU, wall, blocked)
-        self._by_cpu: list[tuple[int, float, int, int, int]] = []
-        self._by_blocked: list[tuple[int, float, int, int, int]] = []
+        # (what it is ordered by, when it ended, CPU, wall, blocked, the machine's slowness)
+        self._by_cpu: list[Step] = []
+        self._by_blocked: list[Step] = []
 
-    def add(self, ended: float, cpu: int, wall: int, delayed: int) -> None:
+    def add(self, ended: float, cpu: int, wall: int, delayed: int, slowness: float) -> None:
+        """One step; times in ns, `slowness` as `Pace` has it."""
         blocked = max(0, wall - cpu - delayed)
         self._count += 1
         self._cpu += cpu
         self._histogram[(cpu // MICRO).bit_length()] += 1
         for largest, by in ((self._by_cpu, cpu), (self._by_blocked, blocked)):
             if len(largest) < LARGEST:
-                heapq.heappush(largest, (by, ended, cpu, wall, blocked))
+                heapq.heappush(largest, (by, ended, cpu, wall, blocked, slowness))
             elif by > largest[0][0]:
-                heapq.heapreplace(largest, (by, ended, cpu, wall, blocked))
+                heapq.heapreplace(largest, (by, ended, cpu, wall, blocked, slowness))
 
     def figures(self) -> dict[str, Any]:
         """For JSON; times of a step in ms, the histogram by the power of 2 us it is below."""
@@ -79,10 +110,16 @@ class Steps:
         }
 
 
-def _ordered(largest: list[tuple[int, float, int, int, int]]) -> list[dict[str, float]]:
+def _ordered(largest: list[Step]) -> list[dict[str, float]]:
     return [
-        {"at": at, "cpu": cpu / 1e6, "wall": wall / 1e6, "blocked": blocked / 1e6}
-        for _, at, cpu, wall, blocked in sorted(largest, reverse=True)
+        {
+            "at": at,
+            "cpu": cpu / 1e6,
+            "wall": wall / 1e6,
+            "blocked": blocked / 1e6,
+            "slowness": slowness,
+        }
+        for _, at, cpu, wall, blocked, slowness in sorted(largest, reverse=True)
     ]
 
 
@@ -114,6 +151,7 @@ class MeasuredPoll:
         self._epoll = epoll
         self._recorder = recorder
         self._delay = RunDelay()
+        self._pace = Pace()
         self._begun: tuple[int, int, int] | None = None  # CPU, wall, delay: no step before
 
     def __getattr__(self, name: str) -> Any:
@@ -124,8 +162,9 @@ class MeasuredPoll:
         cpu, wall = time.thread_time_ns(), time.monotonic_ns()
         if self._begun is not None:
             before = self._begun
-            delayed = self._delay() - before[2]
-            self._recorder.steps.add(wall / 1e9, cpu - before[0], wall - before[1], delayed)
+            delayed, took = self._delay() - before[2], cpu - before[0]
+            slowness = self._pace() if took > LONG else 1.0
+            self._recorder.steps.add(wall / 1e9, took, wall - before[1], delayed, slowness)
         try:
             return self._epoll.poll(*arguments)
         finally:

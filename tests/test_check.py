@@ -22,6 +22,7 @@ from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
 from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp.records import LcpPair
 
 from .routers import new_publisher, port, publish, router_of
 
@@ -136,12 +137,15 @@ def test_where_all_is_right_every_line_says_so(
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
         f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
+        str(check._other_agents(snmpd.pid)),
         f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
         "ok     speeds            every port has one",
         "note   charset           not ASCII: the ifAlias of enp1s0f3.501:"
         " Cacti, Zabbix and Munin show it as hex; set `charset: ascii`",
+        "ok     bridge ports      dot1dBasePortTable has 16 of 16 host interfaces,"
+        " of namespace dataplane",
     ]
 
 
@@ -356,6 +360,48 @@ def test_who_may_use_the_socket_is_told(tmp_path: Path, mode: int, user: int, wh
     assert check._who_may(str(path)) == f"{told} may use it (looked at as root)"
 
 
+def group_lines(path: Path, mode: int, user: int, group: int) -> list[str]:
+    """The lines about who is in the group of a socket."""
+    path.touch()
+    os.chown(path, user, group)
+    path.chmod(mode)
+    return [f"{line.mark}: {line.text}" for line in check._agentx_group(str(path))]
+
+
+@pytest.mark.parametrize(
+    ("mode", "user", "members", "lines"),
+    [
+        (0o660, 4711, ["nobody", "daemon"], ["note: in {group} are daemon, nobody, {warning}"]),
+        (0o660, NOBODY, ["nobody", "daemon"], ["note: in {group} are daemon, {warning}"]),
+        (0o660, NOBODY, ["nobody", "root"], ["ok: nobody else is in {group}"]),
+        (0o660, 4712, [], ["ok: nobody else is in {group}"]),
+        (0o600, 4713, ["daemon"], []),
+        (0o666, 4714, ["daemon"], []),
+    ],
+)
+def test_who_is_in_the_sockets_group_is_told(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: int,
+    user: int,
+    members: list[str],
+    lines: list[str],
+) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give a file away")
+    group = grp.struct_group(("vpp-snmp-agentx", "x", 5711, members))
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: {5711: group}[gid])
+    warning = "who can answer for any table, the agent's too"
+    expected = [line.format(group="vpp-snmp-agentx", warning=warning) for line in lines]
+    assert group_lines(tmp_path / "agentx", mode, user, 5711) == expected
+
+
+def test_whose_own_group_it_is_is_in_it_too() -> None:
+    daemon = pwd.getpwnam("daemon")
+    assert "daemon" in check.members_of(daemon.pw_gid)
+    assert check.members_of(987_654_321) == set()
+
+
 def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as snmpd:
         address = TCPAddress("127.0.0.1", snmpd.getsockname()[1])
@@ -523,6 +569,50 @@ def test_a_command_line_that_cannot_be_read_is_noted() -> None:
     assert line.text == (
         "the command line of pid 0 cannot be read (No such file or directory);"
         f" snmpd must run with {check.SWITCH_OFF}"
+    )
+
+
+def test_of_sysortable_what_others_announce_is_listed() -> None:
+    entry = ".1.3.6.1.2.1.1.9.1"
+    walked = f"""\
+{entry}.2.1 = OID: .1.3.6.1.6.3.10.3.1.1
+{entry}.2.8 = OID: .1.3.6.1.2.1.4
+{entry}.2.12 = OID: .1.3.6.1.2.1.31
+{entry}.2.13 = OID: .1.0.8802.1.1.2
+{entry}.2.16 = OID: .1.3.6.1.2.1.4
+{entry}.2.17 = OID: .1.3.6.1.4.1.8072.2.9
+{entry}.3.1 = STRING: "The SNMP Management Architecture MIB."
+{entry}.3.8 = STRING: "The MIB module for managing IP and ICMP implementations"
+{entry}.3.12 = STRING: "IF-MIB (RFC 2863): the interfaces of VPP"
+{entry}.3.13 = STRING: "lldpMIB implementation by lldpd"
+{entry}.3.16 = STRING: "who would answer for IP as well"
+{entry}.4.1 = Timeticks: (0) 0:00:00.00
+{entry}.4.8 = Timeticks: (1) 0:00:00.01
+{entry}.4.12 = Timeticks: (11) 0:00:00.11
+"""
+    assert check.announced(walked) == [
+        ("1.0.8802.1.1.2", "lldpMIB implementation by lldpd"),
+        ("1.3.6.1.2.1.4", "who would answer for IP as well"),
+        ("1.3.6.1.4.1.8072.2.9", ""),
+    ]
+    assert check.announced("") == []
+
+
+@pytest.mark.system
+def test_snmpd_itself_is_no_other_agent(snmpd: Snmpd) -> None:
+    if os.geteuid():
+        pytest.skip("only root can enter snmpd's namespace")
+    line = check._other_agents(snmpd.pid)
+    assert (line.mark, line.text) == ("ok", "in sysORTable, where FRR never is: none")
+
+
+def test_where_snmpd_cannot_be_asked_that_is_noted_with_what_to_ask() -> None:
+    line = check._other_agents(0)
+    assert line.mark == "note"
+    assert line.text.startswith("snmpd cannot be asked (nsenter: ")
+    assert line.text.endswith(
+        "; in its netns, `snmpbulkwalk -v2c -c public -On 127.0.0.1 .1.3.6.1.2.1.1.9.1`"
+        " lists what they announce"
     )
 
 
@@ -711,3 +801,33 @@ def test_a_loopback_needs_no_speed() -> None:
     loopback = port(7, "loop7", interface_dev_type="Loopback", link_speed=0)
     rows = publish(new_publisher(), router_of(loopback))
     assert str(check._speeds(list(rows.values()))) == "ok     speeds            every port has one"
+
+
+# --- host interfaces -----------------------------------------------------------------------------
+
+
+def test_pairs_to_which_no_port_number_leads_are_listed_with_why() -> None:
+    named = (
+        *((3, 12, "dataplane"), (4, 13, "lab"), (5, 14, "")),
+        *((6, 65_536, "dataplane"), (8, 15, "dataplane")),
+    )
+    pairs = [LcpPair(phy, 900 + phy, ifindex, f"e{phy}", netns) for phy, ifindex, netns in named]
+    publisher = new_publisher()
+    publish(publisher, router_of(*map(port, range(3, 7)), *pairs))
+    line = check._bridge_ports(pairs, publisher.host_ports)
+    assert str(line) == (
+        "note   bridge ports      dot1dBasePortTable has 1 of 5 host interfaces, of namespace"
+        " dataplane; left out: e4 (in namespace lab), e5 (in VPP's own namespace),"
+        " e6 (its ifindex 65536 is not 1 to 65535), e8 (its interface has no row)"
+    )
+
+
+def test_where_no_port_number_leads_to_a_pair_that_is_noted() -> None:
+    far = [LcpPair(phy, 900 + phy, 70_000 + phy, f"e{phy}", "lab") for phy in range(1, 23)]
+    publisher = new_publisher()
+    publish(publisher, router_of(*map(port, range(1, 23)), *far))
+    line = str(check._bridge_ports(far, publisher.host_ports))
+    assert line.startswith(
+        "note   bridge ports      dot1dBasePortTable has 0 of 22 host interfaces; "
+    )
+    assert line.endswith("e20 (its ifindex 70020 is not 1 to 65535) and 2 more")

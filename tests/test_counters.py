@@ -156,6 +156,11 @@ def test_plain_counters_start_afresh_after_a_decrease_and_say_so(
     assert counters.in_unicast == 2
     assert counters.out_octets == 100
     assert counters.discontinuity == first
+    put("rx", 1, 90)
+    assert counters.in_octets == 90
+    second = counters.discontinuity
+    assert second is not None
+    assert second > first
 
 
 def test_a_discontinuity_is_noticed_by_whoever_asks_for_nothing_else(

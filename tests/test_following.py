@@ -1,15 +1,22 @@
 """following.py: what VPP reports, and since when it has run."""
 
+import time
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.following import Follower
+from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
+from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.systemd import Supervisor
-from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp import feed, lacp
+from vpp_snmp_agent.vpp.records import LacpPort
 from vpp_snmp_agent.vpp.stats import Segment
 
-from .routers import VPP, new_publisher
+from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
 
 
 def test_how_long_vpp_has_run_is_believed_when_it_says_so_later() -> None:
@@ -26,3 +33,53 @@ def test_how_long_vpp_has_run_is_believed_when_it_says_so_later() -> None:
     assert follower.is_settled(1006.5)
     follower.check(1006.5)
     assert publisher.settled
+
+
+def finish(publisher: Publisher) -> None:
+    while publisher.step(time.perf_counter()):
+        pass
+
+
+PORT = LacpPort(3, 5, bytes(6), 11, 13, 17, 63, 19, bytes(6), 23, 29, 31, 61)
+
+
+def test_a_bond_follows_the_states_in_the_segment_and_the_api_is_asked_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publisher = new_publisher()
+    asked: list[str] = []
+    follower = Follower(
+        Settings(settle=0), lambda: (publisher,), Supervisor(), ask=lambda: asked.append("now")
+    )
+    router = router_of(port(3), port(7, "BondEthernet0"), bond(7, 3), PORT)
+    publish(publisher, router)
+    assert rows_of(publisher)[1007].oper_status == UP
+    follower._router = router
+    follower._segment = cast(Segment, SimpleNamespace(uptime=100))
+    changed = [replace(PORT, actor_state=7)]
+    monkeypatch.setattr(lacp.States, "changed_ports", lambda *_: [changed.pop()] if changed else [])
+    follower.check(1000.0)
+    finish(publisher)
+    assert rows_of(publisher)[1007].oper_status == LOWER_LAYER_DOWN
+    assert asked == ["now"]
+    follower.check(1001.0)
+    assert asked == ["now"]
+
+
+def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(settle=0), lambda: (publisher,), Supervisor())
+    looks: list[int] = []
+
+    def look(*_: object) -> list[LacpPort]:
+        looks.append(1)
+        return []
+
+    monkeypatch.setattr(lacp.States, "changed_ports", look)
+    follower.check(1000.0)
+    assert looks == []  # no VPP is there
+    follower._router = router_of(port(3))
+    follower._segment = cast(Segment, SimpleNamespace(uptime=100))
+    for tenths in range(21):
+        follower.check(1000 + tenths / 10)
+    assert len(looks) == 5

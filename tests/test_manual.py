@@ -128,3 +128,18 @@ def test_what_the_package_brings_is_what_the_agent_asks_for() -> None:
 
     for name, least, below in asked:
         assert order(least) <= order(brought[name]) < order(below)
+
+
+def test_frr_and_lldpd_are_led_to_the_socket_and_the_group_of_the_configuration() -> None:
+    conf = (ROOT / "snmpd-dataplane.conf").read_text()
+    (path,) = re.findall(r"^agentXSocket (\S+)$", conf, re.MULTILINE)
+    ((owner, group),) = re.findall(r"^agentXPerms 0660 0755 (\S+) (\S+)$", conf, re.MULTILINE)
+    made = (DEBIAN / "vpp-snmp-agent.sysusers").read_text().splitlines()
+    assert {f"g {group} - -", f"m {owner} {group}"} <= set(made)
+    assert f"groupdel {group}\n" in (DEBIAN / "vpp-snmp-agent.postrm").read_text()
+    beside = README.partition("### Beside FRR and lldpd\n")[2].partition("\n### ")[0]
+    assert f"usermod --append --groups {group} frr\n" in beside
+    assert f"'agentXSocket unix:{path}' > /etc/snmp/frr.conf\n" in beside
+    assert f'DAEMON_ARGS="-x -X unix:{path}"\n' in beside
+    with_snmp = re.findall(r'^(\w+)_options=".* -M snmp"$', beside, re.MULTILINE)
+    assert with_snmp == ["bgpd", "ospfd", "ospf6d"]

@@ -12,7 +12,7 @@ import pytest
 
 from vpp_snmp_agent import master as room
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.mib import UpTime, View
+from vpp_snmp_agent.agentx.mib import Module, Registration, UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
 from vpp_snmp_agent.agentx.session import DUPLICATE_REGISTRATION, MAX_ANSWERS
 from vpp_snmp_agent.config import Settings, TCPAddress, UnixAddress
@@ -239,6 +239,40 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_told_once(
     counted, served = caplog.messages
     assert counted.endswith("tried again every 10 s (3 times more)")
     assert served == f"serving snmpd at {refused.master._address}"
+
+
+# --- rows that are found while snmpd is served ------------------------------------------------
+
+ROW = Registration(f"{BASE}.2.1.1.77", 10, 6)
+
+
+def test_a_row_that_is_found_is_registered_at_once_and_again_after_a_reconnect(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    found: list[Registration] = []
+    module = Module(f"{BASE}.5", "rows", (), (), rows=lambda: found)
+    stage = Stage(tmp_path / "agentx", [*ports(), module])
+    stage.serve()
+    caplog.clear()
+    found.append(ROW)
+    (asked,) = stage.hear(1)
+    assert isinstance(asked.body, pdu.Register)
+    assert asked.body.upper_bound == ROW.upper_bound
+    assert stage.master.serving
+    payload = UP_TIME.to_bytes(4, "big") + DUPLICATE_REGISTRATION.to_bytes(2, "big") + bytes(2)
+    packet = asked.header.packet_id
+    stage.peer.send(pdu.encode(pdu.RESPONSE, payload, session_id=SESSION, packet_id=packet))
+    stage.until("it is refused", lambda: stage.master.refused)
+    row = f"subtree {BASE}.2.1.[1-6].77"
+    assert stage.master.state == f"snmpd refuses 1 of 4 registrations: {row}"
+    assert f"snmpd refused {row}: DUPLICATEREGISTRATION" in caplog.text
+    stage.peer.hang_up()
+    stage.until("it is lost", lambda: not stage.master.refused)
+    stage.serve()
+    assert stage.master._registrations == 4
+    assert not stage.master.refused
+    stage.close()
 
 
 # --- a name's addresses ---------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces import publisher as room
+from vpp_snmp_agent.interfaces import rows
 from vpp_snmp_agent.interfaces.counters import UNKNOWN as UNKNOWN_CELL
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters, Reached
 from vpp_snmp_agent.interfaces.facts import (
@@ -53,6 +54,7 @@ from .routers import VPP, new_publisher, pair, port, publish, router_of, rows_of
 ETHERNET = port(1, "eth0", l2_address=b"\2\0\0\0\0\1", mtu=1500)
 SUB = sub(2, 1, "eth0.7")
 LOOP = port(3, "loop0", interface_dev_type="Loopback")
+GONE_301 = Changes((), ((Interface, 301),))
 LOOP_301 = port(301, "loop301", interface_dev_type="BVI")
 TAP = tap(9, "tap1")
 PAIRED = pair(1, "e0", 9)
@@ -703,6 +705,26 @@ def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
     os.close(made.fd)
 
 
+def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
+    publisher: Publisher, first: Writer
+) -> None:
+    first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
+    first.add_symlink("/interfaces/eth0/rx_crc_errors", "/if/xstats/1", 0)
+    count(publisher, router_of(ETHERNET, LOOP), first)
+    publisher.system.search_all()
+    port = publisher.system.ports.get("eth0")
+    assert port is not None
+    publisher.poll()
+    row, other = rows_of(publisher).values()
+    assert row.counter_discontinuity_time == 0
+    port.totals.restarted_at = 1007.0
+    publisher.poll()
+    assert (row.counter_discontinuity_time, other.counter_discontinuity_time) == (700, 0)
+    row.counters.restarted_at = 1009.0
+    publisher.poll()
+    assert row.counter_discontinuity_time == 900
+
+
 def restarted_agent(
     publisher: Publisher, indexes: Saving, clock: Clock
 ) -> tuple[Publisher, Saving]:
@@ -1069,6 +1091,18 @@ def test_restored_rows_keep_what_they_are_over_and_their_addresses(
     assert publish(after, router_of(ETHERNET, SUB))[1002].facts.addresses == (here,)
 
 
+def test_what_other_settings_hide_goes_although_vpp_is_away(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    publisher.lose()
+    finish(publisher)
+    after = successor(publisher, clock, hide=("loop*",))
+    finish(after)
+    after.succeed(publisher)
+    assert names(rows_of(after)) == {1001: "eth0"}
+
+
 def test_what_the_settings_hide_is_not_restored(publisher: Publisher) -> None:
     publish(publisher, router_of(ETHERNET, LOOP))
     after = with_setting(hide=("loop*",))
@@ -1229,6 +1263,41 @@ def test_of_what_a_row_is_over_only_what_differs_is_made_anew(
     assert derived == ["loop301"]
     finish(publisher)
     assert len(set(derived)) == 300
+
+
+def over_each(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
+    """A table for a test: an entry for each row that one is over."""
+    for lower in interfaces.lower_rows(row):
+        yield oid(f"{row.index}.{lower.index}"), row
+
+
+@pytest.mark.parametrize("turns", [1, 3, 8, 100])
+@pytest.mark.parametrize("members", [(), (5, 6, 7), None])
+def test_the_entries_of_a_row_over_very_many_are_made_a_slice_at_a_time(
+    publisher: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+    turns: int,
+    members: tuple[int, ...] | None,
+) -> None:
+    """And whatever becomes of the row meanwhile, no entry is left over, nor missing."""
+    monkeypatch.setattr(room, "ENTRIES_SLICE", 50)
+    monkeypatch.setattr(rows, "ENTRIES_SLICE", 50)
+    derived = publisher.derive(over_each)
+    ports = [port(index, f"port{index}") for index in range(1, 301)]
+    router = router_of(*ports, LOOP_301)
+    publish(publisher, router)
+    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, tuple(range(1, 301))),))))
+    publisher.step(0.0)
+    assert len(derived.rows) <= 50
+    for _ in range(turns):
+        publisher.step(0.0)
+    what_next = Changes((BridgeDomain(1, 301, members),)) if members is not None else GONE_301
+    publisher.touch(router.apply(what_next))
+    finish(publisher)
+    expected = [oid(f"1301.{1000 + member}") for member in members or ()]
+    assert list(derived.rows) == expected
+    shown = rows_of(publisher).get(1301)
+    assert (shown.entries if shown else None) == ((tuple(expected),) if shown else None)
 
 
 def test_a_hidden_interface_carries_nobody() -> None:

@@ -146,9 +146,7 @@ def test_ip_statistics_are_what_the_cli_printed(recordings: Path, recording: str
     directory = recordings.parent / router
     system = System()
     system.use(segment_of(directory, name), 1)
-    system.poll()
-    while system.search_on():
-        pass
+    system.search_all()
     lines = (directory / f"{name}.show-errors.txt").read_text().splitlines()[1:]
     errors = [" ".join(line.split()) for line in lines]
     printed = cli(directory, name).values()
@@ -173,6 +171,49 @@ def test_ip_statistics_are_what_the_cli_printed(recordings: Path, recording: str
         has_reassembly = router != "vpp-22.02"
         assert (found["ReasmOKs"] is not None) == has_reassembly
         assert found["ReasmFails"] == 0
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "heaps", "buffers"),
+    [
+        ("vpp-26.06-lcp", "1-lcp", [(131_072, 23_185), (8191, 343)], (8846, 1804)),
+        ("vpp-23.06", "1-traffic", [(131_071, 18_989), (8190, 334)], (8192, 238)),
+        ("vpp-22.02", "1-traffic", [(131_071, 17_939), (8190, 219)], (8192, 238)),
+    ],
+)
+def test_memory_of_every_generation_is_measured(
+    recordings: Path,
+    router: str,
+    snapshot: str,
+    heaps: list[tuple[int, int]],
+    buffers: tuple[int, int],
+) -> None:
+    system = System()
+    system.use(segment_of(recordings.parent / router, snapshot), 1)
+    system.search_all()
+    assert {each.name: each.measured() for each in system.storages.shown} == {
+        "VPP main heap": (4096, *heaps[0]),
+        "VPP stat segment": (4096, *heaps[1]),
+        "VPP buffers default-numa-0": (2304, *buffers),
+    }
+
+
+@pytest.mark.parametrize(
+    ("router", "name", "bond", "states"),
+    [
+        ("vpp-22.02", "1-traffic", 7, (71, 0)),
+        ("vpp-23.06", "1-traffic", 7, (71, 0)),
+        ("vpp-26.06", "1-configured", 7, (199, 2)),
+        ("vpp-26.06-lcp", "1-lcp", 9, (63, 61)),  # the one with a partner
+    ],
+)
+def test_lacps_states_are_in_the_segment_of_every_release(
+    recordings: Path, router: str, name: str, bond: int, states: tuple[int, int]
+) -> None:
+    segment = segment_of(recordings.parent / router, name)
+    for member in (3, 4):
+        place = f"/if/lacp/{bond}/{member}"
+        assert states == (segment.value(f"{place}/state"), segment.value(f"{place}/partner-state"))
 
 
 @pytest.mark.parametrize("name", ALL)

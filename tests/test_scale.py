@@ -18,7 +18,7 @@ import pytest
 from bench import churn, state_files
 from bench.churn import KNOWN, NAME, Churn, Links, Sessions, Times, known_names
 from bench.managers import Managers, Walker, is_below, on_wire
-from bench.measured_agent import LARGEST, MeasuredPoll, Recorder, Steps, count_rows_made
+from bench.measured_agent import LARGEST, MeasuredPoll, Pace, Recorder, Steps, count_rows_made
 from bench.scale import Bar, halves
 from bench.state_files import BLOCK, Growth, Written, file_system, write_past
 from vpp_snmp_agent.agentx import pdu
@@ -35,25 +35,26 @@ MILLI = 10**6  # ns
 def test_the_largest_steps_are_kept_and_all_are_counted() -> None:
     steps = Steps()
     for number in range(1, 101):
-        steps.add(float(number), number * MILLI, number * MILLI + 500, 500)
+        steps.add(float(number), number * MILLI, number * MILLI + 500, 500, 1 + number / 7)
     figures = steps.figures()
     assert figures["steps"] == sum(figures["histogram"].values()) == 100
     assert len(figures["by_cpu"]) == LARGEST
     assert [each["cpu"] for each in figures["by_cpu"][:3]] == [100.0, 99.0, 98.0]
     assert figures["by_cpu"][0]["at"] == 100.0
+    assert figures["by_cpu"][0]["slowness"] == 1 + 100 / 7
 
 
 def test_a_step_is_in_the_histogram_by_the_power_of_two_that_it_is_below() -> None:
     steps = Steps()
     for micros in (0, 1, 3, 4, 1023, 1024):
-        steps.add(1.0, micros * 1000, micros * 1000, 0)
+        steps.add(1.0, micros * 1000, micros * 1000, 0, 1.0)
     assert steps.figures()["histogram"] == {"1": 1, "2": 1, "4": 1, "8": 1, "1024": 1, "2048": 1}
 
 
 def test_what_was_neither_run_nor_waited_for_a_cpu_was_blocked() -> None:
     steps = Steps()
-    steps.add(1.0, 2 * MILLI, 30 * MILLI, 27 * MILLI)
-    steps.add(2.0, 1 * MILLI, 12 * MILLI, 1 * MILLI)
+    steps.add(1.0, 2 * MILLI, 30 * MILLI, 27 * MILLI, 1.0)
+    steps.add(2.0, 1 * MILLI, 12 * MILLI, 1 * MILLI, 1.0)
     (first, second) = steps.figures()["by_blocked"]
     assert (first["at"], first["blocked"]) == (2.0, 10.0)
     assert (second["at"], second["blocked"]) == (1.0, 1.0)
@@ -80,6 +81,22 @@ def test_a_step_is_what_is_done_between_two_polls(
     figures = recorder.steps.figures()
     assert figures["steps"] == 1
     assert 20 <= figures["by_cpu"][0]["cpu"] < 40
+    assert figures["by_cpu"][0]["slowness"] >= 1
+
+
+def test_how_slow_the_machine_is_goes_by_the_best_that_it_ever_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    took = {"now": 100}
+    monkeypatch.setattr(Pace, "_work", lambda pace: took["now"])
+    pace = Pace()
+    assert pace() == 1
+    took["now"] = 300
+    assert pace() == 3
+    took["now"] = 50
+    assert pace() == 1
+    took["now"] = 300
+    assert pace() == 6
 
 
 def test_a_call_that_blocks_shows_as_that(measured: tuple[MeasuredPoll, Recorder, Path]) -> None:

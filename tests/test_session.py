@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx import session as room
-from vpp_snmp_agent.agentx.mib import Column, Module, Scalar, SortedRows, Table, View
+from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER32,
     END_OF_MIB_VIEW,
@@ -354,6 +354,98 @@ def test_a_session_that_was_closed_asks_for_nothing_again() -> None:
     session = refused_session(1)
     session.close()
     assert session.register_again() == b""
+
+
+# --- rows that are registered as they are found --------------------------------------------
+
+
+class Found:
+    """A session with a module that has found some rows."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+        module = Module(f"{BASE}.11", "rows", [f"{BASE}.1"], OBJECTS, rows=self._rows)
+        self.session = Session(View(OBJECTS), [module], "a test")
+        (self.opening,) = packet_ids(self.session.open())
+
+    def _rows(self) -> list[Registration]:
+        return [found_row(number) for number in self.numbers]
+
+    def serve(self) -> None:
+        """Grant all that is registered when the session opens."""
+        for each in packet_ids(self.session.receive(response(self.opening))):
+            self.session.receive(response(each))
+
+    def register(self) -> list[PDU]:
+        return split(self.session.register_new())
+
+
+def found_row(number: int) -> Registration:
+    return Registration(f"{BASE}.2.1.1.{number}", 10, 2)
+
+
+def row_name(number: int) -> str:
+    return f"subtree {BASE}.2.1.[1-2].{number}"
+
+
+def as_registered(number: int) -> Register:
+    return Register(0, PRIORITY, 10, oid(f"{BASE}.2.1.1.{number}"), 2)
+
+
+def test_rows_that_are_known_are_registered_when_the_session_opens() -> None:
+    found = Found(5, 3)
+    asked = split(found.session.receive(response(found.opening)))
+    assert [each.body for each in asked[1:]] == [
+        Register(0, PRIORITY, 0, oid(f"{BASE}.1")),
+        as_registered(5),
+        as_registered(3),
+    ]
+    for each in asked:
+        found.session.receive(response(each.header.packet_id))
+    assert list(found.session.events())[-1] == Registered(4, ())
+    assert found.register() == []
+
+
+def test_rows_that_are_found_later_are_registered_once_and_counted() -> None:
+    found = Found(5)
+    assert found.register() == []  # there is no session yet
+    opened = packet_ids(found.session.receive(response(found.opening)))
+    found.numbers += [7, 8]
+    assert found.register() == []  # answers are waited for
+    for packet in opened:
+        found.session.receive(response(packet))
+    assert list(found.session.events())[-1] == Registered(3, ())
+    asked = found.register()
+    assert [each.body for each in asked] == [as_registered(7), as_registered(8)]
+    assert {each.header.session_id for each in asked} == {SESSION}
+    assert found.register() == []
+    for each in asked:
+        found.session.receive(response(each.header.packet_id))
+    assert list(found.session.events()) == [Registered(5, ())]
+    assert found.register() == []
+
+
+def test_a_row_that_is_refused_is_named_and_asked_for_again_like_anything_else() -> None:
+    found = Found()
+    found.serve()
+    found.numbers += [7, 8]
+    refused, granted = found.register()
+    found.session.receive(response(refused.header.packet_id, error=263))
+    found.session.receive(response(granted.header.packet_id))
+    events = list(found.session.events())
+    assert events[-2:] == [Refused(row_name(7), 263), Registered(4, (row_name(7),))]
+    (again,) = split(found.session.register_again())
+    assert again.body == as_registered(7)
+    found.session.receive(response(again.header.packet_id))
+    assert list(found.session.events()) == [Registered(4, ())]
+
+
+def test_a_session_that_was_closed_registers_no_row() -> None:
+    found = Found()
+    found.serve()
+    found.session.close()
+    found.numbers.append(9)
+    assert found.register() == []
 
 
 def test_events_are_reported_once() -> None:

@@ -678,6 +678,20 @@ def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, valu
         Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
 
 
+@pytest.mark.parametrize("place", ["entry", "pointers"])
+def test_a_pointer_between_two_words_is_refused(writer: Writer, place: str) -> None:
+    """What it would lead to is a cell all the same, half of one number and half of another."""
+    at = writer.where("/if/drops")[place]
+    assert isinstance(at, int)
+    at += 8 if place == "entry" else 0
+    before = writer.words[at // 8]
+    segment = Segment(writer.fd)
+    assert Counter(segment, "/if/drops", Kind.SIMPLE).read(0) == 0
+    writer.overwrite(at, struct.pack("=Q", before + 4))
+    with pytest.raises(SegmentUnavailable, match="a pointer leads out of the segment"):
+        Counter(segment, "/if/drops", Kind.SIMPLE).read(0)
+
+
 @pytest.mark.parametrize("length", [1 << 20, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("place", ["directory", "pointers", "rows"])
 def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, length: int) -> None:

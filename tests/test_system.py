@@ -32,7 +32,10 @@ OF_IP = tuple(
     f"{IP}.{each}"
     for each in (*IP_SCALARS, 20, 22, 25, 26, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
 )
-SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, IF_MIB)  # in order
+BRIDGE = "1.3.6.1.2.1.17"
+STORAGE = "1.3.6.1.2.1.25.2.3.1"  # whose first rows are snmpd's
+SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, BRIDGE, STORAGE, IF_MIB)  # in order
+MIN_STORAGE = 1001  # the first index of a row that is ours
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6, 10, 18))
@@ -45,7 +48,10 @@ NEIGHBORS = 3 * 4 + 4 * 4
 VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2 + BOND + PORTS
 VARBINDS += len(IP_SCALARS) + 2 + 15 + 7  # ipSystemStatsTable of IPv4 and IPv6
 VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the last changes
+PAIRS, STORAGES = 16, 3
+VARBINDS += PAIRS * 2 + STORAGES * 6
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
+DETAILED = "GigabitEthernet5/0/0"  # which counts multicast and broadcast packets apart
 REFUSED = "notWritable"
 
 # What depends on when the test runs.
@@ -63,8 +69,9 @@ def vppcfg(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[Agent]:
-    """The edge router served, its traffic frozen at known values."""
+    """The edge router served, its traffic frozen at known values, of which no two are the same."""
     vpp.freeze()
+    tell_apart(vpp)
     vpp.clear()
     vpp.step(1000)
     with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
@@ -73,7 +80,28 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
         until("errors are counted", lambda: len(snmpd.walk(f"{IP}.31.1.1.7")) == 2)
         until("and those of ports", lambda: len(snmpd.walk(f"{ETHERLIKE}.11.1.2")) == 2)
+        until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
         yield running
+
+
+def tell_apart(vpp: Simulator) -> None:
+    """Give every interface other rates, sizes and speeds, and one port detailed counters."""
+    for number, (name, details) in enumerate(sorted(vpp.interfaces().items()), 1):
+        if name.startswith("loop"):  # which has never counted anything
+            continue
+        rates = {"drops": 1, "punt": 2, "rx_miss": 3, "rx_no_buf": 4, "rx_error": 5, "tx_error": 11}
+        vpp.set_traffic(
+            name,
+            rx=1009 + 10 * number,
+            tx=2003 + 10 * number,
+            rx_size=701 + 3 * number,
+            tx_size=499 + 3 * number,
+            **{field: rate + number / 32 for field, rate in rates.items()},
+        )
+        vpp.set_mtu(name, 1500 + 4 * number)
+        if details["speed"]:
+            vpp.set_speed(name, details["speed"] + 10**3 * number)
+    vpp.set_detailed(DETAILED, True)
 
 
 def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
@@ -82,7 +110,22 @@ def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
 
 def whole_walk(snmpd: Snmpd, *options: str) -> list[tuple[str, str]]:
     """All that is ours, by name."""
-    return [entry for subtree in SUBTREES for entry in snmpd.walk(subtree, options=options).items()]
+    return [entry for subtree in SUBTREES for entry in walk(snmpd, subtree, *options)]
+
+
+def walk(
+    snmpd: Snmpd, subtree: str, *options: str, tool: str = "snmpbulkwalk"
+) -> list[tuple[str, str]]:
+    """What is ours of a subtree, by name."""
+    least = MIN_STORAGE if subtree == STORAGE else 0
+    walked = snmpd.walk(subtree, tool, options).items()
+    return [(name, value) for name, value in walked if int(name.rpartition(".")[2]) >= least]
+
+
+def storages(snmpd: Snmpd) -> dict[int, str]:
+    """hrStorageDescr of VPP's memory, by hrStorageIndex."""
+    found = snmpd.column(f"{STORAGE}.3")
+    return {index: name for index, name in found.items() if index >= MIN_STORAGE}
 
 
 def key(name: str) -> tuple[int, ...]:
@@ -104,6 +147,24 @@ def test_the_whole_walk_is_the_golden_one(
     assert len(lines.splitlines()) == VARBINDS
 
 
+COUNTERS = [f"{IF_TABLE}.{column}" for column in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)]
+
+
+def test_no_two_counters_nor_sizes_of_the_golden_walk_are_the_same() -> None:
+    walk = dict(line.split(" = ", 1) for line in GOLDEN.read_text().splitlines())
+    columns = {
+        entry: {name: value for name, value in walk.items() if name.startswith(f"{entry}.")}
+        for entry in (*COUNTERS, f"{IF_X_TABLE}.2", f"{IF_X_TABLE}.3", f"{IF_TABLE}.4")
+    }
+    values = [value for column in columns.values() for value in column.values()]
+    moved = [value for value in values if not value.endswith(": 0")]
+    assert len(moved) > 100
+    assert len(set(moved)) == len(moved)
+    detailed = {name.rsplit(".", 1)[1] for name, value in columns[f"{IF_X_TABLE}.2"].items()}
+    assert len(detailed) > 10
+    assert any(not value.endswith(": 0") for value in columns[f"{IF_X_TABLE}.2"].values())
+
+
 def test_names_are_in_order_and_none_comes_twice(agent: Agent, snmpd: Snmpd) -> None:
     names = [key(name) for name, _ in whole_walk(snmpd)]
     assert names == sorted(set(names))
@@ -117,7 +178,7 @@ def test_every_get_gives_what_the_walk_gave(agent: Agent, snmpd: Snmpd) -> None:
 
 
 def test_every_getnext_gives_the_neighbour(agent: Agent, snmpd: Snmpd) -> None:
-    for subtree in SUBTREES:
+    for subtree in (each for each in SUBTREES if each != STORAGE):  # snmpd's own do not stand still
         walked = list(snmpd.walk(subtree).items())
         for at in range(0, len(walked) - 1, 60):
             part = walked[at : at + 61]
@@ -136,7 +197,7 @@ def asked(snmpd: Snmpd, tool: str, names: list[str]) -> list[tuple[str, str]]:
 def test_a_bulk_walk_gives_what_a_plain_one_gives(
     agent: Agent, snmpd: Snmpd, repetitions: int
 ) -> None:
-    plain = [entry for subtree in SUBTREES for entry in snmpd.walk(subtree, "snmpwalk").items()]
+    plain = [entry for subtree in SUBTREES for entry in walk(snmpd, subtree, tool="snmpwalk")]
     assert whole_walk(snmpd, f"-Cr{repetitions}") == plain
 
 
@@ -228,7 +289,7 @@ def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_regis
         assert "lo" in snmpd.column(f"{IF_TABLE}.2").values()
         with Agent(tmp_path, vpp, snmpd.agentx):
             until("the rows are served", served(snmpd))
-            assert len(whole_walk(snmpd)) == VARBINDS
+            until("all is served", lambda: len(whole_walk(snmpd)) == VARBINDS)
             assert min(snmpd.column(f"{IF_TABLE}.1")) == 1001
             assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
 
@@ -256,6 +317,7 @@ def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_e
         ours = sum(
             len(module.subtrees) for module in modules(Publisher(Configuration(), None, UpTime()))
         )
+        ours += STORAGES  # which are registered as they are found
         until("the refusal is told", lambda: f"refuses {ours} of " in second.text())
         assert second.text().count("refused subtree") == ours
         assert "DUPLICATEREGISTRATION" in second.text()
@@ -273,6 +335,115 @@ def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_e
         # snmpd logs each refusal: it must not be asked for everything each time.
         assert snmpd.text().count("duplicate registration") < 2 * ours
         assert second.text().count("refused subtree") == ours
+
+
+# --- beside snmpd's rows of one table ----------------------------------------------------------
+
+MAIN_HEAP, STAT_SEGMENT, POOL = 1001, 1002, 1010
+PAGE, BUFFER = 4096, 2304
+KERNELS = range(1, 31)  # the numbers of the kernel's memory; file systems come and go
+
+
+def kernels(snmpd: Snmpd) -> list[str]:
+    """hrStorageTable's names as they are walked, of the kernel's memory."""
+    return [name for name in snmpd.walk(STORAGE) if key(name)[-1] in KERNELS]
+
+
+def test_snmpds_own_storage_is_intact_before_with_and_after_ours(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd
+) -> None:
+    before = kernels(snmpd)
+    assert len(before) > 6 * 5
+    assert not storages(snmpd)
+    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+        until("ours are there", lambda: len(storages(snmpd)) == STORAGES)
+        for tool in ("snmpwalk", "snmpbulkwalk"):
+            names = [key(name) for name in snmpd.walk(STORAGE, tool)]
+            assert names == sorted(set(names))
+            for column in range(1, 7):
+                indexes = [name[-1] for name in names if name[-2] == column]
+                assert indexes[-STORAGES:] == [MAIN_HEAP, STAT_SEGMENT, POOL]
+        assert kernels(snmpd) == before
+        agent.stop()
+    assert kernels(snmpd) == before
+    assert not storages(snmpd)
+
+
+def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    heaps = vpp.heaps()
+    rows = {
+        MAIN_HEAP: ("VPP main heap", PAGE, *(each // PAGE for each in heaps["main heap"])),
+        STAT_SEGMENT: ("VPP stat segment", PAGE, *(each // PAGE for each in heaps["stat segment"])),
+        POOL: ("VPP buffers default-numa-0", BUFFER, 168 + 376 + 16_008, 376),
+    }
+    expected = [
+        (f"{STORAGE}.{column}.{index}", value)
+        for index, (name, unit, size, used) in rows.items()
+        for column, value in enumerate(
+            (
+                f"INTEGER: {index}",
+                "OID: .1.3.6.1.2.1.25.2.1.3",
+                f'STRING: "{name}"',
+                *(f"INTEGER: {figure}" for figure in (unit, size, used)),
+            ),
+            start=1,
+        )
+    ]
+    assert asked(snmpd, "snmpget", [name for name, _ in expected]) == expected
+    names = [name for name, _ in sorted(expected, key=lambda each: key(each[0]))]
+    for column in range(6):
+        first, second, third = names[3 * column : 3 * column + 3]
+        assert [name for name, _ in asked(snmpd, "snmpgetnext", [first, second])] == [second, third]
+    assert "No Such Instance" in asked(snmpd, "snmpget", [f"{STORAGE}.7.{MAIN_HEAP}"])[0][1]
+
+
+def test_vpps_memory_keeps_its_rows_while_vpp_is_away_and_over_its_restart(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
+    vpp.stop()
+    until("nothing is used", lambda: used(snmpd) == [0, 0, 0])
+    assert storages(snmpd) == names
+    assert snmpd.column(f"{STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
+    snmpd.stop()
+    snmpd.start()  # the rows are registered there too, while VPP is away
+    until("the rows are there again", lambda: storages(snmpd) == names)
+    vpp.start()
+    until("memory is used again", lambda: all(used(snmpd)))
+    assert storages(snmpd) == names
+
+
+def used(snmpd: Snmpd) -> list[int]:
+    """hrStorageUsed of VPP's memory."""
+    found = snmpd.column(f"{STORAGE}.6")
+    return [int(found[index]) for index in sorted(found) if index >= MIN_STORAGE]
+
+
+def test_a_heap_that_comes_later_is_shown_after_the_others(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    vpp.add_heap("ip fib", 1 << 44, 12_345_678_901)
+    until("it is shown", lambda: len(storages(snmpd)) == STORAGES + 1)
+    (index,) = storages(snmpd).keys() - {MAIN_HEAP, STAT_SEGMENT, POOL}
+    assert storages(snmpd)[index] == "VPP ip fib"
+    row = [snmpd.column(f"{STORAGE}.{column}")[index] for column in (4, 5, 6)]
+    assert row == ["16384", str(1 << 30), str(12_345_678_901 // 16_384)]
+    assert "refuses" not in agent.text()
+
+
+def test_a_host_interfaces_ifindex_leads_to_our_ifindex(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    found = snmpd.column(f"{BRIDGE}.1.4.1.2")
+    names = snmpd.column(IF_NAME)
+    hosts = [row["host"] for row in vpp.interfaces().values() if row["host"]]
+    assert sorted(names[int(index)] for index in found.values()) == sorted(hosts)
+    assert len(found) == PAIRS
+    assert not [
+        name for name in snmpd.walk("1.3.6.1.2.1.17") if not name.startswith(f"{BRIDGE}.1.4.")
+    ]
 
 
 def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_session(
@@ -560,6 +731,25 @@ def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simula
     until("eno1 is down", lambda: snmpd.column(status)[1001] == "2")
     assert snmpd.column(status)[1015] == "7"  # eno1.205 stands on it
     assert snmpd.column(f"{IF_TABLE}.9")[1001] != "(0) 0:00:00.00"
+
+
+def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_event_says_it(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
+) -> None:
+    """The segment says it, and the API is not asked for another 300 s unless it does."""
+    member, attached = 1003, f"{LAG}.1.2.1.1.13"
+    settings = tmp_path / "agent.yaml"
+    settings.write_text("period: 300\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
+        until("the bond is up", lambda: snmpd.column(attached).get(member) == "1011")
+        calls = vpp.calls()
+        began = time.monotonic()
+        vpp.set_active("TenGigabitEthernet1/0/0", False)
+        until("it is gone", lambda: snmpd.column(attached).get(member) == "0", 2.0)
+        assert time.monotonic() - began < 1.5
+        assert snmpd.column(f"{IF_X_TABLE}.15")[1011] == "10000"
+        asked = "sw_interface_lacp_dump"
+        until("the API is asked too", lambda: vpp.calls()[asked] > calls[asked])
 
 
 def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:

@@ -93,7 +93,10 @@ class Agent:
             *(self._loop, self._uptime, self._configuration, self._switch, self._control_status)
         )
         self._master = self._make_master(on_hold=True)
-        self._follower = Follower(settings, lambda: self._serving.publishers, self._supervisor)
+        self._follower = Follower(
+            *(settings, lambda: self._serving.publishers, self._supervisor),
+            ask=lambda: self._feed.ask(),
+        )
         self._feed = feed.Feed(
             _reporter_settings(settings),
             opened=lambda fd: self._loop.watch(fd, self._feed_ready),
@@ -245,7 +248,7 @@ class Agent:
             self._links.changed(before.publisher.link_changes)
         else:
             self._links = Links()  # which go by ifIndex
-        if before.subtrees == after.subtrees:
+        if before.registered == after.registered:
             self._master.show(after.view)
         else:
             self._master.close()

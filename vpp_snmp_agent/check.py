@@ -3,32 +3,49 @@
 The rules this module keeps:
 
 - It reads only, by `look`; to snmpd's AgentX socket it connects, and says nothing.  How
-  snmpd is served the running agent knows (control.py): it is asked.
+  snmpd is served the running agent knows (control.py): it is asked.  What other agents serve
+  snmpd alone knows, and no AgentX agent can ask it: net-snmp's own tool does, where it is.
 - A line is `ok`, `FAIL` with what to do, or a `note` of what is not wrong but worth knowing.
 - A cause is a FAIL once: what cannot be looked at for that is a note.
 """
 
 import contextlib
 import errno
+import grp
 import os
+import pwd
 import re
 import socket
 import stat
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from . import control, sockets
 from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
+from .interfaces.host_ports import MAX_PORT, HostPorts, has_port
 from .interfaces.rows import Row
-from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
+from .look import Asked, ask, capabilities, in_order, load_descriptions, read_ports, rows_of
 from .master import targets
-from .vpp.records import INTERFACES, LCP_PAIRS
+from .vpp.records import INTERFACES, LCP_PAIRS, LcpPair
 from .vpp.stats import SegmentUnavailable, peer_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
 ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept
+# sysORTable, as snmpd-dataplane.conf gives it to the machine itself.
+SYS_OR_ENTRY = ".1.3.6.1.2.1.1.9.1"
+ASK_SYS_OR = ("snmpbulkwalk", "-v2c", "-c", "public", "-On", "127.0.0.1", SYS_OR_ENTRY)
+SYS_OR_TIMEOUT = 5.0  # seconds for snmpd to give out all of it
+# What Debian's snmpd has in it of its own, from its start on.
+SNMPDS_OWN = frozenset(
+    {
+        *("1.3.6.1.2.1.4", "1.3.6.1.2.1.49", "1.3.6.1.2.1.50", "1.3.6.1.2.1.92"),
+        *("1.3.6.1.6.3.1", "1.3.6.1.6.3.10.3.1.1", "1.3.6.1.6.3.11.3.1.1"),
+        *("1.3.6.1.6.3.13.3.1.3", "1.3.6.1.6.3.15.2.1.1", "1.3.6.1.6.3.16.2.2.1"),
+    }
+)
 
 # snmpd's modules that show the kernel's interfaces, under ifIndexes that are not ours, or read
 # its whole routing table for an answer.  As in snmpd-dataplane.service.
@@ -174,7 +191,9 @@ def _agentx(settings: Settings) -> Iterator[Line]:
         yield Line(NOTE, "snmpd's tables", "skipped: no snmpd")
         return
     yield Line(OK, "AgentX socket", f"{address.path}: somebody listens; {may}")
+    yield from _agentx_group(address.path)
     yield _snmpds_tables(pid)
+    yield _other_agents(pid)
 
 
 def _listener(path: str) -> int:
@@ -213,6 +232,31 @@ def _who_may(path: str) -> str:
         f"{user}:{group} {stat.S_IMODE(status.st_mode):04o}: {may} may use it"
         f" (looked at as {sockets.user_name(os.geteuid())})"
     )
+
+
+def _agentx_group(path: str) -> Iterator[Line]:
+    """Who may use a socket beside root and its owner, if its mode gives it to a group alone."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return  # it went a moment ago
+    if status.st_mode & stat.S_IWOTH or not status.st_mode & stat.S_IWGRP:
+        return
+    members = members_of(status.st_gid) - {"root", sockets.user_name(status.st_uid)}
+    group = sockets.group_name(status.st_gid)
+    if members:
+        told = f"in {group} are {', '.join(sorted(members))}, who can answer for any table"
+        yield Line(NOTE, "AgentX group", f"{told}, the agent's too")
+    else:
+        yield Line(OK, "AgentX group", f"nobody else is in {group}")
+
+
+def members_of(gid: int) -> set[str]:
+    """The users of a group, those included whose own group it is."""
+    members = {user.pw_name for user in pwd.getpwall() if user.pw_gid == gid}
+    with contextlib.suppress(KeyError):
+        members.update(grp.getgrgid(gid).gr_mem)
+    return members
 
 
 def _agentx_over_tcp(address: TCPAddress) -> Line:
@@ -274,6 +318,50 @@ def _snmpds_tables(pid: int) -> Line:
         return Line(OK, thing, f"snmpd (pid {pid}) has those of the kernel switched off")
     served = f"snmpd (pid {pid}) serves tables of the kernel's interfaces or routes"
     return Line(FAIL, thing, f"{served}; start it with -I -{','.join(left)} as well")
+
+
+def _other_agents(pid: int) -> Line:
+    """What others announce in snmpd's sysORTable, as they do when they connect to it."""
+    thing = "other agents"
+    try:
+        done = subprocess.run(
+            ["nsenter", "-t", str(pid), "-n", *ASK_SYS_OR],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=os.environ | {"MIBS": ""},
+            timeout=SYS_OR_TIMEOUT,
+            check=False,
+        )
+        wrong = (done.stderr.strip() or "no answer").splitlines()[0] if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        wrong = str(error)
+    if wrong:
+        advice = f"in its netns, `{' '.join(ASK_SYS_OR)}` lists what they announce"
+        return Line(NOTE, thing, f"snmpd cannot be asked ({wrong}); {advice}")
+    listed = "; ".join(f"{oid} ({text})" for oid, text in announced(done.stdout))
+    return Line(OK, thing, f"in sysORTable, where FRR never is: {listed or 'none'}")
+
+
+def announced(walked: str) -> list[tuple[str, str]]:
+    """What neither snmpd nor we announce of a walk of sysOREntry: sysORID and sysORDescr.
+
+    snmpd's own rows are the first of their kind; the time of a row (sysORUpTime) does not tell
+    them from those of an agent that was quick.
+    """
+    columns: dict[str, dict[str, str]] = {"2": {}, "3": {}}
+    for line in walked.splitlines():
+        name, _, value = line.partition(" = ")
+        column, _, index = name.removeprefix(f"{SYS_OR_ENTRY}.").partition(".")
+        columns.setdefault(column, {})[index] = value.partition(": ")[2].strip('"').lstrip(".")
+    ids, texts = columns["2"], columns["3"]
+    ours, first = capabilities(), {oid: index for index, oid in reversed(ids.items())}
+    return [
+        (oid, texts.get(index, ""))
+        for index, oid in ids.items()
+        if oid not in ours and not (oid in SNMPDS_OWN and first[oid] == index)
+    ]
 
 
 def left_on(words: list[str]) -> list[str]:
@@ -345,6 +433,8 @@ def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     yield from _librenms(rows)
     yield _speeds(rows)
     yield _charset(rows)
+    if "BRIDGE-MIB" in settings.mibs and asked.router is not None and asked.router.pairs:
+        yield _bridge_ports(asked.router.pairs.values(), publisher.host_ports)
 
 
 def _librenms(rows: list[Row]) -> Iterator[Line]:
@@ -379,6 +469,35 @@ def _charset(rows: list[Row]) -> Line:
         return Line(OK, "charset", "every ifAlias is ASCII")
     advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
     return Line(NOTE, "charset", f"not ASCII: the ifAlias of {_listed(foreign)}: {advice}")
+
+
+def _bridge_ports(pairs: Collection[LcpPair], ports: HostPorts) -> Line:
+    """Of which pairs lldpd's local port numbers lead to ifIndexes, and of which they do not."""
+    left_out = [
+        f"{pair.host_if_name} ({why})" for pair in pairs if (why := _why_no_port(pair, ports))
+    ]
+    known = f"dot1dBasePortTable has {len(ports)} of {len(pairs)} host interfaces"
+    if ports.netns is not None:
+        known += f", of {_namespace(ports.netns)}"
+    if not left_out:
+        return Line(OK, "bridge ports", known)
+    more = f" and {len(left_out) - MAX_LISTED} more" if len(left_out) > MAX_LISTED else ""
+    listed = ", ".join(left_out[:MAX_LISTED]) + more
+    return Line(NOTE, "bridge ports", f"{known}; left out: {listed}")
+
+
+def _why_no_port(pair: LcpPair, ports: HostPorts) -> str:
+    """Why a pair is not in dot1dBasePortTable; nothing if it is."""
+    if not has_port(pair):
+        return f"its ifindex {pair.vif_index} is not 1 to {MAX_PORT}"
+    if pair.netns != ports.netns:
+        return f"in {_namespace(pair.netns)}"
+    return "" if ports.shows(pair) else "its interface has no row"
+
+
+def _namespace(netns: str) -> str:
+    """A network namespace, as LCP names it: VPP's own has no name."""
+    return f"namespace {netns}" if netns else "VPP's own namespace"
 
 
 def _listed(rows: list[Row]) -> str:

@@ -19,7 +19,10 @@ import yaml
 SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
 LONGEST = 86400  # seconds that a setting may last: a day
 FASTEST = 10_000_000  # Mb/s that a setting may claim
-MIBS = ("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB")
+MIBS = (
+    *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
+    "BRIDGE-MIB",
+)
 
 
 class BadSettings(Exception):

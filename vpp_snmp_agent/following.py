@@ -20,10 +20,12 @@ from .interfaces.counters import CounterSet
 from .interfaces.publisher import Publisher
 from .loop import Told, log
 from .systemd import Supervisor
-from .vpp import feed
+from .vpp import feed, lacp
 from .vpp.records import INTERFACES, Available, Changes, Complete, NeighborChanges, Unavailable
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
+
+LACP_INTERVAL = 0.5  # seconds between two looks at the states of LACP
 
 
 class Follower:
@@ -34,24 +36,41 @@ class Follower:
         settings: Settings,
         publishers: Callable[[], tuple[Publisher, ...]],
         supervisor: Supervisor,
+        ask: Callable[[], None] = lambda: None,
     ) -> None:
-        """`publishers`: whose rows follow it, the shown ones first."""
+        """`publishers`: whose rows follow it, the shown ones first.  `ask`: have VPP asked now for
+        what no event reports.
+        """
         self.settings = settings  # for what is waited and what is said
         self.state = "VPP not seen yet"  # in a few words
         self.is_reported = False  # VPP reported all, or it is known why it does not
         self._publishers = publishers
         self._supervisor = supervisor
+        self._ask = ask
         self._told = Told()
+        self._lacp = lacp.States()
+        self._lacp_due = 0.0
         self._router: Router | None = None
         self._segment: Segment | None = None
         self._started = 0.0  # VPP, by time.monotonic, as far as it says
 
     def check(self, now: float) -> None:
         """To be called a few times a second."""
+        self._poll_lacp(now)
         shown, *_ = publishers = self._publishers()
         if not shown.settled and self.is_settled(now):
             for each in publishers:
                 each.settle()
+
+    def _poll_lacp(self, now: float) -> None:
+        """Bonds follow what LACP has of their members, and the API is asked what else changed."""
+        if self._router is None or self._segment is None or now < self._lacp_due:
+            return
+        self._lacp_due = now + LACP_INTERVAL
+        ports = self._lacp.changed_ports(self._segment, self._router)
+        if ports:
+            self._change(Changes(tuple(ports), ()))
+            self._ask()
 
     def take(self, news: feed.News) -> None:
         """What the feed brought."""
@@ -115,6 +134,7 @@ class Follower:
             if before is not None:
                 self._lose()
             self._segment = None
+            self._lacp = lacp.States()
             self._started = time.monotonic()
             for each in self._publishers():
                 each.settled = False

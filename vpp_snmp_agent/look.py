@@ -221,6 +221,11 @@ class ReadOnlyIndexes:
         return True
 
 
+def capabilities() -> set[str]:
+    """The sysORIDs by which the agent announces its MIBs to snmpd."""
+    return {each.capability for each in modules(Publisher(Configuration(), None, UpTime()))}
+
+
 def rows_of(
     asked: Asked, ports: list[Port], configuration: Configuration
 ) -> tuple[Publisher, list[Module]]:
@@ -244,13 +249,11 @@ def rows_of(
         publisher.follow(router)
         if asked.segment is not None:
             publisher.use(CounterSet(asked.segment))
+            publisher.system.search_all()
         publisher.touch(router.interfaces)
         for what in router.complete:
             publisher.complete(what)
     while publisher.step(time.perf_counter()):
-        pass
-    publisher.system.poll()
-    while publisher.system.search_on():
         pass
     return publisher, served
 

@@ -146,6 +146,8 @@ class Master:
                 self._connect(now)
         elif now - self._heard > self._timeout:
             self._lost(f"snmpd at {self._where} is silent")
+        elif new := self._session.register_new() if self._session else b"":
+            self._send(new)
         elif self.refused and now >= self._register_at:
             assert self._session is not None
             self._register_at = now + REGISTER_INTERVAL

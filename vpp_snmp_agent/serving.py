@@ -51,9 +51,9 @@ class Served(NamedTuple):
         return self.publisher.configuration.settings
 
     @property
-    def subtrees(self) -> list[str]:
-        """All that is registered with snmpd."""
-        return [subtree for module in self.modules for subtree in module.subtrees]
+    def registered(self) -> list[tuple[str, ...]]:
+        """What is registered with snmpd, module by module; rows that are found follow from it."""
+        return [(module.capability, *module.subtrees) for module in self.modules]
 
 
 def _owner(settings: Settings) -> tuple[str, str]:

@@ -36,7 +36,7 @@ from .router import (
     write_unit,
 )
 from .told import Failed, chapter, check, eventually, until
-from .unbooted import UNITS, check_that_nothing_is_left, paths, verify_units
+from .unbooted import GROUP, UNITS, check_that_nothing_is_left, paths, verify_units
 
 NETNS, SNMPD, AGENT = UNITS
 USER = "vpp-snmp-agent"
@@ -209,12 +209,21 @@ def confined(system: System) -> None:
     """Who may use what."""
     chapter("Confined")
     told = system.run("stat", "-c", "%U:%G %a %F", "/run/agentx-dataplane/master")
-    check("the AgentX socket is the agent's", told == f"{USER}:{USER} 660 socket", told)
+    mine = told == f"{USER}:{GROUP} 660 socket"
+    check("the AgentX socket is the agent's and its group's", mine, told)
+    groups = system.run("id", "-nG", USER).split()
+    check("the agent's user is in that group, and in VPP's", {GROUP, "vpp"} <= set(groups), groups)
     check("the agent's user may use it", may_connect(system, USER, "/run/agentx-dataplane/master"))
     system.run("useradd", "--groups", "vpp", "somebody")
     for user in ("Debian-snmp", "nobody", "somebody"):
         may = may_connect(system, user, "/run/agentx-dataplane/master")
         check(f"{user} may not", not may)
+    system.run("usermod", "--append", "--groups", GROUP, "somebody")
+    may = may_connect(system, "somebody", "/run/agentx-dataplane/master")
+    check("somebody may who was added to its group", may)
+    told = system.run("vpp-snmp-agent", "check", check=False)
+    check("and `check` names them", f"in {GROUP} are somebody, who can answer" in told, told)
+    check("and lists other agents", "in sysORTable, where FRR never is: none" in told, told)
     system.run("userdel", "--remove", "somebody", check=False)
     listening = system.run(*IN_NAMESPACE, "ss", "--tcp", "--listening", "--no-header")
     check("snmpd listens on no TCP port", listening == "", listening)
@@ -344,7 +353,12 @@ def cut_off_by_nothing(system: System, newer: Path) -> None:
     system.run("chmod", "0600", f"/{CONF}")
 
     old = pid(system, AGENT)
+    system.run("groupdel", GROUP)  # a package before had none
     system.install(newer)
+    told = system.run("stat", "-c", "%G", "/run/agentx-dataplane/master")
+    check("an upgrade makes the AgentX socket's group where there is none", told == GROUP, told)
+    groups = system.run("id", "-nG", USER).split()
+    check("with the agent's user in it", GROUP in groups, groups)
     check("an upgrade leaves VPP, the daemon and the port alone", living() == alive, living())
     check("but restarts the agent", pid(system, AGENT) != old)
     keeps(system, before, "which serves the same ports")

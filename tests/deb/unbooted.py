@@ -30,6 +30,7 @@ ON_OR_EMPTY = ("25.4", "25.5", "6.19")
 # What the service's flags leave out.  snmpd takes a name that it does not know in silence: only
 # a walk shows whether they are this release's.
 LEFT_OUT = ("2", "4", "10", "31", *(each for each in HIDDEN if each not in ON_OR_EMPTY))
+GROUP = "vpp-snmp-agentx"
 AGENT = ("setpriv", "--reuid=vpp-snmp-agent", "--regid=vpp-snmp-agent", "--init-groups")
 
 
@@ -93,9 +94,15 @@ def serve(system: System) -> None:
     )
     told = system.run(*AGENT, "vpp-snmp-agent", "check", check=False)
     lines = told.splitlines()
-    # The scenario has a description with an umlaut.
-    good = [line for line in lines if line.startswith(("ok ", "note   charset "))]
+    # The scenario has a description with an umlaut; snmpd's namespace is for root to enter.
+    notes = ("note   charset ", "note   other agents ")
+    good = [line for line in lines if line.startswith(("ok ", *notes))]
     check("`check` finds all well", lines and good == lines, told)
+    told = system.run("stat", "-c", "%U:%G %a", "/run/agentx-dataplane/master")
+    check("the AgentX socket has its group", told == f"vpp-snmp-agent:{GROUP} 660", told)
+    told = system.run("vpp-snmp-agent", "check", check=False)
+    check("which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in told)
+    check("and root is told of no other agent", "where FRR never is: none" in told, told)
     found = shown(system, HIDDEN)
     check("what grows with the kernel or the machine is hidden", not found, found)
     system.end("agent")
@@ -151,3 +158,4 @@ def check_that_nothing_is_left(system: System, before: set[str]) -> None:
     named = [path for path in named if not re.match("/var/lib/dpkg/|/run/systemd/units/", path)]
     check("nor what the system kept about the units", not named, "\n".join(named))
     check("nor the agent's user", not system.succeeds("getent", "passwd", "vpp-snmp-agent"))
+    check("nor the AgentX socket's group", not system.succeeds("getent", "group", GROUP))

@@ -16,7 +16,7 @@ It knows no interface: rows are whatever the columns' functions take.
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .pdu import (
     END_OF_MIB_VIEW,
@@ -332,6 +332,25 @@ class Scalar:
         return None if value is None else encode_varbind(instance, self._type, value)
 
 
+class Registration(NamedTuple):
+    """What is registered with the master beside whole subtrees (RFC 2741 section 6.2.3)."""
+
+    subtree: str  # with the lower bound of the range in it
+    range_subid: int  # which of its sub-identifiers stands for the range, counted from 1
+    upper_bound: int
+
+    def __str__(self) -> str:
+        """As section 6.2.3 writes it: `1.3.6.1.2.1.2.2.1.[1-22].7`."""
+        parts = self.subtree.split(".")
+        parts[self.range_subid - 1] = f"[{parts[self.range_subid - 1]}-{self.upper_bound}]"
+        return ".".join(parts)
+
+
+def no_more() -> Sequence[Registration]:
+    """Of a module whose subtrees are all there is to register."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Module:
     """What one MIB module brings: to the view, to the master's registry, to sysORTable."""
@@ -340,6 +359,8 @@ class Module:
     description: str
     subtrees: Sequence[str]
     objects: Sequence[Object] = field(repr=False)
+    # What is registered as it is found, beside the subtrees: it may become more, never less.
+    rows: Callable[[], Sequence[Registration]] = field(default=no_more, repr=False)
 
 
 class View:

@@ -560,9 +560,12 @@ def close_payload(reason: int) -> bytes:
     return bytes((reason, 0, 0, 0))
 
 
-def register_payload(subtree: bytes, priority: int, timeout: int = 0) -> bytes:
-    """What follows a Register's header (section 6.2.3), without a range."""
-    return bytes((timeout, priority, 0, 0)) + encode_oid(subtree)
+def register_payload(
+    subtree: bytes, priority: int, timeout: int = 0, range_subid: int = 0, upper_bound: int = 0
+) -> bytes:
+    """What follows a Register's header (section 6.2.3); `range_subid` of 0: without a range."""
+    bound = struct.pack(">I", upper_bound) if range_subid else b""
+    return bytes((timeout, priority, range_subid, 0)) + encode_oid(subtree) + bound
 
 
 def caps_payload(id_: bytes, descr: str) -> bytes:

@@ -9,9 +9,10 @@
 
 The rules this module keeps:
 
-- One session for each connection.  Everything is registered when the session opens, and
-  what is refused then can be asked for again.  Nothing is ever withdrawn: net-snmp 5.9.3
-  does not survive an Unregister while a GetBulk is under way.
+- One session for each connection.  Everything is registered when the session opens, or as
+  soon as a module has it, and what is refused can be asked for again.  Nothing is ever
+  withdrawn: net-snmp 5.9.3 does not survive an Unregister while a GetBulk is under way.  A
+  Register then does it no harm (25 of them among 250 walks, under valgrind).
 - Requests are answered in the order in which they came, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
@@ -29,7 +30,7 @@ from typing import NamedTuple
 import pyagentx3 as ax
 
 from . import pdu
-from .mib import Module, View
+from .mib import Module, Registration, View
 from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
 from .shortcut import Shortcut
 
@@ -101,6 +102,12 @@ class _Registration(NamedTuple):
     what: str
 
 
+def _row_payload(row: Registration) -> bytes:
+    return pdu.register_payload(
+        oid(row.subtree), PRIORITY, range_subid=row.range_subid, upper_bound=row.upper_bound
+    )
+
+
 class Session:
     """The subagent's side of one connection to a master agent."""
 
@@ -127,6 +134,7 @@ class Session:
         self._waiting: dict[int, Callable[[Response], bytes]] = {}
         self._registrations: list[_Registration] = []
         self._refused: list[_Registration] = []
+        self._rows: set[Registration] = set()  # that are among the registrations
         self._is_probing = False  # whether one of those refused is to be had by now
         self._registering = 0  # registrations whose answers are waited for
         self._shortcut: Shortcut | None = None
@@ -149,6 +157,12 @@ class Session:
             return b""
         self._is_probing = True
         return self._register([self._refused.pop(0)])
+
+    def register_new(self) -> bytes:
+        """Register rows that are new in the modules, unless an answer is waited for."""
+        if self._id is None or self._registering:
+            return b""
+        return self._register(self._new_rows())
 
     def ping(self) -> bytes:
         """A Ping; its answer is the event Pong."""
@@ -360,7 +374,16 @@ class Session:
                 )
                 for subtree in module.subtrees
             ]
+        self._new_rows()
         return self._register(self._registrations)
+
+    def _new_rows(self) -> list[_Registration]:
+        """What is to be registered of rows that are new to this session."""
+        new = [each for module in self._modules for each in module.rows() if each not in self._rows]
+        self._rows.update(new)
+        made = [_Registration(pdu.REGISTER, _row_payload(each), f"subtree {each}") for each in new]
+        self._registrations += made
+        return made
 
     def _register(self, registrations: list[_Registration]) -> bytes:
         self._registering = len(registrations)

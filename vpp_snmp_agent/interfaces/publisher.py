@@ -37,8 +37,9 @@ from ..vpp.router import NeighborLists, Router
 from . import facts as rules
 from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, vpp_of
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
+from .host_ports import HostPorts
 from .names import Candidates, Names
-from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
+from .rows import ENTRIES_SLICE, NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
 from .system import System
 from .totals import Saved
@@ -102,6 +103,7 @@ class Publisher:
         self.counted = SortedRows()  # those that have counters
         self.ipv4_neighbors = SortedRows()  # NeighborLists.ipv4 by ifIndex, unless empty
         self.ipv6_neighbors = SortedRows()
+        self.host_ports = HostPorts()
         self.by_key: dict[str, Row] = {}
         self.uptime = uptime
         # Of rows that notify them, since they were taken, oldest first.
@@ -131,6 +133,7 @@ class Publisher:
         self._unnumbered: set[str] = set()  # keys whose ifIndex is not durable yet
         self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
         self._underived: set[str] = set()  # keys of rows over one that came or went
+        self._deriving: dict[str, Iterator[None]] = {}  # by key: entries that are being made
         self._uncounted: dict[str, None] = {}  # keys of rows whose counters were never readable
         self._is_shown = predecessor is None
         if predecessor is not None:
@@ -280,7 +283,16 @@ class Publisher:
         if self._sources is not None:
             self._sources.look()
         self.system.poll()
+        self._note_restarts()
         self.save_totals(all_of_them=False)
+
+    def _note_restarts(self) -> None:
+        """What a driver counts has no discontinuity time but its interface's (RFC 3635)."""
+        for name in self.system.ports:
+            row, port = self.by_key.get(name), self.system.ports.get(name)
+            moment = port.totals.restarted_at if port else None
+            if row is not None and moment is not None:
+                row.counters.restarted_at = max(moment, row.counters.restarted_at or moment)
 
     def dismantle(self) -> Iterator[None]:
         """Give everything back, a step at a time, once a successor is shown, or in its place."""
@@ -289,6 +301,7 @@ class Publisher:
         tables = (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors)
         for table in (*tables, *(each.rows for each in self._derived)):
             yield from table.dismantle()
+        yield from self.host_ports.dismantle()
         while self.by_key:
             for _ in range(min(100, len(self.by_key))):
                 self.by_key.popitem()
@@ -325,8 +338,8 @@ class Publisher:
         """VPP's process is gone: every row stays, and is down."""
         if self._router is not None and self._is_shown:
             self._save_counters(self.by_key)  # the agent may end before the next VPP is there
-            self.system.lose()
             self.save_totals()
+        self.system.lose()
         self._router, self._is_away, self._is_first = None, True, False
         self._listed, self._keys, self._reported = {}, {}, set()
         self._unnumbered.clear()
@@ -633,8 +646,11 @@ class Publisher:
         row.address_since = since
         self._early.discard(key)
         self._count(row)
-        if interface is not None:
+        if interface is None:
+            self.host_ports.remove(row)
+        else:
             assert self._router is not None
+            self.host_ports.attach(row, self._router.pairs.get(interface.sw_if_index))
             row.lacp = self._router.lacp_ports.get(interface.sw_if_index)
             self._attach_neighbors(row, interface.sw_if_index)
 
@@ -722,8 +738,10 @@ class Publisher:
         if row is None:
             return
         self._keep_counters((row,))
+        self._end_deriving(row)
         for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
             table.remove(row.instance)
+        self.host_ports.remove(row)
         now = self._changed_at = self._clock()
         for derived, entries in zip(self._derived, row.entries, strict=True):
             derived.update(row, entries, None, now)
@@ -772,11 +790,35 @@ class Publisher:
         self._enqueue(keys)
 
     def _derive(self, row: Row) -> None:
-        now = self._clock()
-        row.entries = tuple(
-            derived.update(row, entries, self, now)
-            for derived, entries in zip(self._derived, row.entries, strict=True)
-        )
+        self._end_deriving(row)
+        steps = self._deriving_of(row)
+        had = max(map(len, row.entries), default=0)
+        if max(had, len(row.facts.lower_layers)) <= ENTRIES_SLICE:
+            for _ in steps:
+                pass
+        else:
+            self._deriving[row.key] = steps
+            self._derive_on(row.key, steps)
+
+    def _deriving_of(self, row: Row) -> Iterator[None]:
+        """Make a row's entries anew, a slice at a time."""
+        now, made = self._clock(), []
+        for derived, entries in zip(self._derived, row.entries, strict=True):
+            made.append((yield from derived.updating(row, entries, self, now)))
+        row.entries = tuple(made)
+
+    def _derive_on(self, key: str, steps: Iterator[None]) -> None:
+        if self._deriving.get(key) is not steps:
+            return  # done at once meanwhile, because the row changed or went
+        for _ in steps:
+            self._order.append(partial(self._derive_on, key, steps))
+            return
+        del self._deriving[key]
+
+    def _end_deriving(self, row: Row) -> None:
+        """Do the rest at once of what is under way: what comes next begins where it ends."""
+        for _ in self._deriving.pop(row.key, ()):
+            pass
 
 
 def _called(facts: Facts, name: str) -> Facts:

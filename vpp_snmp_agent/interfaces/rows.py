@@ -8,16 +8,18 @@ The rules this module keeps:
   row change or what it is over, and of no other row then.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
-from ..vpp.records import LacpPort
+from ..vpp.records import LacpPort, LcpPair
 from ..vpp.router import NeighborLists
 from .counters import InterfaceCounters
 from .facts import DOWN, LOWER_LAYER_DOWN, UP, Facts
+
+ENTRIES_SLICE = 500  # entries of one row that are made or shown at a time
 
 NO_MOMENTS: Mapping[bytes, float] = MappingProxyType({})
 
@@ -36,6 +38,7 @@ class Row:
     uptime: UpTime
     lacp: LacpPort | None = None  # of a bond's member
     neighbors: NeighborLists | None = None
+    pair: LcpPair | None = None  # while VPP lists it
     # The addresses that were first seen since we look, by time.monotonic.
     address_since: Mapping[bytes, float] = field(default_factory=lambda: NO_MOMENTS)
     entries: tuple[tuple[bytes, ...], ...] = ()  # its indexes in each of the derived tables
@@ -103,18 +106,36 @@ class Derived:
         self, row: Row, before: tuple[bytes, ...], interfaces: Interfaces | None, now: float
     ) -> tuple[bytes, ...]:
         """Make a row's entries anew, or none without `interfaces`; the indexes of all."""
+        steps = self.updating(row, before, interfaces, now)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                indexes: tuple[bytes, ...] = end.value
+                return indexes
+
+    def updating(
+        self, row: Row, before: tuple[bytes, ...], interfaces: Interfaces | None, now: float
+    ) -> Generator[None, None, tuple[bytes, ...]]:
+        """The same a few hundred entries at a time: a BVI can be over ten thousand ports."""
         made: dict[bytes, Any] = {}
         if interfaces is not None:
-            for index, value in self._entries(row, interfaces):
+            for number, (index, value) in enumerate(self._entries(row, interfaces), 1):
                 made.setdefault(index, value)
+                if not number % ENTRIES_SLICE:
+                    yield
         if not made and not before:
             return ()
-        for index in before:
+        for number, index in enumerate(before, 1):
             if index not in made and self._withdraw(index, row):
                 self.changed_at = now
-        for index, value in made.items():
+            if not number % ENTRIES_SLICE:
+                yield
+        for number, (index, value) in enumerate(made.items(), 1):
             if self._claim(index, value, row):
                 self.changed_at = now
+            if not number % ENTRIES_SLICE:
+                yield
         return tuple(made)
 
     def _claim(self, index: bytes, value: Any, row: Row) -> bool:

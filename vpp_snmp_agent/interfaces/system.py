@@ -15,11 +15,13 @@ from collections.abc import Callable, Collection
 from ..vpp.directory import Directory
 from ..vpp.stats import Segment
 from .ip_statistics import IPV4, IPV6, IpStatistics
+from .storage import HEAPS, POOLS, Storages
 from .totals import Saved, Totals
 from .xstats import PREFIX as XSTATS
 from .xstats import Ports
 
-PREFIXES = ("/mem/", "/buffer-pools/", "/err/", XSTATS)
+ERRORS = "/err/"
+PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
 
 
@@ -30,6 +32,7 @@ class System:
         self.segment: Segment | None = None  # None: none was there yet
         self.is_away = False  # its VPP ended
         self.is_searching = False
+        self.storages = Storages()
         self.ipv4, self.ipv6 = IpStatistics(IPV4, clock), IpStatistics(IPV6, clock)
         self.ports = Ports(clock)
         self._directory: Directory | None = None
@@ -48,15 +51,18 @@ class System:
             self.is_searching, self._found = False, None
             for each in (self.ipv4, self.ipv6, self.ports):
                 each.use(segment, cell)
+        self.storages.use(self.segment)
 
     def lose(self) -> None:
         """VPP's process is gone."""
         self.is_away = True
+        self.storages.lose()
 
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
         if self._directory is not None and not self.is_searching:
             self._search()
+        self._find_storages()
         # One of them at a time: of 10,000 interfaces and 17 threads each takes 2 ms.
         if not any(each.poll() for each in (self.ipv4, self.ipv6)):
             self.ports.poll()
@@ -65,6 +71,8 @@ class System:
         """Search another slice of the directory, if a search is under way; whether it goes on."""
         if self.is_searching:
             self._search()
+            if not self.is_searching:
+                self._find_storages()
         return self.is_searching
 
     def _search(self) -> None:
@@ -76,9 +84,20 @@ class System:
         if not self.is_searching and self._directory.names is not self._found:
             self._found = self._directory.names
             for each in (self.ipv4, self.ipv6):
-                each.find(self.names("/err/"))
+                each.find(self.names(ERRORS))
             self.ports.begin(self.names(XSTATS))
             self.is_searching = bool(self.names(XSTATS))
+
+    def search_all(self) -> None:
+        """Search the directory to its end: for a command that reads once, and waits."""
+        self.poll()
+        while self.search_on():
+            pass
+
+    def _find_storages(self) -> None:
+        if self._directory is not None and self._directory.is_complete and not self.is_away:
+            assert self.segment is not None
+            self.storages.find(self.segment, self.names(HEAPS), self.names(POOLS))
 
     def names(self, prefix: str) -> Collection[str]:
         """The names in the segment that begin with one of PREFIXES, as far as they were found."""

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..agentx.mib import Module
 from ..interfaces.publisher import Publisher
-from . import etherlike_mib, if_mib, ip_mib, lag_mib
+from . import bridge_mib, etherlike_mib, host_resources_mib, if_mib, ip_mib, lag_mib
 
 MODULES: Mapping[str, Callable[[Publisher], Module]] = {
     "IF-MIB": if_mib.module,
     "IEEE8023-LAG-MIB": lag_mib.module,
     "EtherLike-MIB": etherlike_mib.module,
     "IP-MIB": ip_mib.module,
+    "HOST-RESOURCES-MIB": host_resources_mib.module,
+    "BRIDGE-MIB": bridge_mib.module,
 }
 
 

@@ -331,6 +331,16 @@ class Simulator:
         """What VPP has read from a port's driver, in the order of its Spec."""
         self.tell("set_xstats", name=name, counts=counts)
 
+    # Memory.
+
+    def add_heap(self, name: str, total: int, used: int) -> None:
+        """A heap of so many octets, as a plugin may register one."""
+        self.tell("add_heap", name=name, total=total, used=used)
+
+    def heaps(self) -> dict[str, tuple[int, int]]:
+        """By name: octets there are, and used, as VPP wrote them last."""
+        return {name: (total, used) for name, (total, used) in self.tell("heaps").items()}
+
     # Misfortune.
 
     def hang(self) -> None:

@@ -181,6 +181,14 @@ class Script:
             for i in router.interfaces.values()
         ]
 
+    # Memory.
+
+    def add_heap(self, name: str, total: int, used: int) -> None:
+        self._router.counters.add_heap(name, total, used)
+
+    def heaps(self) -> dict[str, tuple[int, int]]:
+        return self._router.counters.heaps
+
     # Misfortune.
 
     def hang(self) -> None:

@@ -49,6 +49,7 @@ class Counters:
         self.threads = threads
         self._started = time.monotonic()
         self._beats = 0
+        self.heaps: dict[str, tuple[int, int]] = {}  # octets there are, and used, as last written
         self._places: list[tuple[int, list[tuple[int, int]]]] = []
         self._write_directory()
 
@@ -58,9 +59,7 @@ class Counters:
         segment.add_scalar("/sys/last_stats_clear")
         if self.release.has_boottime:
             segment.add_scalar("/sys/boottime", int(time.time()))
-        segment.add_counter("/mem/stat segment", Kind.SIMPLE, 1, 7)
-        for column, name in enumerate(("total", "used", "free")):
-            segment.add_symlink(f"/mem/stat segment/{name}", "/mem/stat segment", column)
+        self._add_heap("stat segment")
         segment.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)
         segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, self.threads)
         segment.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, self.threads)
@@ -77,9 +76,7 @@ class Counters:
         segment.add_names("/if/names")
         segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
-        segment.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
-        for column, name in enumerate(("total", "used", "free")):
-            segment.add_symlink(f"/mem/main heap/{name}", "/mem/main heap", column)
+        self._add_heap("main heap")
         self._find_places()
 
     def _write_errors(self) -> None:
@@ -97,6 +94,21 @@ class Counters:
             segment.set_row("/node/errors", 0, [count // 3 for count in counts])
             rest = [count - count // 3 for count in counts]
             segment.set_row("/node/errors", self.threads - 1, rest)
+
+    def _add_heap(self, name: str) -> None:
+        self.segment.add_counter(f"/mem/{name}", Kind.SIMPLE, 1, 7)
+        for column, cell in enumerate(("total", "used", "free")):
+            self.segment.add_symlink(f"/mem/{name}/{cell}", f"/mem/{name}", column)
+
+    def _set_heap(self, name: str, total: int, used: int, chunks: int) -> None:
+        free = total - used
+        self.segment.set_row(f"/mem/{name}", 0, [total, used, free, 0, total, chunks, free])
+        self.heaps[name] = (total, used)
+
+    def add_heap(self, name: str, total: int, used: int) -> None:
+        """A heap as a plugin may register one."""
+        self._add_heap(name)
+        self._set_heap(name, total, used, 1)
 
     def _find_places(self) -> None:
         """By cell: the distance of rows in words, and per thread the word of row 0."""
@@ -129,12 +141,8 @@ class Counters:
         segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
         loops = [6057, *(6_000_000 + w for w in workers)]
         segment.set_row("/sys/loops_per_worker", 0, loops)
-        heap = segment.heap
-        row = [heap.size, heap.used, heap.size - heap.used, 0, heap.size, 1, heap.size - heap.used]
-        segment.set_row("/mem/stat segment", 0, row)
-        used = 75_000_000 + 4096 * interfaces
-        row = [HEAP_SIZE, used, HEAP_SIZE - used, 0, HEAP_SIZE, 275, HEAP_SIZE - used]
-        segment.set_row("/mem/main heap", 0, row)
+        self._set_heap("stat segment", segment.heap.size, segment.heap.used, 1)
+        self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
 
     def create(self, interface: Interface) -> None:
         """A new interface's cells start at zero, whatever was counted at its index before."""

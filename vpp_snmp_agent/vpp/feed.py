@@ -22,6 +22,7 @@ from errno import EAGAIN, EMFILE
 
 from .. import children
 from .records import (
+    ASK,
     Alive,
     Available,
     Broken,
@@ -161,6 +162,12 @@ class Feed:
             self._pause = MIN_RESTART_INTERVAL
             self._forget_silence()
             self._end(now)
+
+    def ask(self) -> None:
+        """Have VPP asked now for what no event reports, as soon as that is allowed."""
+        if self._pipe is not None and self._asked:  # before that it takes any word for our end
+            with contextlib.suppress(OSError):  # it is ending, or was asked often enough
+                self._pipe.send(ASK, socket.MSG_DONTWAIT)
 
     def fileno(self) -> int:
         """What to wait on; -1 while there is no child."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
+ASK = b"ask"  # what the parent says to the reporter, which is to ask VPP for all relations
 NO_INDEX = 0xFFFFFFFF  # ~0, VPP's word for "none" and "all"
 
 

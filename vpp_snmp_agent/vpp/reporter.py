@@ -20,7 +20,8 @@ The rules this module keeps:
   reported as that: interfaces are reported without their pairs rather than not at all.
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
-  once in `RARE_INTERVAL`, after the set of interfaces changed, and once each period.
+  once in `RARE_INTERVAL`, after the set of interfaces changed, when the parent asks because a
+  state of LACP did, and once each period.
 """
 
 import contextlib
@@ -36,6 +37,7 @@ from typing import NoReturn
 from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
 from .layer3 import NEVER, Layer3, News
 from .records import (
+    ASK,
     BONDS,
     BRIDGE_DOMAINS,
     INTERFACES,
@@ -112,6 +114,12 @@ class Pipe:
         if time.monotonic() - self._sent_at >= ALIVE_INTERVAL:
             self.send(Alive())
 
+    def is_asked(self) -> bool:
+        """Whether the parent, from which something came, asks; else it is gone."""
+        with contextlib.suppress(OSError):
+            return self.socket.recv(len(ASK)) == ASK
+        return False
+
     def send_last(self, message: Message) -> NoReturn:
         """Hand on a message and end the process."""
         with contextlib.suppress(OSError):
@@ -187,6 +195,10 @@ class Interfaces:
         self._named_allowed = 0.0
         self._rare_due = self._relations_due = 0.0
         self._rare_allowed = self._relations_allowed = 0.0
+
+    def ask_again(self) -> None:
+        """Ask for all relations, as soon as that is allowed."""
+        self._rare_due = 0.0
 
     def due(self, named: set[int]) -> float:
         """When `refresh` is to be called, by time.monotonic."""
@@ -364,7 +376,7 @@ def report(
 
     poll = select.poll()
     poll.register(client.transport.socket, select.POLLIN)
-    poll.register(pipe.socket, 0)
+    poll.register(pipe.socket, select.POLLIN)
     while True:
         # An answer may have brought events along: those are in no socket any more.
         client.collect_events()
@@ -372,7 +384,9 @@ def report(
         pause = due - time.monotonic()
         if pause > 0:
             if pipe.socket.fileno() in dict(poll.poll(pause * 1000)):
-                return
+                if not pipe.is_asked():
+                    return
+                interfaces.ask_again()
             continue
         for message in interfaces.refresh(client.events):
             pipe.send(message)

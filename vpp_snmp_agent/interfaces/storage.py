@@ -1,0 +1,202 @@
+"""VPP's memory: its heaps and its pools of buffers, each a row that stays.
+
+The rules this module keeps:
+
+- A row's index follows from its name and from nothing else, on any router and after any
+  start: there is nothing to save.  The known ones have numbers of their own (KNOWN), all
+  others 2000 plus a checksum of 30 bits.  Should two names come to one index, as some two of
+  sixty do on one router in 600,000, the one that was found first has it and the other is
+  left out: an index that changes hands would be worse.
+- A row is made when its figures are read for the first time, and lives as long as the agent.
+- Figures are read when they are asked for.  What cannot be read now stands as it was read
+  last; what is gone, with its VPP or before, keeps its size and has nothing used.
+- Of a pool the cached buffers are not used: a thread keeps them at hand, free (`show buffers`).
+- What comes out of a segment fits a MIB's Integer32, whatever it is.
+"""
+
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from operator import is_not
+from typing import NamedTuple
+
+from ..agentx.mib import SortedRows
+from ..agentx.pdu import subids
+from ..vpp.stats import Segment, SegmentUnavailable
+
+HEAPS, POOLS = "/mem/", "/buffer-pools/"
+
+# Above the numbers that snmpd gives: 1 to 30 to memory, those that follow to file systems.
+KNOWN: Mapping[str, int] = {
+    "VPP main heap": 1001,
+    "VPP stat segment": 1002,
+    **{f"VPP buffers default-numa-{node}": 1010 + node for node in range(8)},
+}
+FIRST = 2000  # of the indexes by checksum
+CHECKSUM_BITS = 30
+
+# Units, in octets: of a heap, and of a pool.  What is too large for its unit has twice that.
+PAGE_SIZE = 4096
+# No segment says how large a buffer is: 2,048 octets of data and 256 before them, unless
+# `buffers { default data-size }` in VPP's startup.conf makes it another size.
+BUFFER_SIZE = 2304
+MAX_INTEGER = 2**31 - 1
+MAX_TRIED = 50  # names whose figures were never read, at a time; of damage a read takes 15 us
+MAX_ROWS = 64  # each is registered with snmpd by itself
+MAX_NAMES = 4 * MAX_ROWS  # below HEAPS or POOLS, where each has up to four: more are damage
+
+
+class Amount(NamedTuple):
+    """How much there is, and how much of it is used, in octets."""
+
+    size: int
+    used: int
+
+
+class Measured(NamedTuple):
+    """The same in whole units of so many octets; each an Integer32."""
+
+    unit: int
+    size: int
+    used: int
+
+
+def read_heap(segment: Segment, name: str) -> Amount:
+    """Of a heap, `/mem/<heap>`.  Raises SegmentUnavailable.
+
+    Its links `/total` and `/used` are not gone by: some releases have them the wrong way
+    round (vlib/stats/provider_mem.c).
+    """
+    cells = segment.values(name)
+    if len(cells) < len(Amount._fields):
+        raise SegmentUnavailable(f"{name} has {len(cells)} cells")
+    return Amount(cells[0], cells[1])
+
+
+def read_pool(segment: Segment, name: str) -> Amount:
+    """Of a pool, `/buffer-pools/<pool>`.  Raises SegmentUnavailable."""
+    cached, used, available = (
+        segment.value(f"{name}/{state}") for state in ("cached", "used", "available")
+    )
+    return Amount((cached + used + available) * BUFFER_SIZE, used * BUFFER_SIZE)
+
+
+class Kind(NamedTuple):
+    """What heaps have in common, or pools."""
+
+    read: Callable[[Segment, str], Amount]
+    least_unit: int
+
+
+HEAP, POOL = Kind(read_heap, PAGE_SIZE), Kind(read_pool, BUFFER_SIZE)
+
+
+class Storage:
+    """A heap or a pool."""
+
+    __slots__ = ("_amount", "_key", "_kind", "_segment", "index", "instance", "name")
+
+    def __init__(self, name: str, key: str, kind: Kind) -> None:
+        """`key`: what it is called in a segment."""
+        self.name = name
+        self.index = index_of(name)
+        self.instance = subids(self.index)
+        self._key = key
+        self._kind = kind
+        self._segment: Segment | None = None
+        self._amount = Amount(0, 0)
+
+    def use(self, segment: Segment) -> None:
+        """It is read here from now on."""
+        self._segment = segment
+
+    def lose(self) -> None:
+        """It is gone, but for its size."""
+        self._segment, self._amount = None, Amount(self._amount.size, 0)
+
+    def amount(self) -> Amount:
+        """What is read now, else what was read last; a size of 0 before anything was."""
+        if self._segment is not None:
+            with suppress(SegmentUnavailable):
+                amount = self._kind.read(self._segment, self._key)
+                if amount.size:  # else VPP has not written it yet
+                    self._amount = amount
+        return self._amount
+
+    def measured(self) -> Measured:
+        """The same as hrStorageTable has it."""
+        (size, used), unit = self.amount(), self._kind.least_unit
+        while size // unit > MAX_INTEGER and unit <= MAX_INTEGER // 2:
+            unit *= 2
+        whole = min(size // unit, MAX_INTEGER)
+        return Measured(unit, whole, min(used // unit, whole))
+
+
+def index_of(name: str) -> int:
+    """hrStorageIndex."""
+    return KNOWN.get(name) or FIRST + zlib.crc32(name.encode()) % (1 << CHECKSUM_BITS)
+
+
+def found(heaps: Collection[str], pools: Collection[str]) -> Iterator[Storage]:
+    """What names of a segment below HEAPS and POOLS stand for, in the order of their keys."""
+    if max(len(heaps), len(pools)) > MAX_NAMES:
+        return
+    for key in sorted(heaps):
+        heap = key.removeprefix(HEAPS)
+        # What is below a heap are the links to its cells.
+        if heap.isprintable() and key.rpartition("/")[0] not in heaps:
+            yield Storage(f"VPP {heap}", key, HEAP)
+    for entry in sorted(pools):
+        key, _, state = entry.rpartition("/")
+        pool = key.removeprefix(POOLS)
+        if state == "used" and pool.isprintable():
+            yield Storage(f"VPP buffers {pool}", key, POOL)
+
+
+class Storages:
+    """All that were there since the agent started."""
+
+    def __init__(self) -> None:
+        self.rows = SortedRows()  # Storage by hrStorageIndex
+        self.shown: list[Storage] = []  # the same, in the order in which they were found
+        self._unread: list[Storage] = []  # found, and not shown yet
+        self._names: tuple[Collection[str], Collection[str]] | None = None
+
+    def use(self, segment: Segment) -> None:
+        """Another VPP is there, or the same again; what it has is not known yet."""
+        self._unread, self._names = [], None
+        for each in self.shown:
+            each.use(segment)
+
+    def lose(self) -> None:
+        """VPP's process is gone."""
+        self._unread, self._names = [], None
+        for each in self.shown:
+            each.lose()
+
+    def find(self, segment: Segment, heaps: Collection[str], pools: Collection[str]) -> None:
+        """Show what is there.  To be called a few times a second, with all names below HEAPS
+        and POOLS: only for other objects than the last time is anything looked through.
+        """
+        names = heaps, pools
+        if self._names is None or any(map(is_not, names, self._names)):
+            self._names = names
+            there = {each.name: each for each in found(*names)}
+            for each in self.shown:
+                if there.pop(each.name, None) is None:
+                    each.lose()
+                else:
+                    each.use(segment)
+            self._unread = list(there.values())
+        tried, self._unread = self._unread[:MAX_TRIED], self._unread[MAX_TRIED:]
+        for each in tried:
+            each.use(segment)
+            if each.amount().size:
+                self._show(each)
+            else:
+                self._unread.append(each)
+
+    def _show(self, storage: Storage) -> None:
+        if len(self.shown) < MAX_ROWS and self.rows.get(storage.instance) is None:
+            self.rows.put(storage.instance, storage)
+            self.shown.append(storage)
