@@ -63,3 +63,17 @@ def test_another_segment_has_other_names(writer: Writer) -> None:
     system.poll()
     os.close(other.fd)
     assert list(system.names("/buffer-pools/")) == []
+
+
+def test_numbers_are_saved_after_10_s_then_every_300_s_and_when_a_base_changed() -> None:
+    now = [1000.0]
+    system = System(lambda: now[0])
+    keys = ["ip 4", "ip 6"]
+    due = {1009.9: [], 1010.0: keys, 1010.1: [], 1309.9: [], 1310.0: keys}
+    for now[0], expected in due.items():
+        assert [each.key for each in system.unsaved()] == expected
+    system.ipv6.totals.add("InReceives", 5)
+    assert [each.key for each in system.unsaved()] == ["ip 6"]
+    system.ipv6.totals.saved()
+    assert system.unsaved() == []
+    assert [each.key for each in system.unsaved(all_of_them=True)] == keys

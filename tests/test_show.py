@@ -20,6 +20,7 @@ from vpp_snmp_agent.agentx.pdu import VarBind, oid
 from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
@@ -400,6 +401,14 @@ def test_a_walk_of_all_is_all_that_is_served(run: Run, settings: Settings) -> No
     assert [name[1:] for name in names] == [line.partition(" = ")[0] for line in golden]
     keys = [tuple(map(int, name[1:].split("."))) for name in names]
     assert keys == sorted(set(keys))
+
+
+def test_a_walk_counts_on_from_what_the_agent_saved(run: Run, settings: Settings) -> None:
+    state = State.open(settings.state_dir)
+    state.save_totals("ip 4", Saved(4711, {"InHdrErrors": (1000, 0)}))
+    state.close()
+    printed = run(lambda: show.walk(settings, "1.3.6.1.2.1.4.4"))
+    assert printed.out == ".1.3.6.1.2.1.4.4.0 = Counter32: 1351\n"
 
 
 def test_a_walk_of_what_is_not_served_says_so(run: Run, settings: Settings) -> None:

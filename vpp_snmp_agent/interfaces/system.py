@@ -23,6 +23,7 @@ from .xstats import Ports
 ERRORS = "/err/"
 PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
+FIRST_SAVE_DELAY = 10.0  # seconds
 
 
 class System:
@@ -38,7 +39,7 @@ class System:
         self._directory: Directory | None = None
         self._found: object = None  # all names, as they were found last
         self._clock = clock
-        self._save_due = clock() + SAVE_INTERVAL
+        self._save_due = clock() + FIRST_SAVE_DELAY
 
     def use(self, segment: Segment, cell: int) -> None:
         """From now on it is this one's; the same again changes nothing.
