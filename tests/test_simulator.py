@@ -33,6 +33,7 @@ from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
 from vpp_snmp_agent.simulator.release import Release
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order, plain
 from vpp_snmp_agent.simulator.segment import Heap
+from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.simulator.traffic import CELLS, INCLUDED, Traffic
 from vpp_snmp_agent.simulator.vpp import Router
 from vpp_snmp_agent.vpp import layout
@@ -71,11 +72,16 @@ class Connection:
         self.client.connect("judge")
         self.api = self.client.api
         self.events: queue.Queue[tuple[int, int, bool]] = queue.Queue()
+        self.neighbor_events: list[tuple[int, int, str, str]] = []
         self.client.register_event_callback(self._note)
 
     def _note(self, name: str, event: Any) -> None:
         if name == "sw_interface_event":
             self.events.put((event.sw_if_index, int(event.flags), event.deleted))
+        if name == "ip_neighbor_event_v2":
+            about = event.neighbor
+            said = (str(about.ip_address), str(about.mac_address))
+            self.neighbor_events.append((int(event.flags), about.sw_if_index, *said))
 
     def __enter__(self) -> "Connection":
         return self
@@ -676,6 +682,32 @@ def test_vpp_tells_of_add_delete_admin_and_link(vpp: Simulator) -> None:
             (port, 2, False),
             (index, 0, True),
         ]
+
+
+def test_vpp_tells_of_each_neighbour_that_comes_changes_or_goes(vpp: Simulator) -> None:
+    index = vpp.add_loopback("loop7")
+    with Connection(vpp) as connection:
+        vpp.add_neighbor("loop7", "192.0.2.70", "02:00:00:00:00:70")
+        for any_address in ("0.0.0.0", "::"):
+            reply = connection.api.want_ip_neighbor_events_v2(
+                enable=True, pid=os.getpid(), ip=any_address, sw_if_index=0xFFFFFFFF
+            )
+            assert reply.retval == 0
+        vpp.add_neighbor("loop7", "192.0.2.71", "02:00:00:00:00:71")
+        vpp.add_neighbor("loop7", "192.0.2.71", "02:00:00:00:00:72")
+        vpp.remove_neighbor("loop7", "192.0.2.71")
+        vpp.add_neighbor("loop7", "fe80::73", "02:00:00:00:00:73", static=True)
+        vpp.delete("loop7")
+        expected = [
+            (1, index, "192.0.2.71", "02:00:00:00:00:71"),
+            (1, index, "192.0.2.71", "02:00:00:00:00:72"),
+            (2, index, "192.0.2.71", "02:00:00:00:00:72"),
+            (1, index, "fe80::73", "02:00:00:00:00:73"),
+            (2, index, "192.0.2.70", "02:00:00:00:00:70"),
+            (2, index, "fe80::73", "02:00:00:00:00:73"),
+        ]
+        until("all are told", lambda: len(connection.neighbor_events) >= len(expected))
+        assert connection.neighbor_events == expected
 
 
 def test_vpp_is_silent_about_the_rest(vpp: Simulator) -> None:

@@ -53,6 +53,7 @@ class System:
             for each in (self.ipv4, self.ipv6, self.ports):
                 each.use(segment, cell)
         self.storages.use(self.segment)
+        self.poll()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
         """VPP's process is gone."""

@@ -281,7 +281,7 @@ class Simulator:
         self.tell("add_bridge_domain", number=number, members=members, bvi=bvi)
 
     def interfaces(self) -> dict[str, dict[str, Any]]:
-        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, bond."""
+        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, ..."""
         return {row["name"]: row for row in self.tell("interfaces")}
 
     def configure(

@@ -162,7 +162,7 @@ class Script:
     def interfaces(self) -> list[dict[str, object]]:
         """Every interface as VPP sees it."""
         router = self._router
-        hosts = {pair.phy: pair.host_name for pair in router.pairs if pair}
+        pairs = {pair.phy: pair for pair in router.pairs if pair}
         return [
             {
                 "sw_if_index": i.sw_if_index,
@@ -174,7 +174,8 @@ class Script:
                 "mtu": i.mtu[0],
                 "speed": i.speed,
                 "mac": i.mac.hex(":"),
-                "host": hosts.get(i, ""),
+                "host": pairs[i].host_name if i in pairs else "",
+                "vif_index": pairs[i].vif_index if i in pairs else 0,
                 "bond": i.bond.interface.name if i.bond else "",
                 "traffic": asdict(i.traffic),
             }
