@@ -550,6 +550,40 @@ def test_a_reused_index_starts_at_zero(vpp: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
+    ("release", "links"),
+    [
+        ("24.10", []),
+        ("25.02", ["rx_crc_errors", "rx_crc_errors_2", "tx_late_collisions"]),
+        ("26.10", ["xstats-rx_crc_errors", "xstats-rx_crc_errors_2", "xstats-tx_late_collisions"]),
+    ],
+)
+def test_what_a_driver_counts_is_linked_as_the_release_does(release: str, links: list[str]) -> None:
+    router = Router(Release.parse(release), 2, 1 << 23)
+    xstats = (("rx_crc_errors", 5), ("tx_late_collisions", 7), ("rx_crc_errors", 11))
+    index = router.add(Spec("eth/0", xstats=xstats)).sw_if_index
+    found = sorted(
+        name.removeprefix("/interfaces/eth/0/")
+        for name in router.segment._entries
+        if name.startswith("/interfaces/eth/0/") and "_" in name
+    )
+    assert found == sorted(links)
+    if links:
+        row = router.segment.counters[f"/if/xstats/{index}"].rows[0]
+        assert row is not None
+        assert list(router.segment.words[row.offset // 8 : row.offset // 8 + 3]) == [5, 7, 11]
+
+
+@pytest.mark.parametrize(
+    ("release", "name"), [("22.06", "ip4 ttl <= 1"), ("22.10", "time_expired")]
+)
+def test_errors_are_called_as_the_release_calls_them(release: str, name: str) -> None:
+    segment = Router(Release.parse(release), 3, 1 << 23).segment
+    assert f"/err/ip4-input/{name}" in segment._entries
+    has_reassembly = "/err/ip4-full-reassembly/reass_success" in segment._entries
+    assert has_reassembly == (release == "22.10")
+
+
+@pytest.mark.parametrize(
     ("release", "said"), [("22.02", None), ("23.06", "loop0"), ("23.10", "deleted")]
 )
 def test_a_deleted_name_is_as_the_release_has_it(

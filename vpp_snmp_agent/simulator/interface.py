@@ -35,6 +35,7 @@ class Spec:
     bond: str = ""
     addresses: tuple[str, ...] = ()  # with their prefix length
     neighbors: tuple[tuple[str, str], ...] = ()  # address and MAC
+    xstats: tuple[tuple[str, int], ...] = ()  # what the driver of a port counts
     traffic: Traffic = STILL
 
     @property

@@ -96,6 +96,7 @@ class Router:
         self.names[interface.name] = interface
         self._stale[interface] = None
         self.counters.create(interface)
+        self.counters.add_xstats(interface, spec.xstats)
         self._tell(index, interface.flags if interface.admin else 0)
         if spec.dev_type == "bond" and not parent:
             interface.aggregate = self.bonds[interface.name] = Bond(len(self.bonds), interface)
