@@ -193,9 +193,9 @@ class Errors:
         """Look at all columns that are not 0 again."""
         self._read, self._left, self._has_more = [], {}, True
 
-    def poll(self) -> None:
-        """To be called a few times a second, whether anybody asks or not."""
-        self._refresh_if(REST_INTERVAL if self._has_more else POLL_INTERVAL)
+    def poll(self) -> bool:
+        """To be called a few times a second: whether it was read for that."""
+        return self._refresh_if(REST_INTERVAL if self._has_more else POLL_INTERVAL)
 
     def refresh(self) -> None:
         """To be called before what is served is asked for."""
@@ -220,9 +220,11 @@ class Errors:
         self.refresh()
         return self._punted
 
-    def _refresh_if(self, interval: float) -> None:
-        if self._clock() >= self._read_at + interval:
+    def _refresh_if(self, interval: float) -> bool:
+        is_due = self._clock() >= self._read_at + interval
+        if is_due:
             self._refresh()
+        return is_due and self._segment is not None
 
     def _refresh(self) -> None:
         self._read_at, self._has_more = self._clock(), False

@@ -164,10 +164,13 @@ class Threads:
             )
             row.busy = None
 
-    def poll(self) -> None:
-        """To be called a few times a second: shares are worked out, a thread at a time."""
+    def poll(self) -> bool:
+        """To be called a few times a second: shares are worked out, a thread at a time.
+
+        Returns whether anything was done.
+        """
         if self._segment is None or self._is_away:
-            return
+            return False
         now = self._clock()
         if self._next < len(self._nodes.clocks):
             self._compare(self._next)
@@ -175,6 +178,9 @@ class Threads:
         elif now >= self._nodes_read_at + NODES_INTERVAL:
             self._nodes_read_at = now
             self._read_nodes()
+        else:
+            return False
+        return True
 
     def refresh(self) -> None:
         """To be called before what VPP says is asked for."""

@@ -327,6 +327,10 @@ class Simulator:
         """`clear interfaces`: every counter of every interface starts again at zero."""
         self.tell("clear")
 
+    def set_xstats(self, name: str, *counts: int) -> None:
+        """What VPP has read from a port's driver, in the order of its Spec."""
+        self.tell("set_xstats", name=name, counts=counts)
+
     # Memory.
 
     def add_heap(self, name: str, total: int, used: int) -> None:

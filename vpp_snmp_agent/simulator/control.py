@@ -92,6 +92,9 @@ class Script:
     def clear(self) -> None:
         self._router.clear()
 
+    def set_xstats(self, name: str, counts: list[int]) -> None:
+        self._router.counters.set_xstats(self._router.names[name], counts)
+
     def set_addresses(self, name: str, addresses: list[str]) -> None:
         self._router.set_addresses(name, addresses)
 
