@@ -13,7 +13,7 @@ from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.systemd import Supervisor
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import LacpPort, Thread, Threads
+from vpp_snmp_agent.vpp.records import NO_INDEX, LacpPort, Thread, Threads
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
@@ -92,3 +92,20 @@ def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.Monkey
     for tenths in range(21):
         follower.check(1000 + tenths / 10)
     assert len(looks) == 5
+
+
+def test_the_cpus_of_vpps_workers_are_known_for_as_long_as_no_other_vpp_says_otherwise() -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    assert follower.worker_cpus == frozenset()
+    follower.take(feed.Present(VPP))
+    main, first = Thread(0, "vpp_main", "", 41, 1), Thread(1, "vpp_wk_0", "workers", 43, 6)
+    unplaced = Thread(2, "vpp_wk_1", "workers", 47, NO_INDEX)
+    follower.take(Threads((main, first, unplaced)))
+    assert follower.worker_cpus == {6}
+    follower.take(feed.Away())
+    assert follower.worker_cpus == {6}
+    follower.take(feed.Present(replace(VPP, vpe_pid=4712)))
+    assert follower.worker_cpus == {6}
+    follower.take(Threads((main,)))
+    assert follower.worker_cpus == frozenset()

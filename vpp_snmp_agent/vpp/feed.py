@@ -174,6 +174,11 @@ class Feed:
             with contextlib.suppress(OSError):  # it is ending, or was asked often enough
                 self._pipe.send(ASK, socket.MSG_DONTWAIT)
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the child, if there is one."""
+        return (self._child.pid,) if self._child else ()
+
     def fileno(self) -> int:
         """What to wait on; -1 while there is no child."""
         return self._pipe.fileno() if self._pipe else -1
