@@ -77,7 +77,11 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.facts": {"config", "vpp.records", "vpp.router"},
     "interfaces.names": set(),
     "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
-    "interfaces.system": {"interfaces.storage", "vpp.directory", "vpp.stats"},
+    "interfaces.system": {
+        *("interfaces.storage", "interfaces.vpp_state"),
+        *("vpp.directory", "vpp.layout", "vpp.stats"),
+    },
+    "interfaces.vpp_state": {"vpp.records", "vpp.stats"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts"},
     "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
@@ -103,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
     "mibs.host_resources_mib": A_MIB,
     "mibs.ip_mib": A_MIB,
     "mibs.lag_mib": A_MIB | {"vpp.records"},
+    "mibs.vpp_snmp_agent_mib": A_MIB | {"__init__", "interfaces.system", "interfaces.vpp_state"},
     "simulator.": {"simulator.", "vpp.layout"},
 }
 # Who alone may import a library.

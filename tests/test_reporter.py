@@ -31,6 +31,7 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Complete,
     Interface,
+    Inventory,
     LacpPort,
     LcpPair,
     Unavailable,
@@ -269,6 +270,21 @@ def test_what_did_not_change_is_not_reported_again(vpp: Simulator) -> None:
 
         until("two more dumps", dumped_again)
         assert not listener.news
+
+
+def test_that_all_was_asked_for_again_is_reported_each_time(vpp: Simulator) -> None:
+    with Listener(vpp, period=1) as listener:
+        listener.wait_complete()
+        before = listener.inventories
+        vpp.set_link("GigabitEthernet5/0/0", False)  # one interface is asked for, not all
+        listener.wait_until(link("GigabitEthernet5/0/0", False))
+
+        def twice() -> bool:
+            listener.pump()
+            return listener.inventories >= before + 2
+
+        until("two more inventories", twice)
+        assert vpp.calls()[DUMP] >= listener.inventories
 
 
 def test_a_segment_that_is_unavailable_is_reported_and_fetched_later(vpp: Simulator) -> None:

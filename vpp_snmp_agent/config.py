@@ -21,7 +21,7 @@ LONGEST = 86400  # seconds that a setting may last: a day
 FASTEST = 10_000_000  # Mb/s that a setting may claim
 MIBS = (
     *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
-    "BRIDGE-MIB",
+    *("BRIDGE-MIB", "VPP-SNMP-AGENT-MIB"),
 )
 
 

@@ -18,10 +18,19 @@ from . import sockets
 from .config import Settings
 from .interfaces.counters import CounterSet
 from .interfaces.publisher import Publisher
+from .interfaces.vpp_state import VppState
 from .loop import Told, log
 from .systemd import Supervisor
 from .vpp import feed, lacp
-from .vpp.records import INTERFACES, Available, Changes, Complete, NeighborChanges, Unavailable
+from .vpp.records import (
+    INTERFACES,
+    Available,
+    Changes,
+    Complete,
+    Inventory,
+    NeighborChanges,
+    Unavailable,
+)
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
@@ -53,6 +62,12 @@ class Follower:
         self._router: Router | None = None
         self._segment: Segment | None = None
         self._started = 0.0  # VPP, by time.monotonic, as far as it says
+
+    @property
+    def _vpp(self) -> VppState:
+        """Where it is noted what becomes of VPP."""
+        shown, *_ = self._publishers()
+        return shown.system.vpp
 
     def check(self, now: float) -> None:
         """To be called a few times a second."""
@@ -89,6 +104,8 @@ class Follower:
                 for each in self._publishers():
                     each.complete(what)
                 self.is_reported |= what == INTERFACES
+            case Inventory():
+                self._vpp.has_reported_all()
             case feed.Present(identity):
                 self._follow(Router(identity))
             case feed.SegmentReceived(descriptor):
@@ -100,10 +117,13 @@ class Follower:
                 self._lose()
                 why = sockets.explain(self.settings.api_socket, number) if number else ""
                 if number == errno.EACCES:
+                    self._vpp.is_refused()
                     self._is(logging.ERROR, "VPP cannot be reached", why)
                 else:
+                    self._vpp.goes_away()
                     self._is(logging.WARNING, "VPP is away", why)
             case feed.Hung(since):
+                self._vpp.hangs(since)
                 ago = time.monotonic() - since
                 when = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
                 self._is(
@@ -112,6 +132,7 @@ class Follower:
                     "interfaces stay as last reported, counters are read on",
                 )
             case feed.Answering():
+                self._vpp.answers_again()
                 self._is(logging.INFO, "VPP answers again", "")
             case Unavailable(what, reason):
                 self._told.tell(logging.ERROR, what, f"VPP's {what} are unavailable: {reason}")
@@ -119,6 +140,7 @@ class Follower:
                 self._told.tell(logging.INFO, what, f"VPP's {what} are available again")
             case feed.Failed(reason):
                 self.is_reported = True
+                self._vpp.is_refused()
                 self._is(logging.ERROR, "VPP's API fails", reason)
 
     def _change(self, changes: Changes) -> None:
@@ -141,6 +163,7 @@ class Follower:
         self._router = router
         for each in self._publishers():
             each.follow(router)
+        self._vpp.answers(identity)
         self._supervisor.publish("distro", f"VPP {identity.version}")
         self._is(logging.INFO, f"VPP {identity.version} answers", f"pid {identity.vpe_pid}")
 

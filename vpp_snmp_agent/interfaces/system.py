@@ -7,13 +7,25 @@ The rules this module keeps:
 - Names that VPP makes as it goes are searched for while there is nothing else to do.
 """
 
+import enum
 from collections.abc import Collection
+from contextlib import suppress
 
 from ..vpp.directory import Directory
-from ..vpp.stats import Segment
+from ..vpp.layout import Generation
+from ..vpp.stats import Segment, SegmentUnavailable
 from .storage import HEAPS, POOLS, Storages
+from .vpp_state import VppState
 
 PREFIXES = (HEAPS, POOLS, "/err/")
+
+
+class SegmentState(enum.IntEnum):
+    """Of VPP's statistics segment, as vppSegmentState numbers it."""
+
+    LIVE = 1
+    STUCK = 2  # VPP hangs in its lock
+    NONE = 3
 
 
 class System:
@@ -24,14 +36,16 @@ class System:
         self.is_away = False  # its VPP ended
         self.is_searching = False
         self.storages = Storages()
+        self.vpp = VppState()
         self._directory: Directory | None = None
+        self._gauges: dict[str, int] = {}  # as they were read last
 
     def use(self, segment: Segment) -> None:
         """From now on it is this one's; the same again changes nothing."""
         self.is_away = False
         if self.segment is None or self.segment.inode != segment.inode:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
-            self.is_searching = False
+            self.is_searching, self._gauges = False, {}
         self.storages.use(self.segment)
 
     def lose(self) -> None:
@@ -39,10 +53,36 @@ class System:
         self.is_away = True
         self.storages.lose()
 
+    @property
+    def segment_state(self) -> SegmentState:
+        """What can be made of the segment."""
+        if self.segment is None or self.is_away:
+            return SegmentState.NONE
+        return SegmentState.STUCK if self.segment.is_stuck else SegmentState.LIVE
+
+    @property
+    def generation(self) -> Generation | None:
+        """Which releases' segments are laid out as that of the VPP that is there."""
+        if self.segment is not None and not self.is_away:
+            with suppress(SegmentUnavailable):
+                return self.segment.generation
+        return None
+
+    def gauge(self, name: str) -> int | None:
+        """What VPP says by a gauge, else said last; 0 of a VPP that ended, None if it has none."""
+        if self.segment is None:
+            return None
+        with suppress(SegmentUnavailable):
+            self._gauges[name] = self.segment.value(name)
+        value = self._gauges.get(name)
+        return 0 if self.is_away and value is not None else value
+
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
         if self._directory is not None and not self.is_searching:
             self.is_searching = self._directory.search()
+        if self.segment is not None and not self.is_away:
+            self.vpp.watch(self.segment)
         self._find_storages()
 
     def search_on(self) -> bool:

@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..agentx.mib import Module
 from ..interfaces.publisher import Publisher
-from . import bridge_mib, etherlike_mib, host_resources_mib, if_mib, ip_mib, lag_mib
+from . import (
+    bridge_mib,
+    etherlike_mib,
+    host_resources_mib,
+    if_mib,
+    ip_mib,
+    lag_mib,
+    vpp_snmp_agent_mib,
+)
 
 MODULES: Mapping[str, Callable[[Publisher], Module]] = {
     "IF-MIB": if_mib.module,
@@ -13,6 +21,7 @@ MODULES: Mapping[str, Callable[[Publisher], Module]] = {
     "IP-MIB": ip_mib.module,
     "HOST-RESOURCES-MIB": host_resources_mib.module,
     "BRIDGE-MIB": bridge_mib.module,
+    "VPP-SNMP-AGENT-MIB": vpp_snmp_agent_mib.module,
 }
 
 

@@ -32,6 +32,7 @@ from .records import (
     Connecting,
     Gone,
     Identity,
+    Inventory,
     Mapped,
     Message,
     NeighborChanges,
@@ -126,6 +127,7 @@ News = (
     | Changes
     | NeighborChanges
     | Complete
+    | Inventory
 )
 
 
@@ -238,7 +240,7 @@ class Feed:
             case Complete():
                 self._pause = MIN_RESTART_INTERVAL
                 yield message
-            case Changes() | NeighborChanges() | Unavailable() | Available():
+            case Changes() | NeighborChanges() | Unavailable() | Available() | Inventory():
                 yield message
             case Gone():
                 self._end(now)

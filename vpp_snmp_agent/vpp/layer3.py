@@ -25,6 +25,7 @@ from .records import (
     Available,
     Changes,
     Complete,
+    Inventory,
     Neighbor,
     NeighborChanges,
     Record,
@@ -38,7 +39,7 @@ PAUSE = 0.05  # seconds between two such stretches: before v25.02 they stop the 
 NEWCOMER_DELAY = 5.0  # seconds that an interface may take to be given its addresses
 NEVER = float("inf")
 
-News = Iterator[Changes | NeighborChanges | Complete | Unavailable | Available]
+News = Iterator[Changes | NeighborChanges | Complete | Inventory | Unavailable | Available]
 
 
 class Failures:

@@ -54,6 +54,7 @@ from .records import (
     Connecting,
     Gone,
     Interface,
+    Inventory,
     LacpPort,
     LcpPair,
     Mapped,
@@ -191,6 +192,7 @@ class Interfaces:
         self._newcomers: dict[int, Interface] = {}  # whose LCP pair was not asked for yet
         self._relations: Relations = {kind: {} for kind in KINDS}
         self._complete = False
+        self._is_whole = False  # all interfaces were asked for, and relations not yet since
         self._whole_due = 0.0
         self._named_allowed = 0.0
         self._rare_due = self._relations_due = 0.0
@@ -244,6 +246,7 @@ class Interfaces:
 
     def _refresh_all(self) -> Iterator[Changes | NeighborChanges]:
         found = self._vpp.interfaces()
+        self._is_whole = True
         known = (*self._reported, *self._newcomers)
         yield from self._found(found, [each for each in known if each not in found])
 
@@ -302,6 +305,9 @@ class Interfaces:
         if not self._complete:
             self._complete = True
             yield Complete(INTERFACES)
+        if self._is_whole:
+            self._is_whole = False
+            yield Inventory()
 
     def _ask_frequent(self, relations: Relations) -> Iterator[Unavailable | Available]:
         """Ask for those that VPP is asked for without stopping its workers.
