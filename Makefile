@@ -5,10 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 PACKAGES := snmpd snmp snmptrapd iproute2 util-linux python3-venv
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' vpp_snmp_agent/__init__.py)
+# Where the texts of the standard MIBs are kept, which Debian does not have: for smilint.
+MIBS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vpp-snmp-agent/mibs
+MIBS_FROM := net-snmp@3.29.2
 DEB := dist/vpp-snmp-agent_$(VERSION)_all.deb
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test bench scale lint fuzz soak deb deb-test packages deb-packages deb-test-packages clean
+.PHONY: help demo test bench scale lint fuzz soak mibs deb deb-test
+.PHONY: packages mibs-packages deb-packages deb-test-packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
@@ -17,6 +21,7 @@ help:
 	@echo "make scale        10,000 interfaces, 200,000 neighbours, churn (QUICK=1: three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
+	@echo "make mibs         the standard MIBs that our own stands on, for its test"
 	@echo "make deb          $(DEB)"
 	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"
 	@echo "make clean        remove what the others made"
@@ -44,11 +49,18 @@ fuzz: packages $(VENV)/ready
 soak: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.soak $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
 
+mibs: mibs-packages $(MIBS)/SNMPv2-SMI.mib
+
+$(MIBS)/SNMPv2-SMI.mib:
+	mkdir -p $(MIBS)
+	cd $(MIBS) && npm pack --silent $(MIBS_FROM) \
+	    && tar -xzf net-snmp-*.tgz --strip-components=3 package/lib/mibs && rm net-snmp-*.tgz
+
 # In a copy, for the packager leaves its files among the sources.
 deb: deb-packages $(VENV)/ready
 	rm -rf build/deb
 	mkdir -p build/deb/source dist
-	cp -a debian vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
+	cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps \
 	    --only-binary :all: --require-hashes --target build/deb/source/private -r debian/private.txt
 	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
@@ -72,6 +84,9 @@ packages:
 
 deb-packages: packages
 	$(call bring,debhelper dh-python dpkg-dev lintian,dh dh_python3 dpkg-buildpackage lintian)
+
+mibs-packages:
+	$(call bring,smitools npm,smilint npm)
 
 deb-test-packages:
 	$(call bring,debootstrap systemd-container,debootstrap systemd-nspawn)

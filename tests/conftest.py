@@ -20,6 +20,7 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Complete,
     Interface,
+    Inventory,
     LacpPort,
     LcpPair,
     Neighbor,
@@ -142,6 +143,7 @@ class Listener:
         )
         self.news: list[feed.News] = []
         self.reported = Reported()
+        self.inventories = 0  # how often VPP reported all: no news, but for an age
 
     def __enter__(self) -> "Listener":
         return self
@@ -164,7 +166,9 @@ class Listener:
             came += self.feed.receive(time.monotonic())
         for each in came:
             self.reported.apply(each)
-        self.news += came
+        whole = [each for each in came if isinstance(each, Inventory)]
+        self.inventories += len(whole)
+        self.news += [each for each in came if each not in whole]
 
     def all(self, kind: type[N]) -> list[N]:
         """The news of one kind, oldest first."""

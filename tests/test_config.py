@@ -665,6 +665,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("counters", "plain", "plain"),
     ("link-traps", "{}", ()),
     ("link-traps", "{ bond*: enabled, '*': disabled }", (("bond*", True), ("*", False))),
+    ("vpp-traps", "enabled", "enabled"),
+    ("vpp-traps", "disabled", "disabled"),
     ("debug", "0", 0),
     ("debug", "2", 2),
 ]
@@ -715,6 +717,7 @@ FLAGS: dict[str, Any] = {
     "discards": "misses",
     "counters": "carried",
     "link_traps": (("flag", True),),
+    "vpp_traps": "enabled",
     "debug": 1,
 }
 ALL_KEYS = """
@@ -740,6 +743,7 @@ discards: all
 counters: plain
 link-traps: { file: disabled }
 cpus: [ 5 ]
+vpp-traps: disabled
 debug: 2
 """
 
@@ -796,6 +800,7 @@ SECONDS = "expected 1 to 86400 seconds"
 NAMES = "expected one of lcp, vpp, tap"
 GLOBS = "expected globs as text"
 ALL_MIBS = "IF-MIB, IEEE8023-LAG-MIB, EtherLike-MIB, IP-MIB, HOST-RESOURCES-MIB, BRIDGE-MIB"
+ALL_MIBS += ", VPP-SNMP-AGENT-MIB"
 MIBS = f"expected a list of some of {ALL_MIBS}"
 TRAPS = "expected one of enabled, disabled"
 SPEED = "expected 0 to 10000000 whole Mb/s"
@@ -961,6 +966,8 @@ PLACE = "expected /path/of/socket or host:port"
             f"link-traps: `eno*`: {TRAPS}; got `enable`; did you mean `enabled`?",
         ),
         ("link-traps: { 7: enabled }", f"link-traps: {GLOBS}; got the number `7`"),
+        # vpp-traps
+        ("vpp-traps: true", f"vpp-traps: {TRAPS}; got the boolean `true`"),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_line_key_and_what_was_expected(

@@ -40,18 +40,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "ports": {"config", "control", "interfaces.state"},
     "agent": {
-        *(
-            "__init__",
-            "affinity",
-            "config",
-            "following",
-            "jobs",
-            "loop",
-            "master",
-            "serving",
-            "systemd",
-        ),
-        *("agentx.mib", "interfaces.facts", "interfaces.links", "mibs.if_mib"),
+        *("__init__", "affinity", "config", "following", "jobs", "loop", "master"),
+        *("serving", "systemd"),
+        *("agentx.mib", "interfaces.alarms", "interfaces.facts", "interfaces.links"),
+        *("mibs.__init__", "mibs.if_mib", "mibs.vpp_snmp_agent_mib"),
         *("vpp.__init__", "vpp.feed"),
     },
     "serving": {
@@ -95,9 +87,12 @@ ALLOWED: dict[str, set[str]] = {
         *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.records", "vpp.stats"),
     },
     "interfaces.system": {
-        *("vpp.directory", "vpp.stats", "interfaces.ip_statistics", "interfaces.storage"),
-        *("interfaces.totals", "interfaces.xstats", "interfaces.errors", "interfaces.threads"),
+        *("vpp.directory", "vpp.layout", "vpp.stats", "interfaces.ip_statistics"),
+        *("interfaces.storage", "interfaces.totals", "interfaces.vpp_state"),
+        "interfaces.xstats",
+        *("interfaces.errors", "interfaces.threads"),
     },
+    "interfaces.vpp_state": {"vpp.records", "vpp.stats"},
     "interfaces.xstats": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
@@ -110,6 +105,7 @@ ALLOWED: dict[str, set[str]] = {
         *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records", "vpp.router"),
     },
     "interfaces.host_ports": {"agentx.mib", "agentx.pdu", "interfaces.rows", "vpp.records"},
+    "interfaces.alarms": {"interfaces.vpp_state"},
     "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
     "interfaces.publisher": {
         *("agentx.mib", "agentx.pdu", "config"),
@@ -127,6 +123,8 @@ ALLOWED: dict[str, set[str]] = {
     "mibs.vpp_base": set(),
     "mibs.vpp_threads": A_MIB | {"interfaces.threads", "mibs.vpp_base"},
     "mibs.vpp_errors": A_MIB | {"interfaces.errors", "mibs.vpp_base"},
+    "mibs.vpp_snmp_agent_mib": A_MIB
+    | {"__init__", "interfaces.system", "interfaces.vpp_state", "mibs.vpp_base"},
     "simulator.": {"simulator.", "vpp.layout"},
 }
 # Who alone may import a library.

@@ -33,6 +33,7 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Complete,
     Interface,
+    Inventory,
     LacpPort,
     LcpPair,
     Unavailable,
@@ -345,6 +346,21 @@ def test_what_did_not_change_is_not_reported_again(vpp: Simulator) -> None:
         assert not listener.news
 
 
+def test_that_all_was_asked_for_again_is_reported_each_time(vpp: Simulator) -> None:
+    with Listener(vpp, period=1) as listener:
+        listener.wait_complete()
+        before = listener.inventories
+        vpp.set_link("GigabitEthernet5/0/0", False)  # one interface is asked for, not all
+        listener.wait_until(link("GigabitEthernet5/0/0", False))
+
+        def twice() -> bool:
+            listener.pump()
+            return listener.inventories >= before + 2
+
+        until("two more inventories", twice)
+        assert vpp.calls()[DUMP] >= listener.inventories
+
+
 def test_a_segment_that_is_unavailable_is_reported_and_fetched_later(vpp: Simulator) -> None:
     hidden = vpp.stats_socket.with_suffix(".hidden")
     vpp.stats_socket.rename(hidden)
@@ -437,9 +453,9 @@ def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() ->
     reported = Reported()
 
     def refresh() -> list[Any]:
-        """Whatever is due, and all that is rare."""
+        """Whatever is due, and all that is rare; that it was all is left out."""
         of._rare_allowed = 0.0
-        news = list(of.refresh(set()))
+        news = [each for each in of.refresh(set()) if not isinstance(each, Inventory)]
         for each in news:
             reported.apply(each)
         return news

@@ -22,7 +22,7 @@ LAST_CPU = 8191  # NR_CPUS of Debian's kernel, less 1
 FASTEST = 10_000_000  # Mb/s that a setting may claim
 MIBS = (
     *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
-    "BRIDGE-MIB",
+    *("BRIDGE-MIB", "VPP-SNMP-AGENT-MIB"),
 )
 
 
@@ -298,6 +298,7 @@ class Settings:
     counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
     link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
     cpus: Literal["auto", "any"] | tuple[int, ...] = "auto"  # to run on; auto: not VPP's workers'
+    vpp_traps: Literal["enabled", "disabled"] = "enabled"  # that VPP hangs or is away
     debug: int = 0  # 1: debug log, 2: every PDU too
 
     @property
@@ -526,5 +527,6 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "counters": _one_of("carried", "plain"),
     "link-traps": _link_traps,
     "cpus": _cpus,
+    "vpp-traps": _one_of("enabled", "disabled"),
     "debug": _debug,
 }

@@ -18,6 +18,7 @@ from . import sockets
 from .config import Settings
 from .interfaces.counters import CounterSet
 from .interfaces.publisher import Publisher
+from .interfaces.vpp_state import VppState
 from .loop import Told, log
 from .systemd import Supervisor
 from .vpp import feed, lacp
@@ -27,6 +28,7 @@ from .vpp.records import (
     Available,
     Changes,
     Complete,
+    Inventory,
     NeighborChanges,
     Threads,
     Unavailable,
@@ -72,6 +74,12 @@ class Follower:
             self._worker_cpus = frozenset(w.cpu_id for w in workers if w.cpu_id != NO_INDEX)
         return self._worker_cpus
 
+    @property
+    def _vpp(self) -> VppState:
+        """Where it is noted what becomes of VPP."""
+        shown, *_ = self._publishers()
+        return shown.system.vpp
+
     def check(self, now: float) -> None:
         """To be called a few times a second."""
         self._poll_lacp(now)
@@ -107,6 +115,8 @@ class Follower:
                 for each in self._publishers():
                     each.complete(what)
                 self.is_reported |= what == INTERFACES
+            case Inventory():
+                self._vpp.has_reported_all()
             case feed.Present(identity):
                 self._follow(Router(identity))
             case Threads(threads):
@@ -123,10 +133,13 @@ class Follower:
                 self._lose()
                 why = sockets.explain(self.settings.api_socket, number) if number else ""
                 if number == errno.EACCES:
+                    self._vpp.is_refused()
                     self._is(logging.ERROR, "VPP cannot be reached", why)
                 else:
+                    self._vpp.goes_away()
                     self._is(logging.WARNING, "VPP is away", why)
             case feed.Hung(since):
+                self._vpp.hangs(since)
                 ago = time.monotonic() - since
                 when = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
                 self._is(
@@ -135,6 +148,7 @@ class Follower:
                     "interfaces stay as last reported, counters are read on",
                 )
             case feed.Answering():
+                self._vpp.answers_again()
                 self._is(logging.INFO, "VPP answers again", "")
             case Unavailable(what, reason):
                 self._told.tell(logging.ERROR, what, f"VPP's {what} are unavailable: {reason}")
@@ -142,6 +156,7 @@ class Follower:
                 self._told.tell(logging.INFO, what, f"VPP's {what} are available again")
             case feed.Failed(reason):
                 self.is_reported = True
+                self._vpp.is_refused()
                 self._is(logging.ERROR, "VPP's API fails", reason)
 
     def _change(self, changes: Changes) -> None:
@@ -164,6 +179,7 @@ class Follower:
         self._router = router
         for each in self._publishers():
             each.follow(router)
+        self._vpp.answers(identity)
         self._supervisor.publish("distro", f"VPP {identity.version}")
         self._is(logging.INFO, f"VPP {identity.version} answers", f"pid {identity.vpe_pid}")
 

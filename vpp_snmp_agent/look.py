@@ -51,6 +51,7 @@ class Asked:
     router: Router | None = None
     segment: Segment | None = None
     away: bool = False  # nobody is there who could have answered
+    hung_since: float | None = None  # by time.monotonic: somebody is, and did not
     no_interfaces: str = ""
     no_addresses: str = ""  # not all of them, at least
     no_segment: str = ""
@@ -90,6 +91,7 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
                         f"VPP did not report all addresses within {ANSWER_TIMEOUT:g} s"
                     )
                     break
+                asked.hung_since = until - ANSWER_TIMEOUT
                 asked.no_interfaces = (
                     f"{settings.api_socket}: no answer from VPP within {ANSWER_TIMEOUT:g} s:"
                     " it hangs, or is very busy; restart it if that stays so"
@@ -245,8 +247,15 @@ def rows_of(
     known = ((each.key, each.if_index, each.facts) for each in ports if each.shown and each.facts)
     for _ in publisher.restore(known, DOWN if asked.away else UNKNOWN):
         pass
-    router = asked.router
+    router, vpp = asked.router, publisher.system.vpp
+    if router is not None:
+        vpp.answers(router.identity)
+    if asked.away:
+        vpp.goes_away()
+    elif asked.hung_since is not None:
+        vpp.hangs(asked.hung_since)
     if router is not None and asked.has(INTERFACES):
+        vpp.has_reported_all()
         if asked.segment is not None:
             publisher.settled = asked.segment.uptime >= settings.settle
         publisher.follow(router)

@@ -313,15 +313,19 @@ class Scalar:
         self.prefix = oid(name_oid)
         self.name = name
         self._instance = self.prefix + oid("0")
-        self._type = type_
+        self.type = type_
         self._value = value
+
+    def varbind(self) -> bytes:
+        """Its instance, which must exist, encoded."""
+        return encode_varbind(self._instance, self.type, self._value())
 
     def get(self, name: bytes) -> bytes:
         """RFC 2741 section 7.2.3.1."""
         value = self._value() if name == self._instance else None
         if value is None:
             return encode_varbind(name, NO_SUCH_INSTANCE)
-        return encode_varbind(name, self._type, value)
+        return encode_varbind(name, self.type, value)
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
         """RFC 2741 section 7.2.3.2."""
@@ -329,7 +333,7 @@ class Scalar:
         if start > instance or (start == instance and not include) or (end and end <= instance):
             return None
         value = self._value()
-        return None if value is None else encode_varbind(instance, self._type, value)
+        return None if value is None else encode_varbind(instance, self.type, value)
 
 
 class Registration(NamedTuple):

@@ -172,6 +172,11 @@ class Publisher:
         return self.uptime.ticks(self._changed_at)
 
     @property
+    def listed(self) -> int:
+        """How many interfaces VPP lists, whether they have a row or not."""
+        return len(self._router.interfaces) if self._router else 0
+
+    @property
     def clashes(self) -> Mapping[str, str]:
         """The name that a row wanted, and another bears."""
         return self._names.clashes

@@ -11,7 +11,8 @@ The rules this module keeps:
 - Figures are read when they are asked for.  What cannot be read now stands as it was read
   last; what is gone, with its VPP or before, keeps its size and has nothing used.
 - Of a pool the cached buffers are not used: a thread keeps them at hand, free (`show buffers`).
-- What comes out of a segment fits a MIB's Integer32, whatever it is.
+- What comes out of a segment fits its MIB's type, whatever it is: hrStorageTable's Integer32,
+  our own tables' 64 bits.
 """
 
 import zlib
@@ -41,16 +42,24 @@ PAGE_SIZE = 4096
 # `buffers { default data-size }` in VPP's startup.conf makes it another size.
 BUFFER_SIZE = 2304
 MAX_INTEGER = 2**31 - 1
+MAX_AMOUNT = 2**64 - 1
+MAX_NAME_LENGTH = 110  # of VPP's own, which is the index of our tables: 128 numbers make an OID
 MAX_TRIED = 50  # names whose figures were never read, at a time; of damage a read takes 15 us
 MAX_ROWS = 64  # each is registered with snmpd by itself
 MAX_NAMES = 4 * MAX_ROWS  # below HEAPS or POOLS, where each has up to four: more are damage
 
 
 class Amount(NamedTuple):
-    """How much there is, and how much of it is used, in octets."""
+    """How much there is, and how much of it is used: of a heap in octets, of a pool in buffers."""
 
     size: int
     used: int
+    cached: int = 0  # buffers that are free, and kept at hand by a thread
+
+    @property
+    def available(self) -> int:
+        """What is neither used nor cached."""
+        return max(0, self.size - self.used - self.cached)
 
 
 class Measured(NamedTuple):
@@ -70,7 +79,7 @@ def read_heap(segment: Segment, name: str) -> Amount:
     cells = segment.values(name)
     if len(cells) < len(Amount._fields):
         raise SegmentUnavailable(f"{name} has {len(cells)} cells")
-    return Amount(cells[0], cells[1])
+    return Amount(cells[0], min(cells[1], cells[0]))
 
 
 def read_pool(segment: Segment, name: str) -> Amount:
@@ -78,31 +87,35 @@ def read_pool(segment: Segment, name: str) -> Amount:
     cached, used, available = (
         segment.value(f"{name}/{state}") for state in ("cached", "used", "available")
     )
-    return Amount((cached + used + available) * BUFFER_SIZE, used * BUFFER_SIZE)
+    return Amount(min(cached + used + available, MAX_AMOUNT), used, cached)
 
 
 class Kind(NamedTuple):
     """What heaps have in common, or pools."""
 
     read: Callable[[Segment, str], Amount]
+    octets: int  # of each that an amount counts
     least_unit: int
+    prefix: str  # of its names in a segment
 
 
-HEAP, POOL = Kind(read_heap, PAGE_SIZE), Kind(read_pool, BUFFER_SIZE)
+HEAP = Kind(read_heap, 1, PAGE_SIZE, HEAPS)
+POOL = Kind(read_pool, BUFFER_SIZE, BUFFER_SIZE, POOLS)
 
 
 class Storage:
     """A heap or a pool."""
 
-    __slots__ = ("_amount", "_key", "_kind", "_segment", "index", "instance", "name")
+    __slots__ = ("_amount", "_key", "_segment", "index", "instance", "kind", "name", "vpp_name")
 
     def __init__(self, name: str, key: str, kind: Kind) -> None:
         """`key`: what it is called in a segment."""
         self.name = name
         self.index = index_of(name)
         self.instance = subids(self.index)
+        self.kind = kind
+        self.vpp_name = key.removeprefix(kind.prefix)
         self._key = key
-        self._kind = kind
         self._segment: Segment | None = None
         self._amount = Amount(0, 0)
 
@@ -118,14 +131,15 @@ class Storage:
         """What is read now, else what was read last; a size of 0 before anything was."""
         if self._segment is not None:
             with suppress(SegmentUnavailable):
-                amount = self._kind.read(self._segment, self._key)
+                amount = self.kind.read(self._segment, self._key)
                 if amount.size:  # else VPP has not written it yet
                     self._amount = amount
         return self._amount
 
     def measured(self) -> Measured:
         """The same as hrStorageTable has it."""
-        (size, used), unit = self.amount(), self._kind.least_unit
+        amount, unit = self.amount(), self.kind.least_unit
+        size, used = amount.size * self.kind.octets, amount.used * self.kind.octets
         while size // unit > MAX_INTEGER and unit <= MAX_INTEGER // 2:
             unit *= 2
         whole = min(size // unit, MAX_INTEGER)
@@ -158,6 +172,8 @@ class Storages:
 
     def __init__(self) -> None:
         self.rows = SortedRows()  # Storage by hrStorageIndex
+        # The same by what VPP calls them, with its length before it.
+        self.heaps, self.pools = SortedRows(), SortedRows()
         self.shown: list[Storage] = []  # the same, in the order in which they were found
         self._unread: list[Storage] = []  # found, and not shown yet
         self._names: tuple[Collection[str], Collection[str]] | None = None
@@ -200,3 +216,7 @@ class Storages:
         if len(self.shown) < MAX_ROWS and self.rows.get(storage.instance) is None:
             self.rows.put(storage.instance, storage)
             self.shown.append(storage)
+            name = storage.vpp_name.encode()
+            if len(name) <= MAX_NAME_LENGTH:
+                rows = self.heaps if storage.kind is HEAP else self.pools
+                rows.put(subids(len(name), *name), storage)

@@ -9,22 +9,35 @@ The rules this module keeps:
   is saved as often as a row's counters are.
 """
 
+import enum
 import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from ..vpp.directory import Directory
-from ..vpp.stats import Segment
+from ..vpp.layout import Generation
+from ..vpp.stats import Segment, SegmentUnavailable
 from .errors import ERRORS, Errors
 from .ip_statistics import IPV4, IPV6, IpStatistics
 from .storage import HEAPS, POOLS, Storages
 from .threads import Threads
 from .totals import Saved, Totals
+from .vpp_state import VppState
 from .xstats import PREFIX as XSTATS
 from .xstats import Ports
 
-PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS)
+SESSIONS = ("/bfd/", "/nat44-ed/total-sessions")  # gauges that not every VPP has
+PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS, *SESSIONS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
 FIRST_SAVE_DELAY = 10.0  # seconds
+
+
+class SegmentState(enum.IntEnum):
+    """Of VPP's statistics segment, as vppSegmentState numbers it."""
+
+    LIVE = 1
+    STUCK = 2  # VPP hangs in its lock
+    NONE = 3
 
 
 class System:
@@ -35,12 +48,14 @@ class System:
         self.is_away = False  # its VPP ended
         self.is_searching = False
         self.storages = Storages()
+        self.vpp = VppState(clock)
         self.ipv4, self.ipv6 = IpStatistics(IPV4, clock), IpStatistics(IPV6, clock)
         self.ports = Ports(clock)
         self.errors = Errors(clock)
         self.threads = Threads(clock)
         self._directory: Directory | None = None
         self._found: object = None  # all names, as they were found last
+        self._gauges: dict[str, int] = {}  # as they were read last
         self._clock = clock
         self._save_due = clock() + FIRST_SAVE_DELAY
 
@@ -52,7 +67,7 @@ class System:
         self.is_away = False
         if self.segment is None or self.segment.inode != segment.inode:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
-            self.is_searching, self._found = False, None
+            self.is_searching, self._found, self._gauges = False, None, {}
             for each in (self.ipv4, self.ipv6, self.ports):
                 each.use(segment, cell)
         self.storages.use(self.segment)
@@ -67,11 +82,39 @@ class System:
         self.errors.lose()
         self.threads.lose()
 
+    @property
+    def segment_state(self) -> SegmentState:
+        """What can be made of the segment."""
+        if self.segment is None or self.is_away:
+            return SegmentState.NONE
+        return SegmentState.STUCK if self.segment.is_stuck else SegmentState.LIVE
+
+    @property
+    def generation(self) -> Generation | None:
+        """Which releases' segments are laid out as that of the VPP that is there."""
+        if self.segment is not None and not self.is_away:
+            with suppress(SegmentUnavailable):
+                return self.segment.generation
+        return None
+
+    def gauge(self, name: str) -> int | None:
+        """What VPP says by one of the SESSIONS, else said last; 0 of a VPP that ended.
+
+        None where it was not found: a request is no time to search a large directory.
+        """
+        if self.segment is not None and any(name in self.names(each) for each in SESSIONS):
+            with suppress(SegmentUnavailable):
+                self._gauges[name] = self.segment.value(name)
+        value = self._gauges.get(name)
+        return 0 if self.is_away and value is not None else value
+
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
         if self._directory is not None and not self.is_searching:
             self._search()
         self._find()
+        if self.segment is not None and not self.is_away:
+            self.vpp.watch(self.segment)
         # One of them at a time: of 10,000 interfaces and 17 threads each takes 2 ms.
         polls = (self.ipv4.poll, self.ipv6.poll, self.errors.poll, self.threads.poll)
         if not any(poll() for poll in polls):

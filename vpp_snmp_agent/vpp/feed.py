@@ -34,6 +34,7 @@ from .records import (
     Connecting,
     Gone,
     Identity,
+    Inventory,
     Mapped,
     Message,
     NeighborChanges,
@@ -131,6 +132,7 @@ News = (
     | Changes
     | NeighborChanges
     | Complete
+    | Inventory
 )
 
 
@@ -248,7 +250,9 @@ class Feed:
             case Complete():
                 self._pause = MIN_RESTART_INTERVAL
                 yield message
-            case Threads() | Changes() | NeighborChanges() | Unavailable() | Available():
+            case Threads() | Changes() | NeighborChanges() | Inventory():
+                yield message
+            case Unavailable() | Available():
                 yield message
             case Gone():
                 self._end(now)

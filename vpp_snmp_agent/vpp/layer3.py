@@ -37,6 +37,7 @@ from .records import (
     Available,
     Changes,
     Complete,
+    Inventory,
     Neighbor,
     NeighborChanges,
     Record,
@@ -54,7 +55,7 @@ EVENTS_INTERVAL = 0.05  # seconds in which events of neighbours are gathered
 NEIGHBORS_CHECK_INTERVAL = 3600.0  # seconds between two dumps beside the events
 NEVER = float("inf")
 
-News = Iterator[Changes | NeighborChanges | Complete | Unavailable | Available]
+News = Iterator[Changes | NeighborChanges | Complete | Inventory | Unavailable | Available]
 
 
 class Failures:

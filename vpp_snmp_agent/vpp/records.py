@@ -279,6 +279,11 @@ class Complete:
     what: str  # INTERFACES, ADDRESSES or NEIGHBORS
 
 
+@dataclass(frozen=True)
+class Inventory:
+    """All interfaces and their relations were asked for again, and what differs is reported."""
+
+
 Message = (
     Unreachable
     | Connecting
@@ -296,6 +301,7 @@ Message = (
     | Changes
     | NeighborChanges
     | Complete
+    | Inventory
 )
 
 # INTERFACES: together with LCP pairs, bonds, LACP and bridge domains.

@@ -63,6 +63,7 @@ from .records import (
     Connecting,
     Gone,
     Interface,
+    Inventory,
     LacpPort,
     LcpPair,
     Mapped,
@@ -222,6 +223,7 @@ class Interfaces:
         self._newcomers: dict[int, Interface] = {}  # whose LCP pair was not asked for yet
         self._relations: Relations = {kind: {} for kind in KINDS}
         self._complete = False
+        self._is_whole = False  # all interfaces were asked for, and relations not yet since
         self._whole_due = 0.0
         self._named_allowed = 0.0
         self._rare_due = self._relations_due = 0.0
@@ -276,6 +278,7 @@ class Interfaces:
 
     def _refresh_all(self) -> Iterator[Changes | NeighborChanges]:
         found = self._vpp.interfaces()
+        self._is_whole = True
         known = (*self._reported, *self._newcomers)
         yield from self._found(found, [each for each in known if each not in found])
 
@@ -344,6 +347,9 @@ class Interfaces:
             self._complete = True
             yield from self._layer3.skipped()
             yield Complete(INTERFACES)
+        if self._is_whole:
+            self._is_whole = False
+            yield Inventory()
 
     def _ask_frequent(self, relations: Relations) -> Iterator[Unavailable | Available]:
         """Ask for those that VPP is asked for without stopping its workers.

@@ -215,6 +215,17 @@ class Segment:
             self._locked_in = self.words[EPOCH_WORD]
             self._locked_since = time.monotonic()
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the lock is kept, by a main thread that hangs in it."""
+        is_locked = self.words[IN_PROGRESS_WORD] and self._is_locked()
+        return bool(is_locked) and time.monotonic() >= self._locked_since + KEPT
+
+    @property
+    def epoch(self) -> int:
+        """How many times VPP has changed what is in the segment."""
+        return self.words[EPOCH_WORD]
+
     def unchanged(self, epoch: int) -> bool:
         """Whether what was read since `settled_epoch` is of one piece."""
         words = self.words
