@@ -95,6 +95,8 @@ class Counters:
             segment.add_counter(f"/if/{name}", Kind.COMBINED, self.threads, 0)
         segment.add_names("/if/names")
         segment.add_counter("/net/punt", Kind.COMBINED, self.threads, PUNT_REASONS)
+        for thread in range(self.threads):
+            segment.set_row("/net/punt", thread, [0, 0, 7, 420, 13 * thread, 780 * thread])
         segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
         self._add_heap("main heap")
@@ -168,8 +170,6 @@ class Counters:
             self._count_nodes()
         self._set_heap("stat segment", segment.heap.size, segment.heap.used, 1)
         self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
-        for thread in range(self.threads):
-            segment.set_row("/net/punt", thread, [0, 0, uptime, 60 * uptime, thread, 90 * thread])
 
     def _count_nodes(self) -> None:
         """The higher a thread's number, the busier it is."""
