@@ -40,8 +40,8 @@ ASKED_INTERVAL = 1.0  # seconds between two readings while somebody asks
 POLL_INTERVAL = 10.0  # seconds between two readings while nobody does
 REST_INTERVAL = 0.2  # seconds after which what one reading left is taken by the next
 MAX_BLOCKS, MAX_TAKEN = 50, 60  # that differ, and columns in them, which one reading takes
-MAX_READINGS = 500  # in a row; MAX_ROWS take half as many
-MAX_ROWS = 10_000  # more are damage
+MAX_READINGS = 100  # in a row; MAX_ROWS take half as many
+MAX_ROWS = 2_000  # of 6,000 entries; more are damage, and all are saved at once
 MAX_NAMES_LENGTH = 109  # octets: with the entry's OID, the column and two lengths 128 in all
 
 # The node of an interface has its slashes, of hexadecimal digits: TenGigabitEthernet3/0/a-tx.
