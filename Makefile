@@ -60,7 +60,7 @@ $(MIBS)/SNMPv2-SMI.mib:
 deb: deb-packages $(VENV)/ready
 	rm -rf build/deb
 	mkdir -p build/deb/source dist
-	cp -a debian vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
+	cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps \
 	    --only-binary :all: --require-hashes --target build/deb/source/private -r debian/private.txt
 	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign

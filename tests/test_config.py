@@ -662,6 +662,8 @@ VALUES: list[tuple[str, str, Any]] = [
     ("counters", "plain", "plain"),
     ("link-traps", "{}", ()),
     ("link-traps", "{ bond*: enabled, '*': disabled }", (("bond*", True), ("*", False))),
+    ("vpp-traps", "enabled", "enabled"),
+    ("vpp-traps", "disabled", "disabled"),
     ("debug", "0", 0),
     ("debug", "2", 2),
 ]
@@ -711,6 +713,7 @@ FLAGS: dict[str, Any] = {
     "discards": "misses",
     "counters": "carried",
     "link_traps": (("flag", True),),
+    "vpp_traps": "enabled",
     "debug": 1,
 }
 ALL_KEYS = """
@@ -735,6 +738,7 @@ speeds: { file: 5 }
 discards: all
 counters: plain
 link-traps: { file: disabled }
+vpp-traps: disabled
 debug: 2
 """
 
@@ -953,6 +957,8 @@ PLACE = "expected /path/of/socket or host:port"
             f"link-traps: `eno*`: {TRAPS}; got `enable`; did you mean `enabled`?",
         ),
         ("link-traps: { 7: enabled }", f"link-traps: {GLOBS}; got the number `7`"),
+        # vpp-traps
+        ("vpp-traps: true", f"vpp-traps: {TRAPS}; got the boolean `true`"),
     ],
 )
 def test_what_cannot_be_set_is_refused_with_line_key_and_what_was_expected(

@@ -1,5 +1,6 @@
 """following.py: what VPP reports, and since when it has run."""
 
+import errno
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,9 +12,10 @@ from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.following import Follower
 from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.vpp_state import ApiState
 from vpp_snmp_agent.systemd import Supervisor
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import LacpPort
+from vpp_snmp_agent.vpp.records import Inventory, LacpPort
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
@@ -83,3 +85,40 @@ def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.Monkey
     for tenths in range(21):
         follower.check(1000 + tenths / 10)
     assert len(looks) == 5
+
+
+def test_what_becomes_of_vpp_is_noted_over_another_configuration_too() -> None:
+    first = new_publisher()
+    shown = [first]
+    follower = Follower(Settings(), lambda: tuple(shown), Supervisor())
+    vpp = first.system.vpp
+
+    def state() -> ApiState:
+        return vpp.api_state
+
+    follower.take(feed.Away(errno.ENOENT))
+    assert state() == ApiState.AWAY
+    follower.take(feed.Present(VPP))
+    assert (state(), vpp.version, vpp.pid) == (ApiState.ANSWERING, VPP.version, VPP.vpe_pid)
+    assert vpp.inventory_age is None
+    follower.take(Inventory())
+    assert vpp.inventory_age == 0
+    shown[:] = [Publisher(first.configuration, None, first.uptime, first)]
+    follower.take(feed.Hung(time.monotonic() - 17))
+    assert (state(), vpp.api_state_age) == (ApiState.HUNG, 17)
+    assert shown[0].system.vpp is vpp
+    follower.take(feed.Answering())
+    assert state() == ApiState.ANSWERING
+    follower.take(feed.Away())
+    follower.take(feed.Present(replace(VPP, vpe_pid=4733)))
+    assert vpp.restarts == 1
+
+
+@pytest.mark.parametrize("news", [feed.Failed("it answers nonsense"), feed.Away(errno.EACCES)])
+def test_a_vpp_of_which_nothing_can_be_learnt_is_not_said_to_be_away(news: feed.News) -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+    follower.take(news)
+    assert publisher.system.vpp.api_state == ApiState.NOT_REACHED
+    assert not publisher.system.vpp.alarms

@@ -17,6 +17,7 @@ def writer() -> Iterator[Writer]:
     made = Writer(1 << 20, Generation.V26_02)
     made.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     made.add_scalar("/buffer-pools/default-numa-0/used", 5, Kind.GAUGE)
+    made.add_scalar("/bfd/udp4/sessions", 7, Kind.GAUGE)
     made.add_names("/if/names")
     yield made
     os.close(made.fd)
@@ -30,13 +31,17 @@ def test_names_are_searched_for_once_a_segment_is_there(
     system.poll()
     assert not system.search_on()
     assert list(system.names("/buffer-pools/")) == []
+    assert system.gauge("/bfd/udp4/sessions") is None
     system.use(Segment(writer.fd))
+    assert system.gauge("/bfd/udp4/sessions") is None  # it is not searched for by itself
     system.poll()
     assert system.is_searching
     while system.search_on():
         pass
     assert not system.is_searching
     assert list(system.names("/buffer-pools/")) == ["/buffer-pools/default-numa-0/used"]
+    assert system.gauge("/bfd/udp4/sessions") == 7
+    assert system.gauge("/bfd/udp6/sessions") is None
 
 
 def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:

@@ -41,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "ports": {"config", "control", "interfaces.state"},
     "agent": {
         *("__init__", "config", "following", "jobs", "loop", "master", "serving", "systemd"),
-        *("agentx.mib", "interfaces.facts", "interfaces.links", "mibs.if_mib"),
+        *("agentx.mib", "interfaces.alarms", "interfaces.facts", "interfaces.links"),
+        *("mibs.__init__", "mibs.if_mib", "mibs.vpp_snmp_agent_mib"),
         *("vpp.__init__", "vpp.feed"),
     },
     "serving": {
@@ -93,6 +94,7 @@ ALLOWED: dict[str, set[str]] = {
         *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records", "vpp.router"),
     },
     "interfaces.host_ports": {"agentx.mib", "agentx.pdu", "interfaces.rows", "vpp.records"},
+    "interfaces.alarms": {"interfaces.vpp_state"},
     "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
     "interfaces.publisher": {
         *("agentx.mib", "agentx.pdu", "config"),

@@ -1,12 +1,15 @@
-"""linkDown and linkUp through a real snmpd, as a real snmptrapd hears them."""
+"""What is notified through a real snmpd, as a real snmptrapd hears it: links, and VPP itself."""
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from vpp_snmp_agent.interfaces.alarms import REST
+from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import NOTIFICATIONS, OBJECTS
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, Snmptrapd, until
 
@@ -16,6 +19,12 @@ IF_TABLE, IF_X_TABLE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 TRAP_OID, UP_TIME = "1.3.6.1.6.3.1.1.4.1.0", "1.3.6.1.2.1.1.3.0"
 LINKS = {".1.3.6.1.6.3.1.1.5.3": "down", ".1.3.6.1.6.3.1.1.5.4": "up"}
 PORTS = ("eno1", "enp1s0f2", "enp1s0f3", "TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1")
+ALARMS = {
+    f".{NOTIFICATIONS}.{number}": name
+    for number, name in enumerate(("vppApiHung", "vppApiAnswers", "vppAway", "vppBack"), 1)
+}
+VERSION, API_STATE, SINCE = (f"{OBJECTS}.1.{number}.0" for number in (1, 4, 5))
+HUNG_TIMEOUT = 15.0  # seconds in which somebody hears that VPP hangs
 ALL = {*PORTS, "bond0", "loop0"}  # what is up, and a bond or on no other
 
 
@@ -130,3 +139,100 @@ def test_settings_say_which_interfaces_notify(
         }
         vpp.set_link("GigabitEthernet5/0/0", False)
         hear(trapd, ("eno1.205", "down"))
+
+
+# --- of VPP as a whole ---------------------------------------------------------------------------
+
+
+def alarms(trapd: Snmptrapd) -> list[tuple[str, dict[str, str]]]:
+    """What was heard of VPP, so far: its name, and its variable bindings."""
+    found = ((heard[TRAP_OID].removeprefix("OID: "), heard) for heard in trapd.heard())
+    return [(ALARMS[event], heard) for event, heard in found if event in ALARMS]
+
+
+def names_of(trapd: Snmptrapd) -> list[str]:
+    return [name for name, _ in alarms(trapd)]
+
+
+def hear_alarms(trapd: Snmptrapd, *expected: str) -> None:
+    until(f"{expected} is heard", lambda: len(alarms(trapd)) >= len(expected))
+    assert names_of(trapd) == list(expected)
+
+
+def restarts_seen(snmpd: Snmpd) -> int:
+    return int(snmpd.column(f"{OBJECTS}.1.12")[0])
+
+
+def test_a_vpp_that_hangs_is_heard_within_fifteen_seconds_and_that_it_answers(
+    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+) -> None:
+    vpp.hang()
+    began = time.monotonic()
+    until("it is heard", lambda: alarms(trapd), HUNG_TIMEOUT)
+    ((name, heard),) = alarms(trapd)
+    assert name == "vppApiHung"
+    assert list(heard)[:5] == [UP_TIME, TRAP_OID, VERSION, API_STATE, SINCE]
+    assert heard[VERSION] == 'STRING: "26.06-release"'
+    assert heard[API_STATE] == "INTEGER: 2"
+    assert 9 <= int(heard[SINCE].removeprefix("Gauge32: ")) <= time.monotonic() - began + 1
+    assert not links(trapd)  # it forwards on
+    vpp.resume()
+    hear_alarms(trapd, "vppApiHung", "vppApiAnswers")
+    _, heard = alarms(trapd)[-1]
+    assert heard[API_STATE] == "INTEGER: 1"
+    assert int(heard[SINCE].removeprefix("Gauge32: ")) <= REST
+
+
+def test_a_vpp_that_goes_and_returns_is_heard_and_one_that_comes_first_is_not(
+    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+) -> None:
+    vpp.kill()
+    hear_alarms(trapd, "vppAway")
+    assert alarms(trapd)[0][1][API_STATE] == "INTEGER: 3"
+    vpp.start()
+    hear_alarms(trapd, "vppAway", "vppBack")
+
+
+def test_a_vpp_that_starts_over_and_over_makes_no_storm(
+    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+) -> None:
+    restarts, began = 0, time.monotonic()
+    while time.monotonic() < began + 2 * REST:
+        vpp.kill()
+        vpp.start()
+        restarts += 1
+        until("the agent knows", lambda: restarts_seen(snmpd) == restarts)  # noqa: B023
+    until("the last is heard", lambda: names_of(trapd)[-1:] == ["vppBack"])
+    elapsed = time.monotonic() - began
+    assert restarts > elapsed / REST + 1  # or they were too slow to tell
+    assert names_of(trapd) == ["vppAway", "vppBack"] * (len(alarms(trapd)) // 2)
+    assert len(alarms(trapd)) <= elapsed / REST + 1
+
+
+def test_of_what_happens_to_vpp_while_snmpd_is_away_the_last_is_heard(
+    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+) -> None:
+    trapd.stop()
+    snmpd.stop()
+    vpp.kill()
+    until("the agent knows", lambda: "VPP is away" in agent.text())
+    agent.send(signal.SIGSTOP)  # or it would tell before anybody listens
+    snmpd.start()
+    trapd.start(snmpd)
+    agent.send(signal.SIGCONT)
+    hear_alarms(trapd, "vppAway")
+
+
+def test_a_setting_says_whether_anybody_hears_of_vpp(
+    tmp_path: Path, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text("vpp-traps: disabled\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file), "-d") as running:
+        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
+        vpp.kill()
+        until("every port is down", lambda: len(links(trapd)) >= len(ALL))
+        file.write_text("vpp-traps: enabled\n")
+        running.send(signal.SIGHUP)
+        vpp.start()
+        hear_alarms(trapd, "vppBack")  # for it was away when that was to be said

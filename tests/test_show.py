@@ -20,6 +20,7 @@ from vpp_snmp_agent.agentx.pdu import VarBind, oid
 from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
+from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
@@ -425,6 +426,21 @@ def test_without_vpp_a_walk_shows_what_is_known(run: Run, gone: Settings) -> Non
     assert printed.status == 1
     assert f'.{IF_X_TABLE}.18.1005 = STRING: "to Bern"\n' in printed.out
     assert f"{IF_X_TABLE}.6.1005" not in printed.out
+
+
+API_STATE = f"{vpp_snmp_agent_mib.OBJECTS}.1.4"
+
+
+def test_a_walk_says_that_vpp_is_away(run: Run, gone: Settings) -> None:
+    assert f".{API_STATE}.0 = INTEGER: 3\n" in run(lambda: show.walk(gone, API_STATE)).out
+
+
+def test_a_walk_says_that_vpp_hangs(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.3)
+    vpp.hang()
+    assert f".{API_STATE}.0 = INTEGER: 2\n" in run(lambda: show.walk(settings, API_STATE)).out
 
 
 # As net-snmp 5.9.3 printed each of these, of an agent that served them.

@@ -24,10 +24,12 @@ from . import __version__, config, jobs
 from .agentx.mib import UpTime
 from .config import BadSettings, Descriptions, Settings
 from .following import Follower
+from .interfaces.alarms import Alarms
 from .interfaces.facts import Configuration, Facts
 from .interfaces.links import Links
 from .loop import Loop, Told, log
 from .master import Master
+from .mibs import vpp_snmp_agent_mib
 from .mibs.if_mib import link_notification
 from .serving import Served, Serving
 from .systemd import Supervisor
@@ -83,6 +85,7 @@ class Agent:
         self._supervisor = Supervisor()
         self._uptime = UpTime()
         self._links = Links()
+        self._alarms = Alarms()
         self._descriptions = Descriptions()
         self._reading: Reading | None = None  # of the vppcfg
         self._is_outdated = False  # what it will bring: it is to be read again
@@ -324,10 +327,33 @@ class Agent:
             self._serving.describe(self._descriptions)
         self._serving.configure(self._configuration)
 
-    # --- what people hear of rows ---------------------------------------------------------
+    # --- what people hear ---------------------------------------------------------------------
 
     def _notify(self, now: float) -> None:
-        """Notify links that failed or came up, as soon as there is somebody to notify."""
+        """Notify what happened, as soon as there is somebody to notify."""
+        self._notify_alarms(now)
+        self._notify_links(now)
+
+    def _notify_alarms(self, now: float) -> None:
+        """That VPP hangs or is away, and that it answers again."""
+        publisher = self._serving.shown.publisher
+        raised, settings = publisher.system.vpp.alarms, self._settings
+        if settings.vpp_traps == "disabled" or "VPP-SNMP-AGENT-MIB" not in settings.mibs:
+            self._alarms.pass_over(raised)
+            return
+        if not self._master.takes_notifications or not self._master.holds(
+            vpp_snmp_agent_mib.OBJECTS
+        ):
+            return
+        for alarm, is_raised in self._alarms.due(raised, now):
+            name, varbinds = vpp_snmp_agent_mib.notification(publisher, alarm, is_raised)
+            log.debug("%s", name)
+            self._master.notify(f"notification {name}", varbinds)
+            if not self._master.takes_notifications:
+                return
+
+    def _notify_links(self, now: float) -> None:
+        """Links that failed or came up."""
         publisher = self._serving.shown.publisher
         self._links.changed(publisher.link_changes)
         publisher.link_changes.clear()

@@ -296,6 +296,7 @@ class Settings:
     discards: Literal["misses", "all"] = "misses"
     counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
     link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
+    vpp_traps: Literal["enabled", "disabled"] = "enabled"  # that VPP hangs or is away
     debug: int = 0  # 1: debug log, 2: every PDU too
 
     @property
@@ -513,5 +514,6 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "discards": _one_of("misses", "all"),
     "counters": _one_of("carried", "plain"),
     "link-traps": _link_traps,
+    "vpp-traps": _one_of("enabled", "disabled"),
     "debug": _debug,
 }

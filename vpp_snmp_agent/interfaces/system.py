@@ -17,7 +17,8 @@ from ..vpp.stats import Segment, SegmentUnavailable
 from .storage import HEAPS, POOLS, Storages
 from .vpp_state import VppState
 
-PREFIXES = (HEAPS, POOLS, "/err/")
+SESSIONS = ("/bfd/", "/nat44-ed/total-sessions")  # gauges that not every VPP has
+PREFIXES = (HEAPS, POOLS, "/err/", *SESSIONS)
 
 
 class SegmentState(enum.IntEnum):
@@ -69,11 +70,13 @@ class System:
         return None
 
     def gauge(self, name: str) -> int | None:
-        """What VPP says by a gauge, else said last; 0 of a VPP that ended, None if it has none."""
-        if self.segment is None:
-            return None
-        with suppress(SegmentUnavailable):
-            self._gauges[name] = self.segment.value(name)
+        """What VPP says by one of the SESSIONS, else said last; 0 of a VPP that ended.
+
+        None where it was not found: a request is no time to search a large directory.
+        """
+        if self.segment is not None and any(name in self.names(each) for each in SESSIONS):
+            with suppress(SegmentUnavailable):
+                self._gauges[name] = self.segment.value(name)
         value = self._gauges.get(name)
         return 0 if self.is_away and value is not None else value
 

@@ -103,7 +103,8 @@ def _sessions(system: System) -> Iterator[Scalar]:
 
 def display_string(text: str) -> bytes:
     """A DisplayString (RFC 2579) of at most 255 octets."""
-    return text.encode("ascii", errors="replace")[:255]
+    printed = "".join(each if each.isprintable() else "?" for each in text[:255])
+    return printed.encode("ascii", errors="replace")
 
 
 SNMP_TRAP_OID = oid("1.3.6.1.6.3.1.1.4.1.0")  # RFC 3418
