@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,6 +194,80 @@ def test_neighbours_are_the_same_whoever_decodes_them(
     assert (loop, address, 1 << 48 | 0x020000000008) in ours
 
 
+def test_of_the_events_of_a_neighbour_the_last_counts(vpp: Simulator, client: api.Client) -> None:
+    asked = api.Vpp(client)
+    loop = index_of(vpp, "loop0")
+    vpp.add_neighbor("loop0", "192.0.2.6", "02:00:00:00:00:06")
+    assert asked.want_neighbor_events()
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:17")
+    vpp.add_neighbor("loop0", "fe80::8", "02:00:00:00:00:08", static=True)
+    vpp.remove_neighbor("loop0", "192.0.2.6")
+    vpp.add_neighbor("loop0", "192.0.2.9", "02:00:00:00:00:09")
+    vpp.remove_neighbor("loop0", "192.0.2.9")
+    asked.ping()
+    assert asked.neighbor_events == {
+        (loop, ip_address("192.0.2.6").packed): None,
+        (loop, ip_address("192.0.2.7").packed): 0x020000000017,
+        (loop, ip_address("fe80::8").packed): 1 << 48 | 0x020000000008,
+        (loop, ip_address("192.0.2.9").packed): None,
+    }
+    assert not client.events
+
+
+def test_events_of_neighbours_that_are_refused_or_otherwise_are_not_noted(
+    vpp: Simulator, client: api.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = api.Vpp(client)
+    answers = iter((0, -12))
+    monkeypatch.setattr(client, "decode", lambda _: SimpleNamespace(retval=next(answers)))
+    assert not asked.want_neighbor_events()
+    assert not list(answers)
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+    asked.ping()
+    assert not asked.neighbor_events
+    monkeypatch.undo()
+    monkeypatch.setattr(api, "NEIGHBOR_EVENT_NAME", "ip_neighbor_event_v2_4711abcd")
+    assert not asked.want_neighbor_events()
+
+
+def test_events_between_the_messages_of_a_dump_are_noted_and_no_part_of_it(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    client.take_neighbor_events()
+    table = client.transport.message_table
+    address, other = bytes([192, 0, 2, 7]).ljust(16, b"\0"), bytes([192, 0, 2, 8]).ljust(16, b"\0")
+    state = bytes.fromhex("00020000000007")
+    context = client.get_context() + 1
+
+    def details(of: bytes) -> bytes:
+        head = struct.pack(">HId", table[api.NEIGHBOR_DETAILS], context, 1.5)
+        return framed(head + struct.pack(">I7sB16s", 3, state, 0, of))
+
+    def event(happened: int, of: bytes) -> bytes:
+        head = struct.pack(">HIII", table[api.NEIGHBOR_EVENT_NAME], 1, 2, happened)
+        return framed(head + struct.pack(">I7sB16s", 3, state, 0, of))
+
+    ping = struct.pack(">HIiII", table["control_ping_reply_f6b0b8ca"], context, 0, 1, 2)
+    said = (event(1, other), details(address), event(2, address), details(other), framed(ping))
+    pretended.sendall(b"".join(said) + event(2, other))
+    dump = list(api.Vpp(client).neighbors())
+    assert dump == [(3, address[:4], 0x020000000007), (3, other[:4], 0x020000000007)]
+    assert client.neighbor_events == {(3, address[:4]): None, (3, other[:4]): 0x020000000007}
+    client.collect_events()
+    assert client.neighbor_events == {(3, address[:4]): None, (3, other[:4]): None}
+
+
+def test_an_event_of_a_neighbour_at_an_index_that_no_vpp_gives_is_refused(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    client.take_neighbor_events()
+    number = client.transport.message_table[api.NEIGHBOR_EVENT_NAME]
+    pretended.sendall(framed(struct.pack(">HIIII", number, 1, 2, 1, 2**31) + bytes(24)))
+    with pytest.raises(api.VPPUnavailable, match="sw_if_index 2147483648"):
+        client.collect_events()
+
+
 def test_octets_that_come_from_vpp_are_news_of_it(vpp: Simulator) -> None:
     received = []
     client = api.Client(str(vpp.api_socket), "", received=lambda: received.append(1))
@@ -374,6 +449,24 @@ def test_a_message_that_fails_takes_down_what_it_is_for_and_no_port(
 
             until("VPP is asked twice more", asked_again)
             assert not listener.all(Unavailable)
+            assert not listener.all(feed.Failed)
+
+
+@pytest.mark.parametrize(
+    "message", ["want_ip_neighbor_events_v2", "want_ip_neighbor_events_v2_reply"]
+)
+def test_where_vpp_reports_no_neighbours_they_are_dumped_each_period(
+    tmp_path: Path, message: str
+) -> None:
+    with Simulator(tmp_path / "vpp", release="24.02") as vpp:
+        edit(vpp.api_dir, message, has_another_crc)
+        with Listener(vpp, neighbors=1) as listener:
+            reported = listener.wait_complete(NEIGHBORS)
+            known = len(reported.neighbors)
+            dumps = vpp.calls()["ip_neighbor_dump"]
+            vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+            listener.wait_until(lambda reported: len(reported.neighbors) == known + 1)
+            assert vpp.calls()["ip_neighbor_dump"] > dumps
             assert not listener.all(feed.Failed)
 
 

@@ -46,8 +46,12 @@ pytestmark = [pytest.mark.system, pytest.mark.skipif(bool(missing()), reason=mis
 OURS, NEIGHBOURS = "198.51.100.1", "198.51.100.2"
 LOCAL_AS, REMOTE_AS = 64511, 64497
 PORT, FAR_PORT = "beside0", "beside1"
+# The port stands for the host interface of one of the simulator's LCP pairs, which has no TAP:
+# it has its ifindex, and is ours by this ifName.
+IF_INDEX, HOST_NAME = 12, "enp1s0f2"
 FAR_NAME = "the neighbour"
 ESTABLISHED = "6"
+DOT1D_BASE_PORT_IF_INDEX = f"{MIB_2}.17.1.4.1.2"
 BGP = f"{MIB_2}.15"
 PEER_STATE, PEER_REMOTE_AS = f"{BGP}.3.1.2", f"{BGP}.3.1.9"
 PATHS = f"{BGP}.6"  # bgp4PathAttrTable
@@ -176,7 +180,8 @@ def snmpd(directory: Path) -> Iterator[Snmpd]:
             directory / "near", running.enter(), OURS, NEIGHBOURS, LOCAL_AS, REMOTE_AS, True
         )
         far = Side(far_directory, enter, NEIGHBOURS, OURS, REMOTE_AS, LOCAL_AS, False)
-        near.ip(*f"link add {PORT} type veth peer name {FAR_PORT} netns {holder.pid}".split())
+        link = f"{PORT} index {IF_INDEX} type veth peer name {FAR_PORT} netns {holder.pid}"
+        near.ip("link", "add", *link.split())
         for side, port in ((near, PORT), (far, FAR_PORT)):
             side.ip("address", "add", f"{side.local}/30", "dev", port)
             side.ip("link", "set", "lo", "up")
@@ -216,20 +221,10 @@ def entries(snmpd: Snmpd, oid: str, community: str = "public") -> dict[str, str]
     return {name: value for name, value in walked.items() if not value.startswith("No ")}
 
 
-def interface_index(snmpd: Snmpd, name: str) -> int:
-    """The kernel's ifindex of an interface in snmpd's namespace."""
-    words = [*snmpd.enter(), "ip", "-o", "link", "show", "dev", name]
-    shown = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True).stdout
-    return int(shown.partition(":")[0])
-
-
-def port_of_base_port(snmpd: Snmpd, local_port: int) -> int:
-    """The port that a manager finds behind lldpd's local port number.
-
-    Managers go by dot1dBasePortIfIndex (BRIDGE-MIB), or where that is not served take the
-    number for an ifIndex.  The simulator's LCP pairs have no interface in this namespace.
-    """
-    return local_port
+def port_of_base_port(snmpd: Snmpd, local_port: int) -> str:
+    """The ifName of the port that a manager finds behind lldpd's local port number."""
+    index = snmpd.column(DOT1D_BASE_PORT_IF_INDEX)[local_port]
+    return snmpd.column(IF_NAME)[int(index)]
 
 
 # --- read through our snmpd --------------------------------------------------------------------
@@ -248,7 +243,7 @@ def test_the_lldp_neighbour_is_there_and_its_local_port_is_the_port_it_is_on(
     assert described == f'STRING: "{FAR_NAME}"'
     # lldpRemTimeMark, lldpRemLocalPortNum, lldpRemIndex
     _, local_port, _ = map(int, name.removeprefix(f"{LLDP_REMOTE_SYS_DESCR}.").split("."))
-    assert port_of_base_port(snmpd, local_port) == interface_index(snmpd, PORT)
+    assert port_of_base_port(snmpd, local_port) == HOST_NAME
 
 
 @pytest.mark.parametrize(

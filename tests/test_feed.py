@@ -347,6 +347,26 @@ def test_who_listens_and_accepts_nobody_hangs_after_the_same_time(
             assert not listener.all(feed.Away)
 
 
+def test_a_reporter_that_nobody_hears_leaves_vpp_and_the_next_one_reports_all(
+    vpp: Simulator,
+) -> None:
+    with Listener(vpp, neighbors=300) as listener:
+        known = len(listener.wait_complete(NEIGHBORS).neighbors)
+        (child,) = children()
+        vpp.add_neighbors(4000, "loop0")  # more than a pipe holds
+        state = Path(f"/proc/{child}/stat")
+        until("it ends", lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "Z", patience=30)
+        vpp.add_neighbor("loop0", "203.0.113.77", "02:00:00:00:00:77")
+        listener.wait_until(lambda reported: len(reported.neighbors) == known + 4001)
+        assert len(listener.all(feed.Present)) == 1
+        assert children().isdisjoint({child})
+        assert not listener.all(feed.Failed)
+        assert not listener.all(feed.Away)
+        assert not listener.all(feed.Hung)
+        vpp.remove_neighbor("loop0", "203.0.113.77")
+        listener.wait_until(lambda reported: len(reported.neighbors) == known + 4000)
+
+
 def test_a_reporter_that_is_killed_is_news_and_replaced(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
         listener.wait_complete()

@@ -22,7 +22,7 @@ VIRTUAL_MEMORY = oid("1.3.6.1.2.1.25.2.1.3")
 
 
 @pytest.fixture
-def publisher() -> Iterator[Publisher]:
+def sources() -> Iterator[CounterSet]:
     """Of a VPP with one heap and one pool."""
     writer = Writer(1 << 20, Generation.V22_06)
     writer.add_names("/if/names")
@@ -30,15 +30,20 @@ def publisher() -> Iterator[Publisher]:
     writer.set_row("/mem/main heap", 0, [4096 * 1009, 4096 * 211])
     for state, count in (("cached", 31), ("used", 37), ("available", 41)):
         writer.add_scalar(f"/buffer-pools/default-numa-0/{state}", count)
-    made = new_publisher()
-    made.use(CounterSet(Segment(writer.fd)))
-    yield made
+    yield CounterSet(Segment(writer.fd))
     os.close(writer.fd)
+
+
+@pytest.fixture
+def publisher(sources: CounterSet) -> Publisher:
+    made = new_publisher()
+    made.use(sources)
+    made.system.search_all()
+    return made
 
 
 def test_each_row_is_virtual_memory_and_has_every_column_but_failures(publisher: Publisher) -> None:
     module = host_resources_mib.module(publisher)
-    publisher.system.search_all()
     found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
     assert found == {
         f"{ENTRY}.1.1001": 1001,
@@ -56,11 +61,12 @@ def test_each_row_is_virtual_memory_and_has_every_column_but_failures(publisher:
     }
 
 
-def test_each_row_is_registered_by_itself_once_it_is_found(publisher: Publisher) -> None:
+def test_each_row_is_registered_by_itself_once_it_is_found(sources: CounterSet) -> None:
+    publisher = new_publisher()
     module = host_resources_mib.module(publisher)
     assert list(module.subtrees) == []  # the table is snmpd's
     assert list(module.rows()) == []
-    publisher.system.search_all()
+    publisher.use(sources)
     assert [str(row) for row in module.rows()] == [
         f"{ENTRY}.[1-6].1001",
         f"{ENTRY}.[1-6].1010",
@@ -68,7 +74,6 @@ def test_each_row_is_registered_by_itself_once_it_is_found(publisher: Publisher)
 
 
 def test_a_row_outlives_its_vpp_and_another_configuration(publisher: Publisher) -> None:
-    publisher.system.search_all()
     publisher.lose()
     successor = Publisher(publisher.configuration, None, publisher.uptime, publisher)
     module = host_resources_mib.module(successor)

@@ -32,7 +32,7 @@ def test_names_are_searched_for_once_a_segment_is_there(
     assert not system.search_on()
     assert list(system.names("/buffer-pools/")) == []
     assert system.gauge("/bfd/udp4/sessions") is None
-    system.use(Segment(writer.fd))
+    system.use(Segment(writer.fd), 1)
     assert system.gauge("/bfd/udp4/sessions") is None  # it is not searched for by itself
     system.poll()
     assert system.is_searching
@@ -47,12 +47,12 @@ def test_names_are_searched_for_once_a_segment_is_there(
 def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:
     system = System()
     segment = Segment(writer.fd)
-    system.use(segment)
+    system.use(segment, 1)
     system.poll()
     system.lose()
     assert system.is_away
     assert system.segment is segment
-    system.use(Segment(writer.fd))
+    system.use(Segment(writer.fd), 1)
     assert not system.is_away
     assert system.segment is segment
     assert list(system.names("/buffer-pools/"))
@@ -60,11 +60,25 @@ def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:
 
 def test_another_segment_has_other_names(writer: Writer) -> None:
     system = System()
-    system.use(Segment(writer.fd))
+    system.use(Segment(writer.fd), 1)
     system.poll()
     other = Writer(1 << 20, Generation.V22_06)
     other.add_names("/if/names")
-    system.use(Segment(other.fd))
+    system.use(Segment(other.fd), 1)
     system.poll()
     os.close(other.fd)
     assert list(system.names("/buffer-pools/")) == []
+
+
+def test_numbers_are_saved_after_10_s_then_every_300_s_and_when_a_base_changed() -> None:
+    now = [1000.0]
+    system = System(lambda: now[0])
+    keys = ["ip 4", "ip 6"]
+    due = {1009.9: [], 1010.0: keys, 1010.1: [], 1309.9: [], 1310.0: keys}
+    for now[0], expected in due.items():
+        assert [each.key for each in system.unsaved()] == expected
+    system.ipv6.totals.add("InReceives", 5)
+    assert [each.key for each in system.unsaved()] == ["ip 6"]
+    system.ipv6.totals.saved()
+    assert system.unsaved() == []
+    assert [each.key for each in system.unsaved(all_of_them=True)] == keys

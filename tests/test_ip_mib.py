@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx.mib import SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import dotted, oid, subids
+from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.mibs import ip_mib
 from vpp_snmp_agent.mibs.ip_mib import NeighborRows, StatsRows
 from vpp_snmp_agent.show import walked
@@ -69,6 +70,14 @@ OBJECTS: dict[str, str] = {
     "28.1": "2 ipv4InterfaceReasmMaxSize INTEGER, 3 ipv4InterfaceEnableStatus INTEGER",
     "30.1": "2 ipv6InterfaceReasmMaxSize Gauge32, 5 ipv6InterfaceEnableStatus INTEGER,"
     "8 ipv6InterfaceForwarding INTEGER",
+    "31.1.1": "3 ipSystemStatsInReceives Counter32, 4 ipSystemStatsHCInReceives Counter64,"
+    "7 ipSystemStatsInHdrErrors Counter32, 9 ipSystemStatsInAddrErrors Counter32,"
+    "10 ipSystemStatsInUnknownProtos Counter32, 11 ipSystemStatsInTruncatedPkts Counter32,"
+    "14 ipSystemStatsReasmReqds Counter32, 15 ipSystemStatsReasmOKs Counter32,"
+    "16 ipSystemStatsReasmFails Counter32, 17 ipSystemStatsInDiscards Counter32,"
+    "25 ipSystemStatsOutDiscards Counter32, 28 ipSystemStatsOutFragFails Counter32,"
+    "29 ipSystemStatsOutFragCreates Counter32, 46 ipSystemStatsDiscontinuityTime TimeTicks,"
+    "47 ipSystemStatsRefreshRate Gauge32",
     "31.3.1": "3 ipIfStatsInReceives Counter32, 4 ipIfStatsHCInReceives Counter64,"
     "46 ipIfStatsDiscontinuityTime TimeTicks, 47 ipIfStatsRefreshRate Gauge32",
     "32.1": "5 ipAddressPrefixOrigin INTEGER, 6 ipAddressPrefixOnLinkFlag INTEGER,"
@@ -88,7 +97,7 @@ OBJECTS: dict[str, str] = {
     [
         *(ip_mib.ADDR_TABLE, ip_mib.NET_TO_MEDIA_TABLE, ip_mib.IPV4_INTERFACE_TABLE),
         *(ip_mib.IPV6_INTERFACE_TABLE, ip_mib.IF_STATS_TABLE, ip_mib.ADDRESS_PREFIX_TABLE),
-        *(ip_mib.ADDRESS_TABLE, ip_mib.NET_TO_PHYSICAL_TABLE),
+        *(ip_mib.ADDRESS_TABLE, ip_mib.NET_TO_PHYSICAL_TABLE, ip_mib.SYSTEM_STATS_TABLE),
     ],
     ids=lambda table: dotted(table.entry),
 )
@@ -198,6 +207,35 @@ def test_without_a_segment_there_are_no_counters_and_nothing_else_is_missing() -
         for version in (1, 2)
         for n in (1, 2)
     }
+
+
+def test_the_statistics_of_each_version_are_in_a_row_of_its_own_and_ipv4s_are_scalars_too() -> None:
+    publisher = new_publisher()
+    module = ip_mib.module(publisher)
+    publisher.uptime.set(0, 1000.0)
+    for statistics, more in ((publisher.system.ipv4, 0), (publisher.system.ipv6, 100)):
+        for number, column in enumerate(sorted({each.column for each in ERRORS}), 1 + more):
+            statistics.totals.count(column, number)
+        statistics.totals.count("InReceives", 2**32 + 50 + more)
+        statistics.totals.restarted_at = 1001.0 + more
+    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
+    table = below(found, "31.1.1")
+    names = sorted({each.column for each in ERRORS})
+    columns = {3: 50, 4: 2**32 + 50, 46: 100, 47: 1000} | {
+        column.number: 1 + names.index(column.name.removeprefix("ipSystemStats"))
+        for column in ip_mib.SYSTEM_STATS_TABLE.columns
+        if column.number not in (3, 4, 46, 47)
+    }
+    assert {key: value for key, value in table.items() if key.endswith(".1")} == {
+        f"{number}.1": value for number, value in columns.items()
+    }
+    assert {key: value for key, value in table.items() if key.endswith(".2")} == {
+        f"{number}.2": 10_100 if number == 46 else value + 100 * (number != 47)
+        for number, value in columns.items()
+    }
+    of_table = {3: 3, 4: 7, 5: 9, 7: 10, 8: 17, 11: 25, 14: 14, 15: 15, 16: 16, 18: 28, 19: 29}
+    expected = {1: 1, 2: 64, 25: 1, 26: 64} | {n: columns[at] for n, at in of_table.items()}
+    assert found.items() >= {f"{IP}.{n}.0": value for n, value in expected.items()}.items()
 
 
 def test_the_registered_subtrees_hold_every_object_and_only_columns_of_snmpds_own_tables() -> None:

@@ -1,5 +1,6 @@
 """vpp/layer3.py: which interfaces are asked for their addresses, how often, and when."""
 
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.vpp import layer3
-from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
-from vpp_snmp_agent.vpp.layer3 import NEWCOMER_DELAY, PAUSE, STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp import feed, layer3
+from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
+    INTERFACES,
     NEIGHBORS,
     Addresses,
     Available,
@@ -26,7 +28,7 @@ from vpp_snmp_agent.vpp.records import (
     Unavailable,
 )
 
-from .conftest import Listener, Reported, link, named
+from .conftest import Clock, Listener, Reported, link, named
 
 EDGE = {
     ("TenGigabitEthernet1/0/2", "203.0.113.17/24"),
@@ -108,16 +110,120 @@ def test_addresses_that_change_are_reported_within_their_period(vpp: Simulator) 
         listener.wait_until(lambda reported: len(reported.neighbors) == 4 + 1)
 
 
-def test_a_newcomer_is_asked_before_the_period_is_over_and_the_others_are_not(
-    vpp: Simulator,
-) -> None:
+def test_a_newcomer_is_asked_at_once_and_again_and_the_others_are_not(vpp: Simulator) -> None:
     with Listener(vpp, addresses=3600) as listener:
         listener.wait_complete(ADDRESSES)
         before = vpp.calls()["ip_address_dump"]
-        vpp.add_loopback("loop7")
+        index = vpp.add_loopback("loop7")
+        listener.wait_until(lambda reported: index in reported.addresses)
+        assert vpp.calls()["ip_address_dump"] == before + 2  # by family
         vpp.set_addresses("loop7", "192.0.2.77/32")
+        began = time.monotonic()
         listener.wait_until(lambda reported: ("loop7", "192.0.2.77/32") in addresses_of(reported))
+        assert time.monotonic() - began < ADDRESS_DELAYS[1] + 1.0
+        assert vpp.calls()["ip_address_dump"] == before + 4
+
+
+def test_an_interface_whose_details_changed_is_asked_at_once(vpp: Simulator) -> None:
+    with Listener(vpp, addresses=3600) as listener:
+        listener.wait_complete(ADDRESSES)
+        before = vpp.calls()["ip_address_dump"]
+        vpp.set_addresses("GigabitEthernet6/0/0", "192.0.2.61/31")
+        vpp.set_addresses("loop0", "192.0.2.77/32")  # of which nobody knows for an hour
+        vpp.set_link(
+            "GigabitEthernet6/0/0", not listener.reported.interface("GigabitEthernet6/0/0").link_up
+        )
+        expected = EDGE | {("GigabitEthernet6/0/0", "192.0.2.61/31")}
+        listener.wait_until(lambda reported: addresses_of(reported) == expected)
         assert vpp.calls()["ip_address_dump"] == before + 2
+
+
+def neighbors_of(reported: Reported, name: str) -> set[tuple[str, str, bool]]:
+    """Those of one interface: address, MAC, static or not."""
+    index = reported.interface(name).sw_if_index
+    return {
+        (str(ip_address(each.address)), each.mac_address.hex(":"), each.static)
+        for (at, _), each in reported.neighbors.items()
+        if at == index
+    }
+
+
+@pytest.mark.parametrize("release", ["22.02", "24.06", "26.06"])
+def test_neighbours_come_change_and_go_within_a_second_without_a_dump(
+    tmp_path: Path, release: str
+) -> None:
+    with (
+        Simulator(tmp_path / "vpp", release=release) as vpp,
+        Listener(vpp, neighbors=300) as listener,
+    ):
+        listener.wait_complete(NEIGHBORS)
+        before = vpp.calls()
+
+        def follows(*expected: tuple[str, str, bool]) -> None:
+            began = time.monotonic()
+            listener.wait_until(lambda reported: neighbors_of(reported, "loop0") == {*expected})
+            assert time.monotonic() - began < 1.0
+
+        vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+        follows(("192.0.2.7", "02:00:00:00:00:07", False))
+        vpp.add_neighbor("loop0", "fe80::8", "02:00:00:00:00:08", static=True)
+        vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:17")
+        follows(("192.0.2.7", "02:00:00:00:00:17", False), ("fe80::8", "02:00:00:00:00:08", True))
+        vpp.remove_neighbor("loop0", "192.0.2.7")
+        follows(("fe80::8", "02:00:00:00:00:08", True))
+        vpp.remove_neighbor("loop0", "fe80::8")
+        follows()
+        assert vpp.calls()["ip_neighbor_dump"] == before["ip_neighbor_dump"] == 2  # by family
+
+
+def test_neighbours_that_changed_meanwhile_are_right_after_a_reconnect(vpp: Simulator) -> None:
+    vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
+    with Listener(vpp, neighbors=300) as listener:
+        listener.wait_complete(NEIGHBORS)
+        vpp.restart()
+        vpp.add_neighbor("loop0", "192.0.2.8", "02:00:00:00:00:08")
+        listener.wait(feed.Present)
+        listener.wait_complete(NEIGHBORS)
+        vpp.add_neighbor("loop0", "192.0.2.9", "02:00:00:00:00:09")
+        expected = {(f"192.0.2.{number}", f"02:00:00:00:00:0{number}", False) for number in (8, 9)}
+        listener.wait_until(lambda reported: neighbors_of(reported, "loop0") == expected)
+
+
+def test_neighbours_of_who_has_an_index_now_are_never_those_of_who_had_it(
+    vpp: Simulator,
+) -> None:
+    index = vpp.add_loopback("loop100")
+    vpp.add_neighbor("loop100", "192.0.2.100", "02:00:00:00:01:00")
+    with Listener(vpp, neighbors=300) as listener:
+        listener.wait_complete(NEIGHBORS)
+        for number in range(101, 110):
+            vpp.hang()  # so that all events come at once
+            assert vpp.reuse(f"loop{number - 1}", name=f"loop{number}") == index
+            vpp.add_neighbor(
+                f"loop{number}", f"192.0.2.{number}", f"02:00:00:00:02:{number - 100:02}"
+            )
+            vpp.resume()
+
+            def is_followed(reported: Reported) -> bool:
+                holder = reported.interfaces.get(index)
+                for at, address in reported.neighbors:
+                    if at == index:
+                        assert holder is not None
+                        assert holder.interface_name == f"loop{address[3]}"
+                return (index, bytes([192, 0, 2, number])) in reported.neighbors  # noqa: B023
+
+            listener.wait_until(is_followed)
+        assert vpp.calls()["ip_neighbor_dump"] == 2
+
+
+def test_what_is_switched_off_is_reported_as_nothing(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        reported = listener.wait_until(lambda reported: INTERFACES in reported.complete)
+        assert reported.complete == {INTERFACES, ADDRESSES, NEIGHBORS}
+        taps = {each.host_sw_if_index for each in reported.pairs.values()}
+        empty = {index: Addresses(index, ()) for index in reported.interfaces.keys() - taps}
+        assert reported.addresses == empty
+        assert not reported.neighbors
 
 
 def test_an_index_that_changed_hands_takes_no_address_and_no_neighbour_along(
@@ -204,6 +310,9 @@ class FakeVpp:
     has_addresses = has_neighbors = True
 
     def __init__(self) -> None:
+        self.neighbor_events: NeighborEvents = {}
+        self.reports_neighbors = False
+        self.dumps = 0
         self.asked: list[list[int]] = []
         self.has: dict[int, tuple[tuple[bytes, int], ...]] = {}
         self.neighbor_dump: list[tuple[int, bytes, int]] = []
@@ -215,21 +324,16 @@ class FakeVpp:
             raise UnusableAnswer(f"of {index}")
         return [Addresses(index, self.has.get(index, ())) for index in indexes]
 
+    def want_neighbor_events(self) -> bool:
+        assert not self.dumps
+        return self.reports_neighbors
+
     def neighbors(self) -> Iterator[tuple[int, bytes, int]]:
+        self.dumps += 1
         for each in self.neighbor_dump:
             if each[0] in self.unusable:
                 raise UnusableAnswer(f"of {each[0]}")
             yield each
-
-
-class Clock:
-    """A time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -276,30 +380,125 @@ def test_a_few_are_asked_at_a_stretch(fake: FakeVpp, clock: Clock) -> None:
     assert clock.now - began == pytest.approx(2 * PAUSE)
 
 
-def test_a_newcomer_is_asked_when_it_was_given_its_addresses(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+def test_an_interface_that_is_new_or_changed_is_asked_at_once_and_again(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
     list(of.follow({3}))
     drain(of, clock, 100.0)
     list(of.follow({3, 4}))
-    assert drain(of, clock, NEWCOMER_DELAY - 0.1) == []
-    assert drain(of, clock, 0.2) == [Changes((Addresses(4, ()),))]
-    assert fake.asked == [[3], [4]]
+    assert drain(of, clock) == [Changes((Addresses(4, ()),))]
+    fake.has[4] = ((b"\xc0\0\2\4", 32),)
+    assert drain(of, clock, ADDRESS_DELAYS[1] - 0.1) == []
+    assert drain(of, clock, 0.2) == [Changes((Addresses(4, fake.has[4]),))]
+    drain(of, clock, 100.0)
+    assert fake.asked == [[3], *[[4]] * len(ADDRESS_DELAYS)]
+    of.change([3])
+    began, at = clock.now, []
+    while of.due() < began + 100.0:
+        clock.now = max(clock.now, of.due())
+        list(of.refresh())
+        at.append(clock.now - began)
+    assert at == pytest.approx(ADDRESS_DELAYS)
+
+
+def test_what_changes_again_and_again_is_asked_once_a_second_and_its_repeats_are_put_off(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
+    list(of.follow({3}))
+    drain(of, clock, 100.0)
+    fake.asked.clear()
+    for _ in range(50 * 30):
+        of.change([3])
+        drain(of, clock, 0.02)
+    assert 29 <= len(fake.asked) <= 32
+    drain(of, clock, 100.0)
+    assert len(fake.asked) <= 32 + 3 + 1
+    assert len(of._schedule._later) == 0
+
+
+def test_many_changes_keep_neither_the_newest_nor_the_sweep_waiting(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    many = set(range(1, 10_001))
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(many))
+    drain(of, clock, 60.0)
+    assert {each for some in fake.asked for each in some} == many
+    changed_at: dict[int, float] = {}
+    asked_at = dict.fromkeys(many, clock.now)
+    longest = questions = 0
+    most_waiting = 0.0
+    began = clock.now
+    for number in range(50 * 330):
+        index = number * 7919 % 10_000 + 1
+        changed_at[index] = clock.now
+        of.change([index])
+        fake.asked.clear()
+        drain(of, clock, 0.02)
+        for each in (each for some in fake.asked for each in some):
+            questions += 1
+            if each in changed_at:
+                most_waiting = max(most_waiting, clock.now - changed_at.pop(each))
+            asked_at[each] = clock.now
+        longest = max(longest, len(of._schedule._later) + len(of._schedule._fresh))
+    assert most_waiting < 1.0
+    assert min(asked_at.values()) > clock.now - 305.0
+    assert questions <= (clock.now - began) * STEP / PAUSE + STEP
+    assert longest < 3 * len(many)
+
+
+def test_interfaces_that_flap_keep_no_other_waiting(fake: FakeVpp, clock: Clock) -> None:
+    flapping, quiet = range(1, 401), range(401, 1001)
+    of = Layer3(cast(Vpp, fake), 60.0, 0.0)
+    list(of.follow({*flapping, *quiet}))
+    drain(of, clock, 60.0)
+    fake.asked.clear()
+    began = clock.now
+    of.change([444])
+    asked_at: dict[int, list[float]] = {}
+    while clock.now < began + 62.0:
+        of.change(flapping)  # more questions than there is time for
+        fake.asked.clear()
+        drain(of, clock, 0.5)
+        for each in (each for some in fake.asked for each in some):
+            asked_at.setdefault(each, []).append(clock.now - began)
+    assert asked_at.keys() == {*flapping, *quiet}
+    assert [each for each in asked_at[444] if each < 10.0][:2] == pytest.approx([2.0, 6.0], abs=2)
+    questions = [len(asked_at[each]) for each in flapping]
+    assert max(questions) - min(questions) <= 5
+
+
+def test_a_sweep_asks_each_once_and_is_spread_over_its_interval(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    many = set(range(1, 1001))
+    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
+    list(of.follow(many))
+    drain(of, clock, 10.0)
+    fake.asked.clear()
+    for part in range(1, 4):
+        drain(of, clock, 100.0)
+        asked = [each for some in fake.asked for each in some]
+        assert len(asked) == pytest.approx(part * 1000 / 3, abs=2 * STEP)
+        assert {len(some) for some in fake.asked} == {STEP}
+    assert len(set(asked)) == len(asked)
 
 
 def test_no_round_keeps_a_newcomer_waiting(fake: FakeVpp, clock: Clock) -> None:
-    many = set(range(10, 10 + 300 * STEP))  # a round of 15 s
+    many = set(range(10, 10 + 300 * STEP))  # a first round of 15 s
     of = Layer3(cast(Vpp, fake), 300.0, 0.0)
     list(of.follow(many))
     drain(of, clock, 1.0)
-    list(of.follow(many | {7}))
-    drain(of, clock, NEWCOMER_DELAY - 0.1)
-    assert 7 not in {each for some in fake.asked for each in some}
-    drain(of, clock, 0.2)
-    assert 7 in {each for some in fake.asked for each in some}
+    list(of.follow(many | {4711}))
+    drain(of, clock, 2 * PAUSE)
+    assert 4711 in {each for some in fake.asked for each in some}
     assert len(fake.asked) < 300
     drain(of, clock, 15.0)
     asked = [each for some in fake.asked for each in some]
-    assert sorted(asked) == sorted(many | {7})
+    assert set(asked) == many | {4711}
+    assert asked.count(4711) == 2  # at once, and after five seconds
 
 
 def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
@@ -307,6 +506,7 @@ def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
     list(of.follow({3, 4}))
     drain(of, clock, 100.0)
     list(of.follow({3, 4, 5}))
+    of.change([4])
     assert of.forget_addresses([4, 5]) == [(Addresses, 4)]
     assert of.forget_addresses([4, 5]) == []
     drain(of, clock, 300.0)
@@ -325,6 +525,7 @@ def test_neighbours_are_asked_for_again_a_period_after_their_dump(
 ) -> None:
     fake.neighbor_dump = [(3, b"\xc0\0\2\3", 0x020000000003), (4, b"\xc0\0\2\4", 0x020000000004)]
     of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
     known = [
         Neighbor(3, b"\xc0\0\2\3", bytes.fromhex("020000000003"), False),
         Neighbor(4, b"\xc0\0\2\4", bytes.fromhex("020000000004"), False),
@@ -340,14 +541,137 @@ def test_neighbours_are_asked_for_again_a_period_after_their_dump(
     assert list(of.forget_neighbors([3, 4])) == [NeighborChanges(gone=((4, b"\xc0\0\2\4"),))]
 
 
+KEY, OTHER = (3, b"\xc0\0\2\3"), (4, b"\xc0\0\2\4")
+ONE, TWO, STATIC_TWO = 0x020000000003, 0x020000000004, 1 << 48 | 0x020000000004
+
+
+def record(key: tuple[int, bytes], state: int) -> Neighbor:
+    return Neighbor(*key, (state & (1 << 48) - 1).to_bytes(6, "big"), bool(state >> 48))
+
+
+def with_events(fake: FakeVpp, clock: Clock) -> Layer3:
+    """Interfaces 3 and 4, whose neighbours were dumped: KEY is ONE."""
+    fake.reports_neighbors = True
+    fake.neighbor_dump = [(*KEY, ONE)]
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
+    assert drain(of, clock) == [NeighborChanges((record(KEY, ONE),)), Complete(NEIGHBORS)]
+    return of
+
+
+def test_where_vpp_reports_neighbours_they_are_dumped_once_an_hour(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    assert drain(of, clock, 3599.0) == []
+    assert fake.dumps == 1
+    fake.neighbor_dump = [(*OTHER, TWO)]  # of which the events were lost
+    assert drain(of, clock, 2.0) == [
+        NeighborChanges((record(OTHER, TWO),)),
+        NeighborChanges(gone=(KEY,)),
+    ]
+    assert drain(of, clock, 3600.0) == []
+    assert fake.dumps == 3
+
+
+def test_events_during_a_dump_are_applied_after_it(fake: FakeVpp, clock: Clock) -> None:
+    fake.reports_neighbors = True
+    third = (3, b"\xc0\0\2\5")
+
+    def neighbors() -> Iterator[tuple[int, bytes, int]]:
+        fake.neighbor_events[OTHER] = TWO  # which the dump does not have
+        yield (*KEY, ONE)
+        fake.neighbor_events[KEY] = None  # which it has
+        fake.neighbor_events[third] = None
+        yield (*third, TWO)
+        fake.neighbor_events[third] = ONE  # removed, and added again
+
+    cast(Any, fake).neighbors = neighbors
+    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
+    list(of.follow({3, 4}))
+    reported = Reported()
+    for each in drain(of, clock, 0.1):
+        reported.apply(each)
+    assert reported.neighbors == {OTHER: record(OTHER, TWO), third: record(third, ONE)}
+    assert not fake.neighbor_events
+
+
+def test_a_burst_of_events_is_handed_on_together_and_what_changes_nothing_is_not(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    news: list[Any] = []
+    for number in range(1000):
+        fake.neighbor_events[KEY] = ONE  # refreshed
+        fake.neighbor_events[OTHER] = TWO + number
+        news += drain(of, clock, 0.001)
+    assert 15 <= len(news) <= 1.0 / layer3.EVENTS_INTERVAL + 1
+    assert {key.sw_if_index for each in news for key in each.reported} == {4}
+    fake.neighbor_events |= {KEY: None, OTHER: STATIC_TWO}
+    assert drain(of, clock, layer3.EVENTS_INTERVAL) == [
+        NeighborChanges(gone=(KEY,)),
+        NeighborChanges((record(OTHER, STATIC_TWO),)),
+    ]
+    fake.neighbor_events |= {KEY: None, OTHER: STATIC_TWO, (9, KEY[1]): None}
+    assert drain(of, clock, 1.0) == []
+
+
+def test_events_of_an_interface_that_is_to_be_asked_about_wait(fake: FakeVpp, clock: Clock) -> None:
+    of = with_events(fake, clock)
+    fake.neighbor_events |= {KEY: TWO, OTHER: TWO}
+    of.due()
+    clock.now += layer3.EVENTS_INTERVAL
+    assert list(of.refresh(named={3})) == [NeighborChanges((record(OTHER, TWO),))]
+    assert fake.neighbor_events == {KEY: TWO}
+    assert list(of.refresh(named={3})) == []
+    assert of.due() > clock.now
+    assert drain(of, clock, 0.1) == [NeighborChanges((record(KEY, TWO),))]
+
+
+def test_neighbours_of_an_interface_that_is_not_reported_follow_it(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    early, late = (8, b"\xc0\0\2\x08"), (8, b"\xc0\0\2\x09")
+    fake.neighbor_events |= {early: ONE, late: TWO}
+    assert drain(of, clock, 0.1) == []
+    fake.neighbor_events[late] = None  # and not applied yet
+    assert NeighborChanges((record(early, ONE),)) in list(of.follow({3, 4, 8}))
+    assert drain(of, clock, 0.1) == []
+    assert list(of.forget_neighbors([8])) == [NeighborChanges(gone=(early,))]
+    of.forget_addresses([8])
+    fake.neighbor_events[late] = TWO  # and nothing of the other: it is the next one's already
+    came = list(of.follow({3, 4, 8}))
+    assert NeighborChanges((record(early, ONE), record(late, TWO))) in came
+
+
+def test_a_dump_that_failed_hides_nothing_that_is_gone_from_the_next(
+    fake: FakeVpp, clock: Clock
+) -> None:
+    of = with_events(fake, clock)
+    fake.neighbor_dump = [(*OTHER, TWO), (5, b"", ONE)]
+    fake.unusable = {5}
+    assert drain(of, clock, 3601.0) == [
+        NeighborChanges((record(OTHER, TWO),)),
+        Unavailable(NEIGHBORS, "of 5"),
+    ]
+    fake.unusable.clear()
+    fake.neighbor_dump = []
+    assert drain(of, clock, 61.0) == [
+        Available(NEIGHBORS),
+        NeighborChanges(gone=(KEY, OTHER)),
+    ]
+
+
 def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock: Clock) -> None:
     of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
     list(of.follow({3}))
     drain(of, clock, 1.0)
     list(of.follow({3, 8}))
     of.forget_addresses([8])
+    drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     list(of.follow({3, 8}))  # another one by now, which has its own time
-    drain(of, clock, 2 * NEWCOMER_DELAY)
+    drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     assert fake.asked == [[3], [8]]
 
 
@@ -375,8 +699,10 @@ def test_any_neighbours_lead_to_any_others(
             key: (each.static << 48) | int.from_bytes(each.mac_address, "big")
             for key, each in reported.items()
         } == dump
-        for gone in neighbors.forget(forgotten):
-            del reported[gone]
+        for index in forgotten:
+            for address in neighbors.addresses(index):
+                del reported[index, address]
+            neighbors.forget(index)
         assert not {index for index, _ in reported} & forgotten
 
 
@@ -399,7 +725,7 @@ def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
     assert drain(of, clock, 300.0) == [Changes(first)]
     fake.unusable.clear()
     middle = tuple(Addresses(index, fake.has[index]) for index in range(STEP + 1, 2 * STEP + 1))
-    assert drain(of, clock, 300.0) == [
+    assert drain(of, clock, 600.0) == [  # the first whole round is the one that begins now
         Changes(middle),
         Available(ADDRESSES),
         Complete(ADDRESSES),

@@ -16,7 +16,8 @@ from vpp_snmp_agent.agentx.pdu import decode_varbind, dotted
 from vpp_snmp_agent.interfaces.system import SegmentState
 from vpp_snmp_agent.interfaces.vpp_state import Alarm, ApiState
 from vpp_snmp_agent.mibs import MODULES, vpp_snmp_agent_mib
-from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import BASE, NOTIFICATIONS, SNMP_TRAP_OID
+from vpp_snmp_agent.mibs.vpp_base import BASE
+from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import NOTIFICATIONS, SNMP_TRAP_OID
 
 from .routers import new_publisher
 

@@ -24,9 +24,11 @@ from vpp_snmp_agent.interfaces.facts import (
     Configuration,
     Facts,
 )
+from vpp_snmp_agent.interfaces.ip_statistics import IN_RECEIVES
 from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.look import ReadOnlyIndexes
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp import stats
@@ -495,6 +497,8 @@ class Saving(ReadOnlyIndexes):
     def __init__(self, ports: Iterable[Port] = ()) -> None:
         super().__init__(list(ports))
         self.saved: dict[str, Reached | None] = {}
+        self.saved_totals: dict[str, Saved] = {}
+        self.can_save = True  # totals
         self.at_once = 1000  # how many it saves in one call
         self._left: list[str] = []
         self._of: Callable[[str], InterfaceCounters | None] | None = None
@@ -510,6 +514,14 @@ class Saving(ReadOnlyIndexes):
             counters = self._of(key)
             self.saved[key] = counters.reached() if counters else None
         return bool(self._left)
+
+    def totals(self, key: str) -> Saved | None:
+        return self.saved_totals.get(key)
+
+    def save_totals(self, key: str, saved: Saved) -> bool:
+        if self.can_save:
+            self.saved_totals[key] = saved
+        return self.can_save
 
 
 def set_rx(made: Writer, index: int, octets: int) -> None:
@@ -611,6 +623,106 @@ def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(firs
     publisher._sources.fallen.update({f"eth{number}": None for number in range(100)})
     finish(publisher)
     assert len(indexes.saved) == 100
+
+
+# --- what is no row's -----------------------------------------------------------------------------
+
+
+def writer_of_ip(*received: int) -> Writer:
+    """A segment that has received so many IPv4 packets at each sw_if_index."""
+    made = writer(500)
+    made.add_counter("/if/ip4", Kind.SIMPLE, 1, 8)
+    made.set_row("/if/ip4", 0, list(received))
+    return made
+
+
+def received(publisher: Publisher) -> int | None:
+    """IPv4 packets of all interfaces, as they are now."""
+    publisher.system.ipv4._read_at = float("-inf")
+    return publisher.system.ipv4.value(IN_RECEIVES)
+
+
+def test_packets_of_all_interfaces_go_on_over_a_restart_of_vpp_of_the_agent_and_of_both() -> None:
+    made, other, third = writer_of_ip(5, 100, 30), writer_of_ip(0, 4), writer_of_ip(0, 0, 9)
+    indexes = Saving()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET, LOOP), made)
+    assert received(publisher) == 135
+    made.set_row("/if/ip4", 0, [5, 120, 0])  # made anew
+    assert received(publisher) == 155
+    publisher.poll()
+    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (155, 30)}
+    made.set_row("/if/ip4", 0, [5, 120, 7])
+    assert received(publisher) == 162
+    publisher.lose()
+    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (162, 30)}
+    finish(publisher)
+    count(publisher, router_of(ETHERNET, identity=RESTARTED), other)
+    assert received(publisher) == 166
+    publisher.save_totals()
+    after = new_publisher(indexes=indexes)
+    assert after.system.ipv4.totals.get(IN_RECEIVES) == 166  # until VPP reports
+    other.set_row("/if/ip4", 0, [0, 6])
+    count(after, router_of(ETHERNET, identity=RESTARTED), other)
+    assert received(after) == 168
+    after.save_totals()
+    last = new_publisher(indexes=indexes)
+    count(last, router_of(ETHERNET, identity=replace(VPP, vpe_pid=4713)), third)
+    assert received(last) == 177
+    for each in (made, other, third):
+        os.close(each.fd)
+
+
+def test_what_cannot_be_saved_is_saved_later() -> None:
+    made = writer_of_ip(5, 100)
+    indexes = Saving()
+    indexes.can_save = False
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), made)
+    assert received(publisher) == 105
+    made.set_row("/if/ip4", 0, [5, 1])
+    assert received(publisher) == 106
+    publisher.poll()
+    assert indexes.saved_totals == {}
+    indexes.can_save = True
+    publisher.poll()
+    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (106, 100)}
+    os.close(made.fd)
+
+
+def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
+    made = writer_of_ip(5, 100)
+    publisher = with_setting(counters="plain")
+    count(publisher, router_of(ETHERNET), made)
+    assert received(publisher) == 105
+    made.set_row("/if/ip4", 0, [5, 1])
+    assert received(publisher) == 6
+    after = Publisher(Configuration(Settings()), None, publisher.uptime, publisher)
+    finish(after)
+    after.succeed(publisher)
+    made.set_row("/if/ip4", 0, [5, 0])
+    assert received(after) == 6
+    os.close(made.fd)
+
+
+def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
+    publisher: Publisher, first: Writer
+) -> None:
+    first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
+    first.add_symlink("/interfaces/eth0/rx_crc_errors", "/if/xstats/1", 0)
+    count(publisher, router_of(ETHERNET, LOOP), first)
+    publisher.system.search_all()
+    port = publisher.system.ports.get("eth0")
+    assert port is not None
+    publisher.poll()
+    row, other = rows_of(publisher).values()
+    assert row.counter_discontinuity_time == 0
+    port.totals.restarted_at = 1007.0
+    publisher.poll()
+    assert (row.counter_discontinuity_time, other.counter_discontinuity_time) == (700, 0)
+    row.counters.restarted_at = 1009.0
+    publisher.poll()
+    assert row.counter_discontinuity_time == 900
 
 
 def restarted_agent(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.vpp.directory import Directory
@@ -123,6 +124,55 @@ def test_errors_of_every_generation_are_what_the_cli_printed(recordings: Path, r
     assert total == used + free == segment.value("/mem/main heap/total") == 536870864
 
 
+# What is counted of IPv4 and of IPv6, and which lines of `show errors` that is: the beginning of
+# a reason, for the CLI cuts it off.
+CLI_ERRORS = {
+    "vpp-22.02/1-traffic": ({"InTruncatedPkts": ("ip4-input ip4 length > l2 length",)}, {}),
+    "vpp-23.06/1-traffic": ({"InTruncatedPkts": ("ip4-input ip4 length > l2 length",)}, {}),
+    "vpp-26.06-lcp/1-lcp": (
+        {},
+        {
+            "InAddrErrors": ("ip6-input ip6 source lookup miss",),
+            "InUnknownProtos": ("ip6-local-hop-by-hop Unknown protocol ip6 local h-b-h",),
+            "InDiscards": ("ip6-input Multicast RPF check failed",),
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("recording", CLI_ERRORS)
+def test_ip_statistics_are_what_the_cli_printed(recordings: Path, recording: str) -> None:
+    router, name = recording.split("/")
+    directory = recordings.parent / router
+    system = System()
+    system.use(segment_of(directory, name), 1)
+    system.search_all()
+    lines = (directory / f"{name}.show-errors.txt").read_text().splitlines()[1:]
+    errors = [" ".join(line.split()) for line in lines]
+    printed = cli(directory, name).values()
+    for statistics, source, columns in zip(
+        *((system.ipv4, system.ipv6), ("ip4", "ip6"), CLI_ERRORS[recording]), strict=True
+    ):
+        received = sum(each.get(source, 0) for each in printed)
+        expected = {"InReceives": received} | {
+            column: sum(
+                int(error.split(" ", 1)[0])
+                for error in errors
+                if error.split(" ", 1)[1].startswith(of)
+            )
+            for column, of in columns.items()
+        }
+        assert all(expected.values()) or recording != "vpp-26.06-lcp/1-lcp"
+        found = {"InReceives": statistics.value("InReceives")}
+        found |= {error.column: statistics.value(error.column) for error in ERRORS}
+        assert {column: count for column, count in found.items() if count} == {
+            column: count for column, count in expected.items() if count
+        }
+        has_reassembly = router != "vpp-22.02"
+        assert (found["ReasmOKs"] is not None) == has_reassembly
+        assert found["ReasmFails"] == 0
+
+
 @pytest.mark.parametrize(
     ("router", "snapshot", "heaps", "buffers"),
     [
@@ -139,7 +189,7 @@ def test_memory_of_every_generation_is_measured(
     buffers: tuple[int, int],
 ) -> None:
     system = System()
-    system.use(segment_of(recordings.parent / router, snapshot))
+    system.use(segment_of(recordings.parent / router, snapshot), 1)
     system.search_all()
     assert {each.name: each.measured() for each in system.storages.shown} == {
         "VPP main heap": (4096, *heaps[0]),
@@ -456,6 +506,20 @@ def test_packets_of_either_family_are_the_clis(
     for version, source in ((1, "ip4"), (2, "ip6")):
         told = snmpd.column(f"1.3.6.1.2.1.4.31.3.1.4.{version}")
         assert told == {1000 + index: str(printed[index].get(source, 0)) for index in NAMES}
+
+
+@pytest.mark.system
+def test_packets_of_all_interfaces_are_the_clis(
+    recordings: Path, served: tuple[Replay, Snmpd]
+) -> None:
+    """The TAPs and local0 included."""
+    _, snmpd = served
+    printed = cli(recordings, WHOLE[0]).values()
+    for version, source in ((1, "ip4"), (2, "ip6")):
+        expected = str(sum(each.get(source, 0) for each in printed))
+        assert snmpd.column("1.3.6.1.2.1.4.31.1.1.3")[version] == expected
+        assert snmpd.column("1.3.6.1.2.1.4.31.1.1.4")[version] == expected
+    assert snmpd.walk("1.3.6.1.2.1.4.1") == {"1.3.6.1.2.1.4.1.0": "INTEGER: 1"}
 
 
 @pytest.mark.system

@@ -15,13 +15,15 @@ import pytest
 
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.vpp import feed, reporter
-from vpp_snmp_agent.vpp.api import UnusableAnswer, Vpp
-from vpp_snmp_agent.vpp.layer3 import Layer3
+from vpp_snmp_agent.vpp import feed, layer3, reporter
+from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
+    ASK,
     INTERFACES,
     LCP_PAIRS,
+    NEIGHBORS,
     Addresses,
     Alive,
     Available,
@@ -35,10 +37,11 @@ from vpp_snmp_agent.vpp.records import (
     LacpPort,
     LcpPair,
     Unavailable,
+    Unread,
     unpack,
 )
 
-from .conftest import Listener, Reported, link, named
+from .conftest import Clock, Listener, Reported, link, named
 
 STOPPING_WORKERS = ("lcp_itf_pair_get", "sw_bond_interface_dump", "sw_member_interface_dump")
 NO_BARRIER = ("sw_interface_lacp_dump", "bridge_domain_dump")
@@ -63,8 +66,8 @@ def has(index: int) -> Callable[[Reported], bool]:
 def test_everything_is_reported_relations_first(vpp: Simulator) -> None:
     vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
     order = [LcpPair, Bond, LacpPort, BridgeDomain, Interface]
-    with Listener(vpp) as listener:
-        listener.wait_until(lambda reported: reported.complete)
+    with Listener(vpp, addresses=3600) as listener:
+        listener.wait_until(lambda reported: INTERFACES in reported.complete)
         came = [type(each) for news in listener.all(Changes) for each in news.reported]
         assert [kind for kind in order if kind in came] == order
         assert came == sorted(came, key=order.index)
@@ -177,6 +180,77 @@ def test_what_stops_the_workers_is_asked_at_most_once_a_second(vpp: Simulator) -
         seconds = time.monotonic() - began
         for name in STOPPING_WORKERS:
             assert vpp.calls()[name] - before[name] <= 1 + seconds / reporter.RARE_INTERVAL
+
+
+def test_pairs_are_asked_for_again_after_an_interface_that_is_new(vpp: Simulator) -> None:
+    tap = vpp.add_loopback("loop7")  # in the place of a TAP: of the pair no event tells
+    with Listener(vpp, period=3600) as listener:
+        listener.wait_complete()
+        index = vpp.add_loopback("loop8")
+        listener.wait_until(has(index))
+        before = vpp.calls()
+        vpp.create_pair("loop8", "lo8", host="loop7")
+        began = time.monotonic()
+        reported = listener.wait_until(lambda reported: index in reported.pairs)
+        assert time.monotonic() - began < ADDRESS_DELAYS[1] + 1.0
+        assert reported.pairs[index].host_sw_if_index == tap
+        assert vpp.calls()["lcp_itf_pair_get"] == before["lcp_itf_pair_get"] + 1
+
+
+def test_a_pair_is_reported_as_soon_as_its_tap_appears(vpp: Simulator) -> None:
+    index = vpp.add_loopback("loop7")
+    with Listener(vpp, period=3600) as listener:
+        assert index not in listener.wait_complete().pairs
+        vpp.create_pair("loop7", "lo7")
+        began = time.monotonic()
+        listener.wait_until(lambda reported: index in reported.pairs)
+        assert time.monotonic() - began < reporter.RARE_INTERVAL + 1.0
+
+
+def test_one_question_for_pairs_serves_all_that_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, vpp = Clock(), FakeVpp("port1")
+    monkeypatch.setattr(reporter, "time", clock)
+    monkeypatch.setattr(layer3, "time", clock)
+    of = reporter.Interfaces(cast(Vpp, vpp), Layer3(cast(Vpp, vpp), 0.0, 0.0), period=3600.0)
+    named: set[int] = set()
+
+    def asked(until: float) -> list[float]:
+        """When it asks for pairs until so many seconds after the start."""
+        found = []
+        while (due := of.due(named)) <= 1000.0 + until:
+            clock.now = max(clock.now, due)
+            vpp.pair_questions = 0
+            list(of.refresh(named))
+            found += [clock.now - 1000.0] * vpp.pair_questions
+        clock.now = 1000.0 + until
+        return found
+
+    assert asked(100.0) == [0.0]  # what is there is configured
+    for index in (2, 3):
+        vpp.found[index] = replace(vpp.found[1], sw_if_index=index, interface_name=f"port{index}")
+        named.add(index)
+    assert asked(103.0) == pytest.approx([100.0])
+    vpp.found[4] = replace(vpp.found[1], sw_if_index=4, interface_name="port4")
+    named.add(4)
+    assert asked(1000.0) == pytest.approx([103.0 + delay for delay in ADDRESS_DELAYS])
+
+
+def test_the_link_of_a_parent_asks_for_no_address_of_its_subs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vpp = FakeVpp("port1", "port2")
+    vpp.found[2] = replace(vpp.found[2], sup_sw_if_index=1)
+    changed: list[int] = []
+    of = reporter.Interfaces(cast(Vpp, vpp), Layer3(cast(Vpp, vpp), 0.0, 0.0), period=0.0)
+    monkeypatch.setattr(of._layer3, "change", changed.extend)
+    list(of.refresh(set()))
+    changed.clear()
+    vpp.found = {i: replace(each, link_up=False) for i, each in vpp.found.items()}
+    list(of.refresh(set()))
+    assert changed == [1]
+    vpp.found[2] = replace(vpp.found[2], mtu=1400)
+    list(of.refresh(set()))
+    assert changed == [1, 2]
 
 
 def test_lacp_is_asked_after_events_and_at_most_once_a_second(vpp: Simulator) -> None:
@@ -340,6 +414,8 @@ class FakeVpp:
     unusable = ""
 
     def __init__(self, *names: str) -> None:
+        self.neighbor_events: NeighborEvents = {}
+        self.pair_questions = 0
         self.found = {
             index: Interface(
                 index, index, name, "dpdk", "", bytes(6), True, True, 10, 2, 9000, 1500
@@ -354,7 +430,11 @@ class FakeVpp:
     def interfaces(self) -> dict[int, Interface]:
         return dict(self.found)
 
+    def interfaces_named(self, indexes: list[int]) -> dict[int, Interface]:
+        return {index: self.found[index] for index in indexes if index in self.found}
+
     def pairs(self) -> dict[int, LcpPair]:
+        self.pair_questions += 1
         if self.unusable:
             raise UnusableAnswer(self.unusable)
         return dict(self.found_pairs)
@@ -384,7 +464,7 @@ def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() ->
     first = refresh()
     assert first[0] == failed
     assert reported.interfaces == vpp.found  # and completely
-    assert (reported.pairs, reported.complete) == ({}, {INTERFACES})
+    assert (reported.pairs, reported.complete) == ({}, {INTERFACES, ADDRESSES, NEIGHBORS})
     assert refresh() == []
     vpp.unusable = ""
     assert Available(LCP_PAIRS) in refresh()
@@ -419,6 +499,34 @@ def test_that_vpp_answers_is_said_where_no_message_says_it(
     monkeypatch.setattr(reporter, "ALIVE_INTERVAL", 0.0)
     theirs.send_alive()
     assert unpack(ours.recv(feed.DATAGRAM)) == Alive()
+
+
+UNREAD = """
+import sys
+from vpp_snmp_agent.vpp import reporter
+from vpp_snmp_agent.vpp.records import BridgeDomain, Changes
+
+reporter.SEND_TIMEOUT = 0.3
+pipe = reporter.Pipe(int(sys.argv[1]))
+while True:
+    pipe.send(Changes((BridgeDomain(1, 2, tuple(range(500))),)))
+"""
+
+
+def test_a_parent_that_reads_nothing_is_left_with_a_word_of_why() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with (
+        ours,
+        subprocess.Popen(
+            [sys.executable, "-c", UNREAD, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+        ) as child,
+    ):
+        theirs.close()
+        ours.send(ASK)  # which is not read any more
+        assert child.wait(10) == 0
+        came = [unpack(data) for data in iter(lambda: ours.recv(feed.DATAGRAM), b"")]
+    assert {type(each) for each in came[:-1]} == {Changes}
+    assert came[-1] == Unread()
 
 
 TOO_LONG = """

@@ -93,6 +93,51 @@ def test_the_agents_restart_changes_no_port(agent: Agent, snmpd: Snmpd) -> None:
         assert ports(snmpd) == before
 
 
+def totals(snmpd: Snmpd) -> dict[str, int]:
+    """What is counted of all ports together, and by drivers."""
+    subtrees = ("1.3.6.1.2.1.4.31.1.1", "1.3.6.1.2.1.10.7.11.1")
+    return {
+        name: int(value.removeprefix("Counter64: "))
+        for subtree in subtrees
+        for name, value in snmpd.walk(subtree).items()
+        if value.startswith("Counter64: ")
+    } | {
+        name: int(value.removeprefix("Counter32: "))
+        for name, value in snmpd.walk("1.3.6.1.2.1.4.31.1.1").items()
+        if value.startswith("Counter32: ") and ".31.1.1.3." not in name  # which wraps
+    }
+
+
+def test_what_is_counted_beside_rows_does_not_fall_over_any_restart(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    in_header_errors = "1.3.6.1.2.1.4.31.1.1.7.1"
+    of_driver = "1.3.6.1.2.1.10.7.11.1.2.1003"
+    until("all is counted", lambda: {in_header_errors, of_driver} <= totals(snmpd).keys())
+    first = totals(snmpd)
+
+    def restart_vpp() -> None:
+        vpp.kill()
+        vpp.start()
+
+    restarts: tuple[tuple[Callable[[], object], ...], ...] = (
+        (agent.stop, agent.start),
+        (agent.kill, agent.start),
+        (restart_vpp,),
+        (agent.stop, restart_vpp, agent.start),
+    )
+    for number, steps in enumerate(restarts):
+        before = totals(snmpd)
+        for step in steps:
+            step()
+        times = max(1, number)  # that VPP has counted the same errors
+        expected = {name: first[name] * times for name in (in_header_errors, of_driver)}
+        until("it goes on", lambda e=expected: totals(snmpd).items() >= e.items())  # type: ignore[misc]
+        after = totals(snmpd)
+        assert after.keys() == before.keys()
+        assert {name for name in after if after[name] < before[name]} == set()
+
+
 def test_snmpds_restart_changes_no_port(agent: Agent, snmpd: Snmpd) -> None:
     before = ports(snmpd)
     for end in (snmpd.stop, snmpd.kill):

@@ -284,3 +284,12 @@ def test_addresses_and_neighbours_are_switched_off_one_by_one(
     more = asked["ip_address_dump"] + 3 * 2 * 19
     until("addresses are asked for", lambda: vpp.calls()["ip_address_dump"] > more)
     assert vpp.calls()["ip_neighbor_dump"] == asked["ip_neighbor_dump"]
+
+    def is_empty(column: str) -> bool:
+        return not any(name.startswith(f"{column}.") for name in snmpd.walk(column))
+
+    until("neighbours are shown no more", lambda: is_empty(f"{IP}.22.1.1"))
+    assert len(snmpd.walk(f"{IP}.20.1.2")) == 3
+    put(neighbors=300, addresses=0, settle=1)  # until then VPP is being configured
+    until("addresses are shown no more", lambda: is_empty(f"{IP}.20.1.2"))
+    until("neighbours are served again", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)

@@ -20,6 +20,7 @@ from vpp_snmp_agent.agentx.pdu import VarBind, oid
 from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
@@ -403,6 +404,14 @@ def test_a_walk_of_all_is_all_that_is_served(run: Run, settings: Settings) -> No
     assert keys == sorted(set(keys))
 
 
+def test_a_walk_counts_on_from_what_the_agent_saved(run: Run, settings: Settings) -> None:
+    state = State.open(settings.state_dir)
+    state.save_totals("ip 4", Saved(4711, {"InHdrErrors": (1000, 0)}))
+    state.close()
+    printed = run(lambda: show.walk(settings, "1.3.6.1.2.1.4.4"))
+    assert printed.out == ".1.3.6.1.2.1.4.4.0 = Counter32: 1351\n"
+
+
 def test_a_walk_of_what_is_not_served_says_so(run: Run, settings: Settings) -> None:
     assert run(lambda: show.walk(settings, "1.3.6.1.2.1.6")) == (
         1,
@@ -502,7 +511,11 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         kept = tmp_path / "state" / JOURNAL
         until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         until("nothing is written", lambda: time.time() - kept.stat().st_mtime > 1.5)
-        ip = [f"1.3.6.1.2.1.4.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35)]
+        until("errors too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.31.1.1.7")) == 2)
+        until("and of ports", lambda: len(snmpd.walk("1.3.6.1.2.1.10.7.11.1.2")) == 2)
+        scalars = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19, 25, 26)
+        tables = (20, 22, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
+        ip = [f"1.3.6.1.2.1.4.{each}" for each in (*scalars, *tables)]
         mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
         for below in ("1.2.840.10006", *mib_2):
             theirs = snmpd.run("snmpwalk", below).stdout

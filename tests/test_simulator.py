@@ -33,6 +33,7 @@ from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
 from vpp_snmp_agent.simulator.release import Release
 from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order, plain
 from vpp_snmp_agent.simulator.segment import Heap
+from vpp_snmp_agent.simulator.stage import until
 from vpp_snmp_agent.simulator.traffic import CELLS, INCLUDED, Traffic
 from vpp_snmp_agent.simulator.vpp import Router
 from vpp_snmp_agent.vpp import layout
@@ -71,11 +72,16 @@ class Connection:
         self.client.connect("judge")
         self.api = self.client.api
         self.events: queue.Queue[tuple[int, int, bool]] = queue.Queue()
+        self.neighbor_events: list[tuple[int, int, str, str]] = []
         self.client.register_event_callback(self._note)
 
     def _note(self, name: str, event: Any) -> None:
         if name == "sw_interface_event":
             self.events.put((event.sw_if_index, int(event.flags), event.deleted))
+        if name == "ip_neighbor_event_v2":
+            about = event.neighbor
+            said = (str(about.ip_address), str(about.mac_address))
+            self.neighbor_events.append((int(event.flags), about.sw_if_index, *said))
 
     def __enter__(self) -> "Connection":
         return self
@@ -544,6 +550,40 @@ def test_a_reused_index_starts_at_zero(vpp: Simulator) -> None:
 
 
 @pytest.mark.parametrize(
+    ("release", "links"),
+    [
+        ("24.10", []),
+        ("25.02", ["rx_crc_errors", "rx_crc_errors_2", "tx_late_collisions"]),
+        ("26.10", ["xstats-rx_crc_errors", "xstats-rx_crc_errors_2", "xstats-tx_late_collisions"]),
+    ],
+)
+def test_what_a_driver_counts_is_linked_as_the_release_does(release: str, links: list[str]) -> None:
+    router = Router(Release.parse(release), 2, 1 << 23)
+    xstats = (("rx_crc_errors", 5), ("tx_late_collisions", 7), ("rx_crc_errors", 11))
+    index = router.add(Spec("eth/0", xstats=xstats)).sw_if_index
+    found = sorted(
+        name.removeprefix("/interfaces/eth/0/")
+        for name in router.segment._entries
+        if name.startswith("/interfaces/eth/0/") and "_" in name
+    )
+    assert found == sorted(links)
+    if links:
+        row = router.segment.counters[f"/if/xstats/{index}"].rows[0]
+        assert row is not None
+        assert list(router.segment.words[row.offset // 8 : row.offset // 8 + 3]) == [5, 7, 11]
+
+
+@pytest.mark.parametrize(
+    ("release", "name"), [("22.06", "ip4 ttl <= 1"), ("22.10", "time_expired")]
+)
+def test_errors_are_called_as_the_release_calls_them(release: str, name: str) -> None:
+    segment = Router(Release.parse(release), 3, 1 << 23).segment
+    assert f"/err/ip4-input/{name}" in segment._entries
+    has_reassembly = "/err/ip4-full-reassembly/reass_success" in segment._entries
+    assert has_reassembly == (release == "22.10")
+
+
+@pytest.mark.parametrize(
     ("release", "said"), [("22.02", None), ("23.06", "loop0"), ("23.10", "deleted")]
 )
 def test_a_deleted_name_is_as_the_release_has_it(
@@ -642,6 +682,32 @@ def test_vpp_tells_of_add_delete_admin_and_link(vpp: Simulator) -> None:
             (port, 2, False),
             (index, 0, True),
         ]
+
+
+def test_vpp_tells_of_each_neighbour_that_comes_changes_or_goes(vpp: Simulator) -> None:
+    index = vpp.add_loopback("loop7")
+    with Connection(vpp) as connection:
+        vpp.add_neighbor("loop7", "192.0.2.70", "02:00:00:00:00:70")
+        for any_address in ("0.0.0.0", "::"):
+            reply = connection.api.want_ip_neighbor_events_v2(
+                enable=True, pid=os.getpid(), ip=any_address, sw_if_index=0xFFFFFFFF
+            )
+            assert reply.retval == 0
+        vpp.add_neighbor("loop7", "192.0.2.71", "02:00:00:00:00:71")
+        vpp.add_neighbor("loop7", "192.0.2.71", "02:00:00:00:00:72")
+        vpp.remove_neighbor("loop7", "192.0.2.71")
+        vpp.add_neighbor("loop7", "fe80::73", "02:00:00:00:00:73", static=True)
+        vpp.delete("loop7")
+        expected = [
+            (1, index, "192.0.2.71", "02:00:00:00:00:71"),
+            (1, index, "192.0.2.71", "02:00:00:00:00:72"),
+            (2, index, "192.0.2.71", "02:00:00:00:00:72"),
+            (1, index, "fe80::73", "02:00:00:00:00:73"),
+            (2, index, "192.0.2.70", "02:00:00:00:00:70"),
+            (2, index, "fe80::73", "02:00:00:00:00:73"),
+        ]
+        until("all are told", lambda: len(connection.neighbor_events) >= len(expected))
+        assert connection.neighbor_events == expected
 
 
 def test_vpp_is_silent_about_the_rest(vpp: Simulator) -> None:

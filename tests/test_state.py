@@ -43,7 +43,9 @@ from vpp_snmp_agent.interfaces.state import (
     State,
     StateError,
     read,
+    read_totals,
 )
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.writer import NEW
 from vpp_snmp_agent.simulator.stage import until
 
@@ -404,6 +406,61 @@ def test_counters_are_restored_as_they_were_saved(tmp_path: Path, reached: Reach
     with opened(tmp_path) as state:
         assert state.reached("a") == reached
         assert state.reached("b") is None
+
+
+def test_numbers_that_are_no_rows_are_restored_as_they_were_saved(tmp_path: Path) -> None:
+    first, last = Saved(4711, {"a": (5, 0)}), Saved(4712, {"a": (2**64 + 9, 2**64), "b": (0, 0)})
+    with opened(tmp_path) as state:
+        assert state.totals("ip 4") is None
+        assert state.save_totals("ip 4", first)
+        assert state.save_totals("ip 6", Saved(4713, {"c": (6, 1)}))
+        assert state.save_totals("ip 4", last)
+        until("saved", lambda: read_totals(str(tmp_path)).get("ip 4") == last)
+    with opened(tmp_path) as state:
+        assert state.totals("ip 4") == last
+        assert state.totals("ip 6") == Saved(4713, {"c": (6, 1)})
+
+
+def test_numbers_that_did_not_change_are_not_written_again(tmp_path: Path) -> None:
+    saved = Saved(4711, {"a": (5, 0)})
+    with opened(tmp_path) as state:
+        for _ in range(3):
+            assert state.save_totals("ip 4", saved)
+    assert (tmp_path / JOURNAL).read_text().count("totals") == 1
+
+
+def test_a_compacted_journal_has_the_numbers_that_are_no_rows(tmp_path: Path) -> None:
+    saved = Saved(4711, {"a": (5, 3)})
+    with opened(tmp_path) as state:
+        for number in range(40):
+            state.save_totals("ip 4", Saved(4711, {"a": (number, 0)}))
+        state.save_totals("ip 4", saved)
+    with opened(tmp_path) as state:
+        assert state.totals("ip 4") == saved
+    assert (tmp_path / JOURNAL).read_text().count("totals") == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"totals": ["ip 4", 4711]},
+        {"totals": ["ip 4", -1, {}]},
+        {"totals": ["ip 4", 4711, {"a": [5]}]},
+        {"totals": ["ip 4", 4711, {"a": ["5", 0]}]},
+        {"totals": [4, 4711, {}]},
+        {"totals": {}},
+    ],
+)
+def test_damaged_numbers_that_are_no_rows_cost_their_line(
+    tmp_path: Path, record: dict[str, object]
+) -> None:
+    with opened(tmp_path) as state:
+        state.save_totals("ip 6", Saved(4711, {"a": (5, 0)}))
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(journal.line(record))
+    with opened(tmp_path) as state:
+        assert state.totals("ip 4") is None
+        assert state.totals("ip 6") == Saved(4711, {"a": (5, 0)})
 
 
 def test_a_base_that_changed_is_durable_within_a_second(

@@ -132,6 +132,40 @@ def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Wri
     assert segment.values("/if/drops")[:3] == [0, 1, 0]
 
 
+def test_several_values_are_read_at_once(writer: Writer) -> None:
+    writer.add_symlink("/err/two", "/if/drops", 2)
+    for thread in range(THREADS):
+        put(writer, "/if/drops", thread, 1, 10**thread)
+        put(writer, "/if/drops", thread, 2, 2 * 10**thread)
+    segment = Segment(writer.fd)
+    assert segment.values_of(("/err/two", "/sys/heartbeat", "/err/one")) == [222, 7, 111]
+    with pytest.raises(SegmentUnavailable, match="has no /err/three"):
+        segment.values_of(("/err/two", "/err/three"))
+
+
+def test_the_cells_of_all_interfaces_are_read_at_once(writer: Writer) -> None:
+    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+    assert drops.read_all() == (0, COLUMNS)
+    put(writer, "/if/drops", 0, 3, 2**40)
+    put(writer, "/if/drops", 2, 3, 5)
+    put(writer, "/if/drops", 1, 9, 6)
+    assert drops.read_all() == (((2**40 + 5) << 64 * 3) + (6 << 64 * 9), COLUMNS)
+    writer.grow(["/if/drops"], 5 * COLUMNS)
+    put(writer, "/if/drops", 1, 49, 7)
+    assert drops.read_all()[0] >> 64 * 49 == 7
+
+
+def test_a_length_that_no_counter_has_is_refused_before_all_of_it_is_read() -> None:
+    with large() as writer:
+        writer.add_counter("/if/drops", Kind.SIMPLE, 1, COLUMNS)
+        rows = writer.where("/if/drops")["rows"]
+        assert isinstance(rows, list)
+        writer.overwrite(rows[0] - 8, struct.pack("=I", 100_000_000))
+        drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+        with costing(1.0, 1 << 20), pytest.raises(SegmentUnavailable, match="100000000 cells"):
+            drops.read_all()
+
+
 def test_what_is_no_number_is_refused(writer: Writer) -> None:
     writer.add_symlink("/err/pair", "/if/rx", 1)
     segment = Segment(writer.fd)

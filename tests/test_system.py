@@ -28,7 +28,11 @@ ETHERLIKE = "1.3.6.1.2.1.10.7"
 IF_MIB = "1.3.6.1.2.1.31"
 LAG = "1.2.840.10006.300.43"
 IP = "1.3.6.1.2.1.4"
-OF_IP = tuple(f"{IP}.{each}" for each in (20, 22, 27, 28, 29, 30, 31.2, 31.3, 32, 34, 35))
+IP_SCALARS = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19)
+OF_IP = tuple(
+    f"{IP}.{each}"
+    for each in (*IP_SCALARS, 20, 22, 25, 26, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
+)
 BRIDGE = "1.3.6.1.2.1.17"
 STORAGE = "1.3.6.1.2.1.25.2.3.1"  # whose first rows are snmpd's
 SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, BRIDGE, STORAGE, IF_MIB, OWN)  # in order
@@ -39,10 +43,11 @@ IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6
 ROWS = 18
 STACKED = 12 + 7 + 13  # one over another; over nothing; nothing over it
 BOND = 8 + 1 + 2 * 15 + 1  # dot3adAggTable, its port list, its ports; dot3adTablesLastChanged
-PORTS = 6 * 2  # dot3StatsTable
+PORTS = 6 * 2 + 10 + 3 + 4 + 3  # dot3StatsTable, of which two ports have more; dot3HCStatsTable
 ADDRESSES = 3 * (5 + 2 + 5) + 2 * (3 + 2) + 5 * 9  # of IPv4, of IPv6, of both
 NEIGHBORS = 3 * 4 + 4 * 4
 VARBINDS = 3 + ROWS * (22 + 19) + STACKED + ROWS * 2 * 2 + BOND + PORTS
+VARBINDS += len(IP_SCALARS) + 2 + 15 + 7  # ipSystemStatsTable of IPv4 and IPv6
 VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the last changes
 PAIRS, STORAGES = 16, 3
 VARBINDS += PAIRS * 2 + STORAGES * 6
@@ -75,6 +80,8 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         until("the rows are served", served(snmpd))
         until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
         until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+        until("errors are counted", lambda: len(snmpd.walk(f"{IP}.31.1.1.7")) == 2)
+        until("and those of ports", lambda: len(snmpd.walk(f"{ETHERLIKE}.11.1.2")) == 2)
         until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
         yield running
 
@@ -442,8 +449,8 @@ def test_a_host_interfaces_ifindex_leads_to_our_ifindex(
 ) -> None:
     found = snmpd.column(f"{BRIDGE}.1.4.1.2")
     names = snmpd.column(IF_NAME)
-    hosts = [row["host"] for row in vpp.interfaces().values() if row["host"]]
-    assert sorted(names[int(index)] for index in found.values()) == sorted(hosts)
+    hosts = {row["vif_index"]: row["host"] for row in vpp.interfaces().values() if row["host"]}
+    assert {port: names[int(index)] for port, index in found.items()} == hosts
     assert len(found) == PAIRS
     assert not [
         name for name in snmpd.walk("1.3.6.1.2.1.17") if not name.startswith(f"{BRIDGE}.1.4.")
@@ -593,11 +600,12 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
         before = snmpd.walk(IP)
         assert f"{IP}.20.1.2.127.0.0.1" in before
         theirs = {name for name in before if not name.startswith(tuple(f"{e}." for e in OF_IP))}
-        assert f"{IP}.3.0" in theirs  # ipInReceives
+        assert f"{IP}.10.0" in theirs  # ipOutRequests
         with Agent(tmp_path, vpp, snmpd.agentx):
             until("the rows are served", served(snmpd))
             until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
             until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+            until("errors are counted", lambda: "Counter32: 351" in snmpd.walk(f"{IP}.4").values())
             walked = snmpd.walk(IP)
             assert theirs <= walked.keys()
             assert addresses_by_librenms(snmpd) == NAMED
@@ -605,6 +613,19 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
             assert walked.keys() - theirs == ours
             assert not [name for name in ours if "127.0.0.1" in name]
             assert list(walked) == sorted(walked, key=key)
+
+
+def test_what_a_driver_counts_is_served_and_does_not_fall(
+    agent: Agent, snmpd: Snmpd, vpp: Simulator
+) -> None:
+    names = {name: index for index, name in snmpd.column(IF_NAME).items()}
+    port = names["TenGigabitEthernet1/0/0"]
+    fcs, too_long = f"{ETHERLIKE}.11.1.2.{port}", f"{ETHERLIKE}.2.1.13.{port}"
+    vpp.set_xstats("TenGigabitEthernet1/0/0", 512_080, 5_000_000_124, 28, 1, 66, 4)
+    until("it is counted", lambda: snmpd.walk(too_long) == {too_long: "Counter32: 66"})
+    assert snmpd.walk(fcs) == {fcs: "Counter64: 5000000124"}
+    vpp.set_xstats("TenGigabitEthernet1/0/0", 0, 0, 0, 0, 68, 0)
+    assert snmpd.walk(fcs) == {fcs: "Counter64: 5000000124"}
 
 
 def test_packets_of_either_family_are_read_at_the_moment_of_the_request(

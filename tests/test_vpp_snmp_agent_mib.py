@@ -13,7 +13,7 @@ from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import Alarm
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
-from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import BASE
+from vpp_snmp_agent.mibs.vpp_base import BASE
 from vpp_snmp_agent.show import walked
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp import stats

@@ -278,8 +278,8 @@ class Settings:
     address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
     mibs: tuple[str, ...] = MIBS
     period: float = 30.0
-    addresses: float = 300.0  # between two rounds; 0: never
-    neighbors: float = 300.0
+    addresses: float = 300.0  # in which all interfaces are asked; 0: never
+    neighbors: float = 300.0  # between two dumps where VPP reports no events; 0: never asked
     vppcfg: str | None = None
     api_socket: str = "/run/vpp/api.sock"
     stats_socket: str = "/run/vpp/stats.sock"

@@ -11,8 +11,9 @@ import errno
 import os
 import select
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from . import config, sockets
 from .agentx.mib import Module, UpTime
@@ -23,6 +24,7 @@ from .interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from .interfaces.publisher import Publisher
 from .interfaces.rows import Row
 from .interfaces.state import Port, StateError
+from .interfaces.totals import Saved
 from .mibs import modules
 from .vpp import feed
 from .vpp.records import (
@@ -38,6 +40,7 @@ from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
 ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
+NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
 
 @dataclass
@@ -161,13 +164,22 @@ def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
         return Descriptions(), str(error)
 
 
+def _read_totals(settings: Settings) -> Mapping[str, Saved]:
+    """What numbers that are no row's had come to; nothing where that cannot be read."""
+    try:
+        return state.read_totals(settings.state_dir)
+    except StateError:
+        return NO_TOTALS  # `read_ports` says why
+
+
 class ReadOnlyIndexes:
     """The ifIndexes that are remembered; a new one is what the agent would give, nothing more."""
 
-    def __init__(self, ports: list[Port]) -> None:
+    def __init__(self, ports: list[Port], totals: Mapping[str, Saved] = NO_TOTALS) -> None:
         self._indexes = {port.key: port.if_index for port in ports}
         self._given = set(self._indexes.values())
         self._reached = {port.key: port.reached for port in ports}
+        self._totals = totals
 
     def index_of(self, key: str) -> int | None:
         """The ifIndex of a key."""
@@ -202,6 +214,14 @@ class ReadOnlyIndexes:
         """Nothing is saved, and nothing left to be."""
         return False
 
+    def totals(self, key: str) -> Saved | None:
+        """What numbers that are no row's had come to when the agent saved them last."""
+        return self._totals.get(key)
+
+    def save_totals(self, key: str, saved: Saved) -> bool:
+        """Nothing is saved."""
+        return True
+
 
 def capabilities() -> set[str]:
     """The sysORIDs by which the agent announces its MIBs to snmpd."""
@@ -216,7 +236,9 @@ def rows_of(
     Where VPP did not report, they are those that are remembered.
     """
     settings = configuration.settings
-    indexes = None if settings.ifindex == "stateless" else ReadOnlyIndexes(ports)
+    indexes = None
+    if settings.ifindex == "kept":
+        indexes = ReadOnlyIndexes(ports, _read_totals(settings))
     publisher = Publisher(configuration, indexes, UpTime())
     served = modules(publisher, settings.mibs)
     known = ((each.key, each.if_index, each.facts) for each in ports if each.shown and each.facts)

@@ -153,6 +153,7 @@ class Serving:
 
     def close(self) -> None:
         """Write what is to be remembered."""
+        self.shown.publisher.save_totals()
         if self._control is not None:
             self._control.close()
         for state in {each.state for each in self._all() if each.state}:

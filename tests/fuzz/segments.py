@@ -24,6 +24,8 @@ SIZE, THREADS, ROWS = 1 << 17, 3, 6
 LONGEST = 5.0  # seconds for all readings of one damaged segment
 
 OBJECTS = [name for name, what in vars(InterfaceCounters).items() if isinstance(what, property)]
+IP_COLUMNS = ("InReceives", "InHdrErrors")
+LINKS = ("/err/ip4-input/version", "/err/ip6-input/version", "/interfaces/eno1/rx_crc_errors")
 Places = list[tuple[int, int]]  # (where, how many bytes)
 
 
@@ -41,6 +43,9 @@ class Victim:
         for name, kind in sources:
             writer.add_counter(name, kind, THREADS, ROWS)
         writer.add_counter("/mem/main heap", Kind.SIMPLE, 1, ROWS)
+        writer.add_counter("/if/xstats/1", Kind.SIMPLE, THREADS, ROWS)
+        for column, name in enumerate(LINKS):
+            writer.add_symlink(name, "/if/xstats/1", column)
         for number, state in enumerate(("cached", "used", "available"), 17):
             writer.add_scalar(f"/buffer-pools/default-numa-0/{state}", number, Kind.GAUGE)
         for index in range(ROWS):
@@ -130,12 +135,19 @@ def _read_anew(victim: Victim) -> None:
             if value is not None and not (isinstance(value, float) or 0 <= value < 2**66):
                 raise Broken(f"{name} is {value}")
     system = System()
-    system.use(segment)
+    system.use(segment, 1)
     system.search_all()
     for storage in system.storages.shown:
         unit, size, used = storage.measured()
         if not (0 < unit < 2**31 and 0 <= used <= size < 2**31):
             raise Broken(f"{storage.name} is {storage.measured()}")
+    counted = [each.value(column) for each in (system.ipv4, system.ipv6) for column in IP_COLUMNS]
+    for name in system.ports:
+        port = system.ports.get(name)
+        assert port is not None
+        counted.append(port.value("FCSErrors"))
+    if not all(each is None or 0 <= each < 2**64 for each in counted):
+        raise Broken(f"{counted} are counted")
 
 
 def run(seed: int, cases: range) -> Tally:

@@ -14,6 +14,8 @@ its JSON in front:
                                   from, 18 values as served, and 16 bases (counters.Reached);
                                   without zeros at the end, and 0 for unicast packets that
                                   are the packets without multicast and broadcast
+    {"totals": [key, cell, {name: [served, base], ...}]}
+                                  what numbers had come to that are no row's (totals.Saved)
     {"given": [[first, last]...]} ifIndexes that were given to somebody: never again
     {"time": seconds}             whatever is shown was shown at this time too
 
@@ -42,6 +44,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from .counters import DERIVED, SOURCES, UNICAST, Reached
 from .facts import Facts
+from .totals import Saved
 
 JOURNAL = "ports.journal"
 OLD = "interfaces.json"  # of 0.1.0
@@ -49,6 +52,7 @@ VERSION, OLD_VERSION = 2, 1
 
 OTHERS = 100_001  # an ifIndex that is no 1000 + sw_if_index: from here up
 MAX_INDEX = 2**31 - 1  # InterfaceIndex, RFC 2863
+MAX_TOTAL = 2**80  # of what is served without being cut to 64 bits
 MAX_ADDRESS_OCTETS = 20  # InfiniBand's; they are part of an index of ifRcvAddressTable
 
 CHUNK = 1 << 16  # octets read or written at a time
@@ -108,6 +112,11 @@ def counters_line(key: str, packed: "array[int]") -> bytes:
     return line({"counters": [key, *packed]})
 
 
+def totals_record(key: str, saved: Saved) -> dict[str, object]:
+    """The line of numbers that are no row's, before it is encoded."""
+    return {"totals": [key, saved.cell, saved.numbers]}
+
+
 def is_sound(text: bytes) -> bool:
     """Whether a line without its newline has the checksum that it says."""
     return len(text) > 9 and text[:9] == b"%08x " % zlib.crc32(text[9:])
@@ -164,6 +173,14 @@ def _numbers(values: list[object]) -> "array[int]":
         return array("Q", values)  # type: ignore[arg-type]  # that is what it raises for
     except (TypeError, OverflowError) as error:
         raise ValueError(f"counters: {error}") from error
+
+
+def _saved(cell: object, numbers: object) -> Saved:
+    found = {}
+    for name, pair in _typed(dict, numbers).items():
+        served, base = _typed(list, pair)
+        found[name] = _integer(served, MAX_TOTAL), _integer(base, MAX_TOTAL)
+    return Saved(_integer(cell, MAX_TOTAL), found)
 
 
 # --- facts --------------------------------------------------------------------------------------
@@ -320,6 +337,7 @@ class Contents:
         self.packed = shards()  # by key: ifIndex and when it was seen
         self.facts: list[dict[str, Facts]] = [{} for _ in range(SHARDS)]  # of those shown
         self.counters: list[dict[str, array[int]]] = [{} for _ in range(SHARDS)]  # as packed
+        self.totals: dict[str, Saved] = {}  # by key, of numbers that are no row's
         self.given = Ranges()  # to the names of this file, those forgotten included
         self.reserved = Ranges()  # given before, as the file says
         self.time = 0
@@ -367,6 +385,9 @@ class Contents:
                 self._counter_lengths.pop(key, None)
         elif "counters" in record:
             self._apply_counters(_typed(list, record["counters"]), length)
+        elif "totals" in record:
+            key, cell, numbers = _typed(list, record["totals"])
+            self.totals[_text(key)] = _saved(cell, numbers)
         elif "given" in record:
             for each in _typed(list, record["given"]):
                 first, last = map(_integer, _typed(list, each))
@@ -441,7 +462,8 @@ class Contents:
         """How long the lines are that count, as good as: without facts, two numbers and a key."""
         names = sum(len(key) + 32 for packed in self.packed for key in packed)
         lengths = *self._lengths.values(), *self._counter_lengths.values()
-        return 100 + self._given_octets + names + sum(lengths)
+        totals = sum(len(line(totals_record(*each))) for each in self.totals.items())
+        return 100 + self._given_octets + names + sum(lengths) + totals
 
     def live_lines(self, pause: Callable[[], None]) -> Iterator[bytes]:
         """A journal that says the same, without what no longer counts."""
@@ -450,6 +472,8 @@ class Contents:
         for at in range(0, len(ranges), GIVEN_PER_LINE):
             yield line({"given": ranges[at : at + GIVEN_PER_LINE]})
         yield line({"time": self.time})
+        for key, saved in self.totals.items():
+            yield line(totals_record(key, saved))
         for packed, facts, counters in self._shards():
             for key, value in packed.items():
                 yield port_line(key, value, facts.get(key))

@@ -42,6 +42,7 @@ from .names import Candidates, Names
 from .rows import ENTRIES_SLICE, NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
 from .system import System
+from .totals import Saved
 
 MAX_RETRIED = 1000  # rows without a readable counter, a second
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
@@ -74,6 +75,12 @@ class Indexes(Protocol):
 
     def save_counters(self, keys: Iterable[str]) -> bool:
         """Save what the counters of these have come to, at once; whether some are left."""
+
+    def totals(self, key: str) -> Saved | None:
+        """What numbers that are no row's had come to, as far as it was saved."""
+
+    def save_totals(self, key: str, saved: Saved) -> bool:
+        """Save what they have come to; whether that could be done."""
 
 
 class Publisher:
@@ -131,8 +138,11 @@ class Publisher:
         self._is_shown = predecessor is None
         if predecessor is not None:
             self._take_over(predecessor)
-        elif indexes is not None:
-            indexes.read_counters(self._counters_of)
+        else:
+            self._carry_totals()
+            if indexes is not None:
+                indexes.read_counters(self._counters_of)
+                self.system.restore(indexes.totals)
 
     def _take_over(self, predecessor: "Publisher") -> None:
         self.settled = predecessor.settled
@@ -201,6 +211,7 @@ class Publisher:
         is_other_set = self._changed_at is not None or len(self.rows) != len(predecessor.rows)
         self._changed_at = self._clock() if is_other_set else predecessor._changed_at
         self._count_drops()
+        self._carry_totals()
         self._is_shown, predecessor._is_shown = True, False
         self._succeed_in_saving(predecessor)
 
@@ -211,6 +222,7 @@ class Publisher:
             if before is not None:
                 before.read_counters(None)
             self._save_counters(self.by_key)
+            self.save_totals()
         if indexes is None:
             return
         indexes.read_counters(self._counters_of)
@@ -261,11 +273,31 @@ class Publisher:
         if self._sources is not None:
             self._sources.counts_drops = self._settings.discards == "all"
 
+    def _carry_totals(self) -> None:
+        self.system.carry(self._settings.counters == "carried")
+
+    def save_totals(self, all_of_them: bool = True) -> None:
+        """Save what numbers have come to that are no row's; else those for which it is time."""
+        for each in self.system.unsaved(all_of_them) if self._indexes is not None else ():
+            assert self._indexes is not None
+            if not self._indexes.save_totals(each.key, each.saved()):
+                each.is_dirty = True
+
     def poll(self) -> None:
         """To be called a few times a second, whether anybody asks or not."""
         if self._sources is not None:
             self._sources.look()
         self.system.poll()
+        self._note_restarts()
+        self.save_totals(all_of_them=False)
+
+    def _note_restarts(self) -> None:
+        """What a driver counts has no discontinuity time but its interface's (RFC 3635)."""
+        for name in self.system.ports:
+            row, port = self.by_key.get(name), self.system.ports.get(name)
+            moment = port.totals.restarted_at if port else None
+            if row is not None and moment is not None:
+                row.counters.restarted_at = max(moment, row.counters.restarted_at or moment)
 
     def dismantle(self) -> Iterator[None]:
         """Give everything back, a step at a time, once a successor is shown, or in its place."""
@@ -311,6 +343,7 @@ class Publisher:
         """VPP's process is gone: every row stays, and is down."""
         if self._router is not None and self._is_shown:
             self._save_counters(self.by_key)  # the agent may end before the next VPP is there
+            self.save_totals()
         self.system.lose()
         self._router, self._is_away, self._is_first = None, True, False
         self._listed, self._keys, self._reported = {}, {}, set()
@@ -319,10 +352,11 @@ class Publisher:
 
     def use(self, sources: CounterSet) -> None:
         """Counters are read from here from now on; the same segment again changes nothing."""
-        self.system.use(sources.segment)
-        if self._sources is None or self._sources.inode != sources.inode:
-            if self._router is not None:
-                sources.vpp = vpp_of(self._router.identity.vpe_pid, sources.inode)
+        is_another = self._sources is None or self._sources.inode != sources.inode
+        if is_another and self._router is not None:
+            sources.vpp = vpp_of(self._router.identity.vpe_pid, sources.inode)
+        self.system.use(sources.segment, sources.vpp)
+        if is_another:
             self._sources = sources
             # Where its cells are is known from now on, should VPP hang in its lock next.
             sources.look()

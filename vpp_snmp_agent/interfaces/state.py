@@ -21,7 +21,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, count, islice
 from pathlib import Path
 
@@ -39,9 +39,10 @@ from .journal import (
     StateError,
     shard,
 )
+from .totals import Saved
 from .writer import CountersEntry, Entry, Opened, Record, Writer
 
-__all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read"]
+__all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read", "read_totals"]
 
 log = logging.getLogger("vpp-snmp-agent")
 
@@ -75,6 +76,16 @@ def read(directory: str) -> list[Port]:
     if contents.lost:
         log.warning("%s: %d damaged lines are left out", path, contents.lost)
     return list(contents.ports())
+
+
+def read_totals(directory: str) -> Mapping[str, Saved]:
+    """What numbers that are no row's had come to, as `read` does.  Raises StateError."""
+    path = Path(directory, JOURNAL)
+    try:
+        with _reading(path) as fd:
+            return journal.contents_of(path, fd, os.fstat(fd).st_size, lambda: None).totals
+    except FileNotFoundError:
+        return {}
 
 
 @contextlib.contextmanager
@@ -253,6 +264,7 @@ class State:
         self._facts = opened.contents.facts  # of those that are shown
         # Of those that are not shown, or not yet with counters of their own.
         self._counters = opened.contents.counters
+        self._totals = opened.contents.totals
         self._counters_of: Callable[[str], InterfaceCounters | None] | None = None
         self._unsaved: dict[str, None] = {}  # keys whose counters' lines shall not wait
         self._given = opened.contents.all_given()
@@ -432,6 +444,22 @@ class State:
         if not changed and key in kept:
             return [CountersEntry(key, kept[key], urgent=True)]
         return []
+
+    def totals(self, key: str) -> Saved | None:
+        """What numbers that are no row's had come to when they were saved last."""
+        return self._totals.get(key)
+
+    def save_totals(self, key: str, saved: Saved) -> bool:
+        """Save what they have come to; False where nothing can be written now.
+
+        On the disk it is with the next commit, a second later at most.
+        """
+        if self._writer is None or self._writer.failures:
+            return False
+        if self._totals.get(key) != saved:
+            self._totals[key] = saved
+            self._queue([journal.totals_record(key, saved)])
+        return True
 
     def shown(self) -> Iterator[Port]:
         """Those that are shown; after `open`, those that were shown at the last save."""

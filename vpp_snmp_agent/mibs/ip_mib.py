@@ -8,10 +8,11 @@ runs without its IP modules, as the shipped service has it.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
-from ..agentx.mib import Column, Module, Scalar, SortedRows, Table
+from ..agentx.mib import Column, Module, Scalar, SortedRows, Table, UpTime
 from ..agentx.pdu import (
     COUNTER32,
     COUNTER64,
@@ -21,8 +22,10 @@ from ..agentx.pdu import (
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     TIMETICKS,
+    ValueType,
     subids,
 )
+from ..interfaces.ip_statistics import IN_RECEIVES, MAX_AGE, IpStatistics
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row
 
@@ -36,7 +39,7 @@ PREFERRED, INACCESSIBLE = 1, 4  # IpAddressStatusTC
 DYNAMIC, STATIC = 3, 4  # ipNetToPhysicalType, ipNetToMediaType
 UNKNOWN = 6  # ipNetToPhysicalState: VPP does not tell it
 ENABLED = 1  # ipv4InterfaceEnableStatus: up
-FORWARDING = 1  # ipv6InterfaceForwarding
+FORWARDING = 1  # ipForwarding, ipv6IpForwarding, ipv6InterfaceForwarding
 LARGEST = 65535  # octets of a datagram that can be reassembled: by Linux, behind LCP
 ALL_ONES = 1  # ipAdEntBcastAddr: the lowest bit of the broadcast address
 FOREVER = 2**32 - 1  # a lifetime
@@ -44,6 +47,7 @@ VERSIONS = {subids(IPV4): IPV4, subids(IPV6): IPV6}
 PHYSICAL_IPV4, PHYSICAL_IPV6 = subids(IPV4, 4), subids(IPV6, 16)  # before the octets
 ENTRY_TAIL = 7  # octets of a neighbour's entry behind the address
 NO_TIME = 0  # ipIfStatsRefreshRate: counters are read when they are asked for
+HOP_LIMIT = 64  # ipDefaultTTL: of what VPP and Linux behind it send
 
 
 class AddressRow(NamedTuple):
@@ -117,6 +121,18 @@ class StatsRow(NamedTuple):
         return counters.in_ip4 if self.version == IPV4 else counters.in_ip6
 
 
+class SystemStatsRow(NamedTuple):
+    """One conceptual row of ipSystemStatsTable."""
+
+    statistics: IpStatistics
+    uptime: UpTime
+
+    @property
+    def discontinuity_time(self) -> int:
+        """When something may have been missed last, in the master's sysUpTime."""
+        return self.uptime.ticks(self.statistics.totals.restarted_at)
+
+
 def version(address: bytes) -> int:
     """InetVersion of four octets or sixteen."""
     return IPV4 if len(address) == 4 else IPV6
@@ -183,6 +199,62 @@ IF_STATS_TABLE = Table(
         ),
         Column(47, "ipIfStatsRefreshRate", GAUGE32, lambda each: NO_TIME),
     ),
+)
+
+
+def _counted(number: int, name: str, type_: ValueType = COUNTER32, of: str = "") -> Column:
+    """A column of ipSystemStatsTable, of what `ERRORS` has under its name, or `of`."""
+    source = of or name
+    return Column(number, f"ipSystemStats{name}", type_, lambda each: each.statistics.value(source))
+
+
+SYSTEM_STATS_TABLE = Table(
+    f"{IP}.31.1.1",
+    (
+        _counted(3, IN_RECEIVES),
+        _counted(4, "HCInReceives", COUNTER64, IN_RECEIVES),
+        _counted(7, "InHdrErrors"),
+        _counted(9, "InAddrErrors"),
+        _counted(10, "InUnknownProtos"),
+        _counted(11, "InTruncatedPkts"),
+        _counted(14, "ReasmReqds"),
+        _counted(15, "ReasmOKs"),
+        _counted(16, "ReasmFails"),
+        _counted(17, "InDiscards"),
+        _counted(25, "OutDiscards"),
+        _counted(28, "OutFragFails"),
+        _counted(29, "OutFragCreates"),
+        Column(
+            *(46, "ipSystemStatsDiscontinuityTime", TIMETICKS),
+            lambda each: each.discontinuity_time,
+        ),
+        Column(
+            *(47, "ipSystemStatsRefreshRate", GAUGE32),
+            lambda each: int(MAX_AGE * 1000),  # milliseconds
+        ),
+    ),
+)
+
+# The deprecated scalars of IPv4: number, name, and what of ipSystemStatsTable they are.
+SCALARS = (
+    (3, "ipInReceives", IN_RECEIVES),
+    (4, "ipInHdrErrors", "InHdrErrors"),
+    (5, "ipInAddrErrors", "InAddrErrors"),
+    (7, "ipInUnknownProtos", "InUnknownProtos"),
+    (8, "ipInDiscards", "InDiscards"),
+    (11, "ipOutDiscards", "OutDiscards"),
+    (14, "ipReasmReqds", "ReasmReqds"),
+    (15, "ipReasmOKs", "ReasmOKs"),
+    (16, "ipReasmFails", "ReasmFails"),
+    (18, "ipFragFails", "OutFragFails"),
+    (19, "ipFragCreates", "OutFragCreates"),
+)
+# What a router is: number, name, value.
+CONSTANTS = (
+    (1, "ipForwarding", FORWARDING),
+    (2, "ipDefaultTTL", HOP_LIMIT),
+    (25, "ipv6IpForwarding", FORWARDING),
+    (26, "ipv6IpDefaultHopLimit", HOP_LIMIT),
 )
 
 
@@ -303,6 +375,24 @@ class StatsRows:
         return None
 
 
+def system_stats(interfaces: Publisher) -> SortedRows:
+    """Rows of ipSystemStatsTable by version."""
+    rows, system = SortedRows(), interfaces.system
+    for ip_version, statistics in ((IPV4, system.ipv4), (IPV6, system.ipv6)):
+        rows.put(subids(ip_version), SystemStatsRow(statistics, interfaces.uptime))
+    return rows
+
+
+def scalars(interfaces: Publisher) -> Iterator[Scalar]:
+    """Those of 1.3.6.1.2.1.4 itself."""
+    for number, name, value in CONSTANTS:
+        yield Scalar(f"{IP}.{number}", name, INTEGER, partial(int, value))
+    for number, name, column in SCALARS:
+        yield Scalar(
+            f"{IP}.{number}", name, COUNTER32, partial(interfaces.system.ipv4.value, column)
+        )
+
+
 class NeighborRows:
     """Rows of ipNetToPhysicalTable by ifIndex, type and address, made when asked for.
 
@@ -404,9 +494,12 @@ def module(interfaces: Publisher) -> Module:
         subtrees=(
             *(f"{IP}.20.1.{column}" for column in range(1, 6)),
             *(f"{IP}.22.1.{column}" for column in range(1, 5)),
-            *(f"{IP}.{each}" for each in (27, 28, 29, 30, "31.2", "31.3", 32, 34, 35)),
+            *(f"{IP}.{each}" for each in (27, 28, 29, 30, "31.1", "31.2", "31.3", 32, 34, 35)),
+            *(f"{IP}.{number}" for number, *_ in sorted((*CONSTANTS, *SCALARS))),
         ),
         objects=(
+            *scalars(interfaces),
+            SYSTEM_STATS_TABLE.over(system_stats(interfaces)),
             ADDR_TABLE.over(interfaces.derive(ipv4_addresses, row_of).rows),
             NET_TO_MEDIA_TABLE.over(NeighborRows(interfaces, media=True)),
             last_change(

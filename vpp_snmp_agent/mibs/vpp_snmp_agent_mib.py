@@ -26,8 +26,7 @@ from ..agentx.pdu import (
 from ..interfaces.publisher import Publisher
 from ..interfaces.system import SegmentState, System
 from ..interfaces.vpp_state import Alarm
-
-BASE = "1.3.6.1.4.1.8072.9999.9999.86.80.80"  # below netSnmpPlaypen: it moves, one day
+from .vpp_base import BASE
 
 NOTIFICATIONS, OBJECTS = f"{BASE}.0", f"{BASE}.1"
 STATE, SESSIONS = f"{OBJECTS}.1", f"{OBJECTS}.6"

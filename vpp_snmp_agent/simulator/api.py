@@ -42,6 +42,7 @@ class Client:
         self.outbox = bytearray()
         self.pid = 0
         self.wants_events = False
+        self.neighbors_pid: int | None = None  # as it calls itself who wants events of neighbours
 
     def send(self, message: bytes) -> None:
         self.outbox += FRAME.pack(0, len(message), 0) + message
@@ -144,7 +145,16 @@ class ApiServer:
         client.sock.close()
 
     def tell(self) -> None:
-        """Send what happened since last time to the clients that want to know."""
+        """Send what happened since last time to the clients that want to know.
+
+        Of neighbours first: VPP promises no order between the two.
+        """
+        for interface, neighbor, flags in self._router.take_neighbor_events():
+            for client in self._clients.values():
+                if client.neighbors_pid is not None:
+                    about = (interface.sw_if_index, *self._neighbor_fields(neighbor))
+                    whom = (client.index, client.neighbors_pid)
+                    client.send(self._api.pack("ip_neighbor_event_v2", *whom, flags, *about))
         for index, flags, deleted in self._router.take_events():
             for client in self._clients.values():
                 if client.wants_events:
@@ -187,6 +197,7 @@ class ApiServer:
 
     def _sockclnt_delete(self, client: Client, context: int, _: bytes) -> None:
         client.wants_events = False
+        client.neighbors_pid = None
         client.send(self._api.pack("sockclnt_delete_reply", context, 1))
 
     def _memclnt_keepalive(self, client: Client, context: int, _: bytes) -> None:
@@ -209,6 +220,14 @@ class ApiServer:
         *_, enable, pid = self._api.unpack("want_interface_events", message)
         client.wants_events, client.pid = bool(enable), pid
         client.send(self._api.pack("want_interface_events_reply", context, 0))
+
+    def _want_ip_neighbor_events_v2(self, client: Client, context: int, message: bytes) -> None:
+        """Whichever family is asked for, both are told of, as VPP does."""
+        *_, enable, pid, _family, _address, _index = self._api.unpack(
+            "want_ip_neighbor_events_v2", message
+        )
+        client.neighbors_pid = pid if enable else None
+        client.send(self._api.pack("want_ip_neighbor_events_v2_reply", context, 0))
 
     def _sw_interface_dump(self, client: Client, context: int, message: bytes) -> None:
         *_, index, filtered = self._api.unpack("sw_interface_dump", message)
@@ -354,10 +373,13 @@ class ApiServer:
         )
 
     def _pack_neighbor(self, interface: Interface, neighbor: Neighbor) -> bytes:
-        about = (int(neighbor.static), neighbor.mac, int(neighbor.is_ipv6), neighbor.address)
-        values = (0, 1.5, interface.sw_if_index, *about)
+        values = (0, 1.5, interface.sw_if_index, *self._neighbor_fields(neighbor))
         neighbor.details = self._api.pack("ip_neighbor_details", *values)[AFTER_CONTEXT:]
         return neighbor.details
+
+    @staticmethod
+    def _neighbor_fields(neighbor: Neighbor) -> tuple[int, bytes, int, bytes]:
+        return int(neighbor.static), neighbor.mac, int(neighbor.is_ipv6), neighbor.address
 
     def _head(self, name: str, context: int) -> bytes:
         """What goes before details of fixed length that were packed before."""

@@ -281,7 +281,7 @@ class Simulator:
         self.tell("add_bridge_domain", number=number, members=members, bvi=bvi)
 
     def interfaces(self) -> dict[str, dict[str, Any]]:
-        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, bond."""
+        """By name: sw_if_index, parent, dev_type, admin, link, mtu, speed, mac, host, ..."""
         return {row["name"]: row for row in self.tell("interfaces")}
 
     def configure(
@@ -326,6 +326,10 @@ class Simulator:
     def clear(self) -> None:
         """`clear interfaces`: every counter of every interface starts again at zero."""
         self.tell("clear")
+
+    def set_xstats(self, name: str, *counts: int) -> None:
+        """What VPP has read from a port's driver, in the order of its Spec."""
+        self.tell("set_xstats", name=name, counts=counts)
 
     # Memory.
 

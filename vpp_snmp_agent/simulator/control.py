@@ -92,6 +92,9 @@ class Script:
     def clear(self) -> None:
         self._router.clear()
 
+    def set_xstats(self, name: str, counts: list[int]) -> None:
+        self._router.counters.set_xstats(self._router.names[name], counts)
+
     def set_addresses(self, name: str, addresses: list[str]) -> None:
         self._router.set_addresses(name, addresses)
 
@@ -159,7 +162,7 @@ class Script:
     def interfaces(self) -> list[dict[str, object]]:
         """Every interface as VPP sees it."""
         router = self._router
-        hosts = {pair.phy: pair.host_name for pair in router.pairs if pair}
+        pairs = {pair.phy: pair for pair in router.pairs if pair}
         return [
             {
                 "sw_if_index": i.sw_if_index,
@@ -171,7 +174,8 @@ class Script:
                 "mtu": i.mtu[0],
                 "speed": i.speed,
                 "mac": i.mac.hex(":"),
-                "host": hosts.get(i, ""),
+                "host": pairs[i].host_name if i in pairs else "",
+                "vif_index": pairs[i].vif_index if i in pairs else 0,
                 "bond": i.bond.interface.name if i.bond else "",
                 "traffic": asdict(i.traffic),
             }

@@ -1,6 +1,7 @@
 """What a VPP keeps in its statistics segment: the directory, and every interface's cells."""
 
 import time
+from collections.abc import Sequence
 
 from ..vpp.layout import Kind
 from .interface import Interface
@@ -9,12 +10,31 @@ from .segment import Segment
 from .traffic import COMBINED, PUNT, SIMPLE, UNIT
 
 COUNTERS = [f"/if/{name}" for name in (*SIMPLE, *COMBINED)]
+# Node, what the error is called since 22.10 and before, and how many there are of it.
 ERRORS = (
-    "ethernet-input/no error",
-    "ethernet-input/unknown vlan",
-    "ip4-input/ip4 ttl <= 1",
-    "ip4-arp/ARP requests throttled",
-    "linux-cp-punt/packets",
+    ("ethernet-input", "none", "no error", 0),
+    ("ethernet-input", "unknown_vlan", "unknown vlan", 90),
+    ("ip4-input", "time_expired", "ip4 ttl <= 1", 351),
+    ("ip4-input", "bad_length", "ip4 length > l2 length", 8),
+    ("ip4-input", "inacl_table_miss", "input ACL table-miss drops", 602),
+    ("ip4-input", "outacl_table_miss", "output ACL table-miss drops", 75),
+    ("ip4-input", "mtu_exceeded", "ip4 MTU exceeded and DF set", 138),
+    ("ip4-local", "src_lookup_miss", "ip4 source lookup miss", 21),
+    ("ip4-local", "unknown_protocol", "unknown ip protocol", 5),
+    ("ip4-frag", "fragment_sent", "number of sent fragments", 1204),
+    ("ip4-arp", "throttled", "ARP requests throttled", 33),
+    ("ip6-input", "time_expired", "ip6 ttl <= 1", 67),
+    ("ip6-input", "mtu_exceeded", "ip6 MTU exceeded", 412),
+    ("ip6-input", "rpf_failure", "Multicast RPF check failed", 17),
+    ("null-node", "blackholed packets", "blackholed packets", 77),
+    ("linux-cp-punt", "packets", "packets", 4),
+)
+# Those that no release before 22.10 has.
+LATE_ERRORS = (
+    ("ip4-full-reassembly", "reass_fragments_rcvd", 46),
+    ("ip4-full-reassembly-feature", "reass_fragments_rcvd", 2),
+    ("ip4-full-reassembly", "reass_success", 19),
+    ("ip4-full-reassembly-expire-walk", "reass_timeout", 3),
 )
 HEAP_SIZE = 1 << 30  # of the pretended main heap
 POOL = "/buffer-pools/default-numa-0"
@@ -46,9 +66,7 @@ class Counters:
         for name, value in (("cached", 168), ("used", 376), ("available", 16008)):
             segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
         segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
-        segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(ERRORS))
-        for column, name in enumerate(ERRORS):
-            segment.add_symlink(f"/err/{name}", "/node/errors", column)
+        self._write_errors()
         segment.add_scalar("/sys/last_update")
         segment.add_scalar("/sys/input_rate", 0, Kind.GAUGE)
         for name in SIMPLE:
@@ -60,6 +78,22 @@ class Counters:
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
         self._add_heap("main heap")
         self._find_places()
+
+    def _write_errors(self) -> None:
+        """The errors, all of which the main thread and the last worker have seen."""
+        has_names = self.release >= Release(22, 10)
+        errors = [(node, new if has_names else old, count) for node, new, old, count in ERRORS]
+        errors += LATE_ERRORS if has_names else ()
+        segment = self.segment
+        segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(errors))
+        for column, (node, reason, _) in enumerate(errors):
+            segment.add_symlink(f"/err/{node}/{reason}", "/node/errors", column)
+        counts = [count for *_, count in errors]
+        segment.set_row("/node/errors", 0, counts)
+        if self.threads > 1:
+            segment.set_row("/node/errors", 0, [count // 3 for count in counts])
+            rest = [count - count // 3 for count in counts]
+            segment.set_row("/node/errors", self.threads - 1, rest)
 
     def _add_heap(self, name: str) -> None:
         self.segment.add_counter(f"/mem/{name}", Kind.SIMPLE, 1, 7)
@@ -109,8 +143,6 @@ class Counters:
         segment.set_row("/sys/loops_per_worker", 0, loops)
         self._set_heap("stat segment", segment.heap.size, segment.heap.used, 1)
         self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
-        for thread in range(self.threads):
-            segment.set_row("/node/errors", thread, [0, uptime, 2 * uptime, thread, 0])
 
     def create(self, interface: Interface) -> None:
         """A new interface's cells start at zero, whatever was counted at its index before."""
@@ -123,6 +155,23 @@ class Counters:
             for name in COUNTERS:
                 link = f"/interfaces/{interface.name}/{name.removeprefix('/if/')}"
                 segment.add_symlink(link, name, index)
+
+    def add_xstats(self, interface: Interface, xstats: Sequence[tuple[str, int]]) -> None:
+        """A port's driver counts so much; where a name stands twice, the second has its number."""
+        if not xstats or not self.release.has_xstats:
+            return
+        segment, counter = self.segment, f"/if/xstats/{interface.sw_if_index}"
+        segment.add_counter(counter, Kind.SIMPLE, self.threads, len(xstats))
+        names: list[str] = []
+        for column, (name, _) in enumerate(xstats):
+            names.append(f"{name}_{column}" if name in names else name)
+            link = f"/interfaces/{interface.name}/{self.release.xstats_prefix}{names[-1]}"
+            segment.add_symlink(link, counter, column)
+        self.set_xstats(interface, [count for _, count in xstats])
+
+    def set_xstats(self, interface: Interface, counts: list[int]) -> None:
+        """What VPP, its main thread, has read from the driver."""
+        self.segment.set_row(f"/if/xstats/{interface.sw_if_index}", 0, counts)
 
     def delete(self, interface: Interface) -> None:
         """The name goes as the release has it, the cells stay as they are."""

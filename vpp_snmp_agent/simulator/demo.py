@@ -17,6 +17,10 @@ from .stage import Agent, Snmpd, until
 
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
+IP = "1.3.6.1.2.1.4"
+ATTACHED = "1.2.840.10006.300.43.1.2.1.1.13"  # dot3adAggPortAttachedAggID
+HR_STORAGE = "1.3.6.1.2.1.25.2.3.1"
+MAX_OF_SNMPD = 1000  # hrStorageIndex; above are ours
 APART = 3.0  # seconds between the two walks
 STATUS = {"1": "up", "2": "down", "7": "lowerLayerDown"}
 
@@ -99,6 +103,37 @@ def table(before: Walked, after: Walked) -> list[str]:
     ]
 
 
+def router(snmpd: Snmpd) -> list[str]:
+    """What there is beside the interfaces: addresses, neighbours, bonds, memory, packets."""
+    names = snmpd.column(f"{IF_X_TABLE}.1")
+    lines = [("ipAddrTable", *_by_port(snmpd, f"{IP}.20.1.2", names))]
+    lines += [("ipNetToMediaTable", *_by_port(snmpd, f"{IP}.22.1.1", names))]
+    attached = {name: index for name, index in snmpd.column(ATTACHED).items() if index != "0"}
+    for bond in sorted(set(map(int, attached.values()))):
+        members = [names[port] for port, index in attached.items() if int(index) == bond]
+        lines.append(("dot3adAggPortTable", f"{names[bond]} carries by {' and '.join(members)}"))
+    described, units, sizes, used = (snmpd.column(f"{HR_STORAGE}.{n}") for n in (3, 4, 5, 6))
+    for index, name in described.items():
+        if index > MAX_OF_SNMPD:
+            octets = amount(int(units[index]) * int(sizes[index]), "B")
+            share = int(used[index]) / int(sizes[index])
+            lines.append(("hrStorageTable", f"{name}: {octets}, {share:.1%} used"))
+    for version, count in snmpd.column(f"{IP}.31.1.1.4").items():
+        lines.append(
+            ("ipSystemStatsTable", f"IPv{ {1: 4, 2: 6}[version] }: {int(count):,} received")
+        )
+    width = max(len(table) for table, *_ in lines)
+    return [f"{table.ljust(width)}  {', '.join(cells)}" for table, *cells in lines]
+
+
+def _by_port(snmpd: Snmpd, column: str, names: dict[int, str]) -> list[str]:
+    """The IPv4 addresses that a column's rows are of, and the port of each."""
+    return [
+        f"{'.'.join(name.split('.')[-4:])} at {names[int(value.rpartition(' ')[2])]}"
+        for name, value in snmpd.walk(column).items()
+    ]
+
+
 def main() -> int:
     """The demo; the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -124,6 +159,8 @@ def main() -> int:
             before = walk(snmpd)
             time.sleep(APART)
             print("\n".join(table(before, walk(snmpd))))
+            print("\nand beside them:\n")
+            print("\n".join(router(snmpd)))
             if keep:
                 print("\nIt stays up until ^C.  Meanwhile, walk it yourself:")
                 print(f"    {shlex.join(snmpd.command('snmpbulkwalk', IF_X_TABLE))}")

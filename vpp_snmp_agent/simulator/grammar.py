@@ -75,6 +75,10 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
             "IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY": 2,
         },
     ),
+    "ip_neighbor_event_flags": (
+        "u32",
+        {"IP_NEIGHBOR_API_EVENT_FLAG_ADDED": 1, "IP_NEIGHBOR_API_EVENT_FLAG_REMOVED": 2},
+    ),
     "lcp_itf_host_type": ("u8", {"LCP_API_ITF_HOST_TAP": 0, "LCP_API_ITF_HOST_TUN": 1}),
     "bond_mode": (
         "u32",

@@ -6,6 +6,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from .traffic import CELLS, STILL, Flow, Traffic
 
 ADMIN_UP, LINK_UP = 1, 2
+ADDED, REMOVED = 1, 2  # of a neighbour
 ONE_TAG, TWO_TAGS, EXACT_MATCH = 2, 4, 16
 IN_SYNC, ALONE = 0x3F, 0x47  # collecting and distributing with a partner; defaulted
 
@@ -34,6 +35,7 @@ class Spec:
     bond: str = ""
     addresses: tuple[str, ...] = ()  # with their prefix length
     neighbors: tuple[tuple[str, str], ...] = ()  # address and MAC
+    xstats: tuple[tuple[str, int], ...] = ()  # what the driver of a port counts
     traffic: Traffic = STILL
 
     @property

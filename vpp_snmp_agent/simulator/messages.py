@@ -175,8 +175,22 @@ IP_NEIGHBOR = Module(
     (
         Message("ip_neighbor_dump", "d817a484", REQUEST, f"{_ONE_INTERFACE}, address_family af"),
         Message("ip_neighbor_details", "e29d79f0", REPLY, "f64 age, ip_neighbor neighbor"),
+        Message(
+            "want_ip_neighbor_events_v2",
+            "73e70a86",
+            REQUEST,
+            f"bool enable, u32 pid, address ip, {_ONE_INTERFACE}",
+        ),
+        Message("want_ip_neighbor_events_v2_reply", "e8d4e804", REPLY, "i32 retval"),
+        Message(
+            "ip_neighbor_event_v2",
+            "c1d53dc0",
+            EVENT,
+            "u32 pid, ip_neighbor_event_flags flags, ip_neighbor neighbor",
+        ),
     ),
-    _dump("ip_neighbor_dump"),
+    _dump("ip_neighbor_dump")
+    | _reply("want_ip_neighbor_events_v2", events=["ip_neighbor_event_v2"]),
 )
 
 LACP = Module(

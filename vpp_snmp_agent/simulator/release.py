@@ -64,6 +64,16 @@ class Release:
         return self >= Release(23, 2)
 
     @property
+    def has_xstats(self) -> bool:
+        """Has each port a counter of its driver's numbers?"""
+        return self >= Release(25, 2)
+
+    @property
+    def xstats_prefix(self) -> str:
+        """What stands before a number's name in its symlink."""
+        return "xstats-" if self >= Release(26, 10) else ""
+
+    @property
     def tap_type(self) -> str:
         """The interface_dev_type of a TAP."""
         return "tap" if self >= Release(26, 2) else "virtio"

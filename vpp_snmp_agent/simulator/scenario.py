@@ -18,8 +18,39 @@ PEERING = Traffic(rx=9_700, tx=6_300, rx_size=870, tx_size=640, multicast=6, dro
 QUIET = Traffic(rx=12, tx=11, rx_size=120, tx_size=118)
 PORT = Traffic(drops=0.7, rx_miss=0.2, rx_no_buf=0.05, rx_error=0.01, tx_error=0.02)
 
+# Of what igb and ixgbe count, some.
+IGB = (
+    ("rx_good_packets", 90_210),
+    ("rx_errors", 44),
+    ("rx_crc_errors", 37),
+    ("rx_align_errors", 3),
+    ("rx_symbol_errors", 6),
+    ("tx_single_collision_packets", 52),
+    ("tx_multiple_collision_packets", 23),
+    ("tx_excessive_collision_packets", 9),
+    ("tx_late_collisions", 11),
+    ("tx_deferred_packets", 71),
+    ("tx_no_carrier_sense_packets", 2),
+    ("rx_oversize_errors", 15),
+)
+IXGBE = (
+    ("rx_good_packets", 512_077),
+    ("rx_crc_errors", 5_000_000_123),
+    ("rx_illegal_byte_errors", 28),
+    ("mac_local_errors", 1),
+    ("rx_oversize_errors", 64),
+    ("rx_jabber_errors", 4),
+)
+
 EDGE_ROUTER = (
-    Spec("GigabitEthernet5/0/0", speed=GIGABIT, host="eno1", mac="68:05:ca:32:46:10", traffic=PORT),
+    Spec(
+        "GigabitEthernet5/0/0",
+        speed=GIGABIT,
+        host="eno1",
+        mac="68:05:ca:32:46:10",
+        xstats=IGB,
+        traffic=PORT,
+    ),
     Spec(
         "GigabitEthernet6/0/0",
         speed=GIGABIT,
@@ -33,6 +64,7 @@ EDGE_ROUTER = (
         speed=TEN_GIGABIT,
         bond="BondEthernet0",
         mac="68:05:ca:32:46:14",
+        xstats=IXGBE,
         traffic=PORT,
     ),
     Spec(

@@ -15,7 +15,18 @@ from itertools import islice
 
 from ..vpp.layout import Kind
 from .counters import Counters
-from .interface import ADMIN_UP, LINK_UP, Bond, BridgeDomain, Interface, Neighbor, Pair, Spec
+from .interface import (
+    ADDED,
+    ADMIN_UP,
+    LINK_UP,
+    REMOVED,
+    Bond,
+    BridgeDomain,
+    Interface,
+    Neighbor,
+    Pair,
+    Spec,
+)
 from .release import Release
 from .scenario import neighbor
 from .traffic import CELLS, COMBINED, INCLUDED, SIMPLE, Clock, Flow, Traffic
@@ -43,6 +54,7 @@ class Router:
         self._next_tap = release.first_tap
         self._next_vif = 10
         self._events: dict[int, list[int]] = {}
+        self._neighbor_events: list[tuple[Interface, Neighbor, int]] = []
         self._stale: dict[Interface, None] = {}  # their rates are to be worked out anew
         self._moving: dict[Interface, None] = {}
         self._round: list[Interface] = []  # those moving when `tick` began with the first
@@ -84,6 +96,7 @@ class Router:
         self.names[interface.name] = interface
         self._stale[interface] = None
         self.counters.create(interface)
+        self.counters.add_xstats(interface, spec.xstats)
         self._tell(index, interface.flags if interface.admin else 0)
         if spec.dev_type == "bond" and not parent:
             interface.aggregate = self.bonds[interface.name] = Bond(len(self.bonds), interface)
@@ -142,6 +155,8 @@ class Router:
             self._count_for(interface.parent, interface.rates, [0] * CELLS)
         self._stale.pop(interface, None)
         self._moving.pop(interface, None)
+        for address in list(interface.neighbors):
+            self._remove_neighbor(interface, address)
         del self.interfaces[interface.sw_if_index]
         del self.names[name]
         self._free_indexes.append(interface.sw_if_index)
@@ -202,7 +217,7 @@ class Router:
             interface.flow.clear(now)
             self.counters.zero(index)
 
-    # Addresses, of which VPP tells no event.
+    # Addresses, of which VPP tells no event, and neighbours, of which it tells each.
 
     def set_addresses(self, name: str, addresses: Iterable[str]) -> None:
         """All of an interface's, each with its prefix length."""
@@ -217,10 +232,18 @@ class Router:
         """A new one, or another MAC of one that is there."""
         packed = ip_address(address).packed
         octets = bytes.fromhex(mac.replace(":", ""))
-        self.names[name].neighbors[packed] = Neighbor(packed, octets, static, None)
+        self._add_neighbor(self.names[name], Neighbor(packed, octets, static, None))
+
+    def _add_neighbor(self, interface: Interface, neighbor: Neighbor) -> None:
+        interface.neighbors[neighbor.address] = neighbor
+        self._neighbor_events.append((interface, neighbor, ADDED))
 
     def remove_neighbor(self, name: str, address: str) -> None:
-        del self.names[name].neighbors[ip_address(address).packed]
+        self._remove_neighbor(self.names[name], ip_address(address).packed)
+
+    def _remove_neighbor(self, interface: Interface, address: bytes) -> None:
+        neighbor = interface.neighbors.pop(address)
+        self._neighbor_events.append((interface, neighbor, REMOVED))
 
     def add_neighbors(self, count: int, name: str = "") -> None:
         """So many more of `scenario.neighbor`: one for each interface in turn, or all for one.
@@ -239,7 +262,7 @@ class Router:
         )
         for number in islice(self._numbers, count):
             address, mac = neighbor(number)
-            turn[number % len(turn)].neighbors[address] = Neighbor(address, mac, False, None)
+            self._add_neighbor(turn[number % len(turn)], Neighbor(address, mac, False, None))
 
     # Bonds.
 
@@ -348,6 +371,11 @@ class Router:
         events, self._events = self._events, {}
         for index, (flags, deleted) in events.items():
             yield index, flags, bool(deleted)
+
+    def take_neighbor_events(self) -> list[tuple[Interface, Neighbor, int]]:
+        """Each since last asked, in their order: ADDED, for another MAC too, or REMOVED."""
+        events, self._neighbor_events = self._neighbor_events, []
+        return events
 
     # Traffic.
 

@@ -8,7 +8,8 @@ The rules this module keeps:
   started, would queue a whole dump, and hand over the interpreter for each message of it.
 - A dump is read message by message.  Details whose octets are those of last time are not
   decoded: they are the record of last time.
-- An event that comes in between is an index that somebody has to ask about, nothing else.
+- An event of an interface is an index that somebody has to ask about, nothing else.
+- Of the events of one neighbour the last counts, whatever it was before: each says all there is.
 - What is asked for of an answer is kept, as a record, and nothing else of it.
 - An answer that cannot be used is the failure of one question: what is left of it is read
   to its end, and the next question is asked over the same connection.
@@ -56,6 +57,7 @@ AGAIN = -165  # VNET_API_ERROR_EAGAIN: a paged dump goes on from its cursor
 MAX_PAGES = 100_000
 ADMIN_UP, LINK_UP = 1, 2  # vl_api_if_status_flags_t
 STATIC = 1  # vl_api_ip_neighbor_flags_t
+REMOVED = 2  # vl_api_ip_neighbor_event_flags_t
 
 # The definitions of VPP that are used.  All 1,000 of a VPP take 18 MB and 0.2 s.
 MESSAGES = {
@@ -69,6 +71,7 @@ MESSAGES = {
     *("bridge_domain_dump", "bridge_domain_details"),
     *("ip_address_dump", "ip_address_details"),
     *("ip_neighbor_dump", "ip_neighbor_details"),
+    *("want_ip_neighbor_events_v2", "want_ip_neighbor_events_v2_reply", "ip_neighbor_event_v2"),
 }
 # Where there is no get_api_json (before v24.06), these files of API_DIR hold them.
 API_FILES = ["memclnt", "vpe", "vlib", "interface", "bond", "lcp", "lacp", "l2", "*_types"]
@@ -83,6 +86,13 @@ HEAD = struct.Struct(">HI")  # of each answer: the message's id and the request'
 # There may be 200,000 of them, for which vpp_papi takes 4 s.
 NEIGHBOR_DETAILS = "ip_neighbor_details_e29d79f0"
 NEIGHBOR = struct.Struct(">HI8xI7sB16s")
+# The same of an event: client index, pid, what happened, then as above.  There may be thousands
+# a second: of another layout none is asked for.
+NEIGHBOR_EVENT_NAME = "ip_neighbor_event_v2_c1d53dc0"
+NEIGHBOR_EVENT = struct.Struct(">H8xII7sB16s")
+
+# By sw_if_index and address: flags << 48 | MAC address, or None where there is no such neighbour.
+NeighborEvents = dict[tuple[int, bytes], int | None]
 
 K = TypeVar("K", bound=Interface | LcpPair | LacpPort | BridgeDomain)
 
@@ -270,6 +280,9 @@ class Client(VPPApiClient):  # type: ignore[misc]
         self._api_dir = api_dir
         self._end = b""  # of the dump that is under way: how the message that ends it begins
         self.events: set[int] = set()  # each sw_if_index of which VPP reported an event
+        self.neighbor_events: NeighborEvents = {}  # what VPP reported of each
+        self._neighbor_event_id: int | None = None
+        self._takes_neighbor_events = False
 
     def get_api_definitions(self) -> None:
         """VPP's own definitions where it offers them, those of its package where not."""
@@ -297,6 +310,10 @@ class Client(VPPApiClient):  # type: ignore[misc]
         if len(message) < MESSAGE_ID.size:
             raise VPPUnavailable(f"VPP sent a message of {len(message)} octets")
         (number,) = MESSAGE_ID.unpack_from(message)
+        if number == self._neighbor_event_id:
+            if self._takes_neighbor_events:
+                self._take_neighbor_event(message)
+            return True
         definition = self.id_msgdef[number] if number < len(self.id_msgdef) else None
         if definition is None:
             raise VPPUnavailable(f"VPP sent a message of the unknown id {number}")
@@ -305,6 +322,22 @@ class Client(VPPApiClient):  # type: ignore[misc]
         if definition.name == "sw_interface_event":
             self.events.add(_index(definition.unpack(message, ntc=True)[0].sw_if_index))
         return True
+
+    def take_neighbor_events(self) -> bool:
+        """From now on note them; whether VPP has them as they are understood here."""
+        self._neighbor_event_id = self.transport.message_table.get(NEIGHBOR_EVENT_NAME)
+        self._takes_neighbor_events = self._neighbor_event_id is not None
+        return self._takes_neighbor_events
+
+    def ignore_neighbor_events(self) -> None:
+        """Note no more of them, and forget those that were."""
+        self._takes_neighbor_events = False
+        self.neighbor_events.clear()
+
+    def _take_neighbor_event(self, message: bytes) -> None:
+        _, happened, index, state, family, address = NEIGHBOR_EVENT.unpack(message)
+        key = (_index(index), address if family else address[:4])
+        self.neighbor_events[key] = None if happened & REMOVED else int.from_bytes(state, "big")
 
     def collect_events(self) -> None:
         """Note the events that have come by now."""
@@ -690,6 +723,33 @@ class Vpp:
         """
         with self._client.question("ip_neighbor_details"):
             yield from self._neighbors()
+
+    def want_neighbor_events(self) -> bool:
+        """Whether from now on `neighbor_events` has each neighbour that comes, changes or goes.
+
+        Each release has the messages; of a VPP that has them otherwise, or refuses, none come.
+        """
+        client, name = self._client, "want_ip_neighbor_events_v2"
+        asked = [  # all addresses of each family, on all interfaces
+            {"enable": True, "pid": os.getpid(), "ip": each, "sw_if_index": NO_INDEX}
+            for each in ("0.0.0.0", "::")
+        ]
+        if not client.take_neighbor_events():
+            return False
+        try:
+            with client.question(name):
+                replies = [client.decode(each).retval for each in client.dump(name, *asked)]
+        except UnusableAnswer:
+            replies = []
+        if replies == [0, 0]:
+            return True
+        client.ignore_neighbor_events()
+        return False
+
+    @property
+    def neighbor_events(self) -> NeighborEvents:
+        """What VPP reported since; who has applied one removes it."""
+        return self._client.neighbor_events
 
     def _neighbors(self) -> Iterator[tuple[int, bytes, int]]:
         asked = [{"sw_if_index": NO_INDEX, "af": family} for family in (0, 1)]

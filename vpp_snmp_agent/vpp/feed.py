@@ -9,6 +9,8 @@ The rules this module keeps:
   made of how long the child says nothing, for it may be busy, or either of us was stopped.
 - The child of a hung VPP is left to wait, because VPP may go on.  It is ended when another
   VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
+- A child that this process did not hear for long ends (reporter.py), and is followed by
+  another at once: that is nothing that VPP did, and no news.
 - That VPP hangs is news at most once in `HUNG_INTERVAL`.
 """
 
@@ -39,6 +41,7 @@ from .records import (
     Unavailable,
     Unmapped,
     Unreachable,
+    Unread,
     Waiting,
     unpack,
 )
@@ -211,7 +214,7 @@ class Feed:
             return
         message = unpack(data)
         self._heard = now
-        if not isinstance(message, Connecting | Unreachable | Waiting):
+        if not isinstance(message, Connecting | Unreachable | Waiting | Unread):
             was_hung = self._hung
             self._forget_silence()
             if was_hung and not isinstance(message, Gone | Broken):
@@ -245,6 +248,8 @@ class Feed:
             case Gone():
                 self._end(now)
                 yield Away()
+            case Unread():
+                self._end(now)
             case Broken(reason):
                 yield self._fail(now, reason)
             case Alive():

@@ -24,6 +24,7 @@ LENGTH_BEFORE = 8
 
 ENTRY = struct.Struct("=I4xQ128s")  # type, value or pointer or two indexes, name
 NAME_OFFSET = ENTRY.size - 128
+VALUE_OFFSET = 8
 POINTER = struct.Struct("=Q")
 CELL = struct.Struct("=Q")  # simple counters: packets
 CELL_PAIR = struct.Struct("=QQ")  # combined counters: packets, bytes

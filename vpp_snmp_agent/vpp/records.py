@@ -177,6 +177,11 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """The parent has not taken a message for long; the reporter ends, and VPP is well."""
+
+
+@dataclass(frozen=True)
 class Connected:
     """A VPP is there; all that follows comes from it."""
 
@@ -248,7 +253,10 @@ class NeighborChanges:
 
 @dataclass(frozen=True)
 class Complete:
-    """Everything of this sort has been reported once; from now on only changes follow."""
+    """Everything of this sort has been reported once; from now on only changes follow.
+
+    Of what the settings do not ask for, everything is nothing.
+    """
 
     what: str  # INTERFACES, ADDRESSES or NEIGHBORS
 
@@ -263,6 +271,7 @@ Message = (
     | Connecting
     | Gone
     | Broken
+    | Unread
     | Connected
     | Mapped
     | Unmapped

@@ -3,7 +3,9 @@
     children.start("vpp_snmp_agent.vpp.reporter", PIPE, API_SOCKET, STATS_SOCKET, API_DIR,
         PERIOD, ADDRESSES, NEIGHBORS)
 
-The last three are seconds between two dumps, of what no event reports; 0 for never.
+The last three are seconds: between two dumps of what no event reports, in which all
+interfaces are asked for their addresses, and between two dumps of neighbours where VPP
+reports no events of them; 0 for never.
 It waits for VPP, connects, dumps, listens for events, hands each change of what VPP reports
 down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its parent.
 
@@ -20,8 +22,13 @@ The rules this module keeps:
   reported as that: interfaces are reported without their pairs rather than not at all.
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
-  once in `RARE_INTERVAL`, after the set of interfaces changed, when the parent asks because a
-  state of LACP did, and once each period.
+  once in `RARE_INTERVAL`, after the set of interfaces changed, again after the
+  `ADDRESS_DELAYS` of layer3.py where some are new, when the parent asks because a state of
+  LACP changed, and once each period.  A TAP that appears is a new interface too, and the sign
+  of a pair.
+- VPP keeps without limit what a client does not read.  A parent that does not read either is
+  waited for: for `SEND_TIMEOUT`, then this process ends, and the parent starts another one,
+  which reports everything anew.
 """
 
 import contextlib
@@ -31,11 +38,12 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from errno import EAGAIN, EMSGSIZE
 from typing import NoReturn
 
 from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
-from .layer3 import NEVER, Layer3, News
+from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
 from .records import (
     ASK,
     BONDS,
@@ -64,6 +72,7 @@ from .records import (
     Unavailable,
     Unmapped,
     Unreachable,
+    Unread,
     Waiting,
     changes,
     pack,
@@ -78,6 +87,7 @@ WHOLE_INTERVAL = 0.25  # seconds after a dump of all interfaces that events aske
 RARE_INTERVAL = 1.0  # seconds between two dumps that stop the workers
 ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 HANDOVER_TIMEOUT = 0.5  # seconds that VPP may take to hand over its segment
+SEND_TIMEOUT = 10.0  # seconds that the parent may take to take a message
 MAX_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentieth of it
 # Of the known interfaces; a dump of them all costs as much as a quarter of them, one by one.
 MAX_NAMED_SHARE = 0.25
@@ -98,13 +108,19 @@ class Pipe:
 
     def __init__(self, descriptor: int) -> None:
         self.socket = socket.socket(fileno=descriptor)
+        self.socket.settimeout(SEND_TIMEOUT)
         self._sent_at = 0.0
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Hand on a message; ends the process if nobody is there to take it."""
+        """Hand on a message; ends the process if nobody is there to take it, or nobody does."""
         self._sent_at = time.monotonic()
         try:
             socket.send_fds(self.socket, [pack(message)], descriptors)
+        except TimeoutError:
+            # There is room for one more message than the parent left unread.
+            size = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+            self.send_last(Unread())
         except OSError as error:
             if error.errno == EMSGSIZE:
                 self.send_last(Broken(f"{type(message).__name__} are too long for one message"))
@@ -122,9 +138,14 @@ class Pipe:
         return False
 
     def send_last(self, message: Message) -> NoReturn:
-        """Hand on a message and end the process."""
+        """Hand on a message if there is room for it, and end the process."""
         with contextlib.suppress(OSError):
             self.socket.send(pack(message))
+        # What is left unread here is an error there, which comes before the message.
+        self.socket.setblocking(False)
+        with contextlib.suppress(OSError):
+            while self.socket.recv(len(ASK)):
+                pass
         # Not sys.exit: vpp_papi's atexit hook would wait for an answer from VPP.
         os._exit(0)
 
@@ -197,6 +218,7 @@ class Interfaces:
         self._named_allowed = 0.0
         self._rare_due = self._relations_due = 0.0
         self._rare_allowed = self._relations_allowed = 0.0
+        self._rare_again: list[float] = []  # when it is due, too, for who is new
 
     def ask_again(self) -> None:
         """Ask for all relations, as soon as that is allowed."""
@@ -255,6 +277,7 @@ class Interfaces:
     ) -> Iterator[Changes | NeighborChanges]:
         """Report what is known and differs, and what is gone; newcomers wait."""
         changed: list[Record] = []
+        altered: list[int] = []  # that may be given other addresses, too
         gone: list[int] = []
         for index, each in found.items():
             known = self._reported.get(index)
@@ -263,6 +286,9 @@ class Interfaces:
             if known is not None and known.interface_name == each.interface_name:
                 if known != each:
                     changed.append(each)
+                    # The link of a sub-interface is its parent's, which may have thousands.
+                    if not each.is_sub or replace(known, link_up=each.link_up) != each:
+                        altered.append(index)
                 self._reported[index] = each
                 continue
             if known is not None:
@@ -279,21 +305,26 @@ class Interfaces:
             self._rare_due = 0.0
             for index in gone:
                 del self._reported[index]
-            addresses = self._layer3.forget_addresses(gone)
             yield from self._layer3.forget_neighbors(gone)
+            addresses = self._layer3.forget_addresses(gone)
             yield from changes((), [*addresses, *((Interface, index) for index in gone)])
         yield from changes(changed)
+        self._layer3.change(altered)
 
     def _refresh_rare(self) -> News:
         """Ask for all relations; after that newcomers are reported."""
         relations: Relations = {}
         yield from self._ask(LcpPair, self._vpp.pairs, relations)
         yield from self._ask(Bond, self._vpp.bonds, relations)
-        self._rare_allowed = time.monotonic() + RARE_INTERVAL
-        self._rare_due = time.monotonic() + self._period
+        now = time.monotonic()
+        self._rare_allowed = now + RARE_INTERVAL
+        newcomers, self._newcomers = self._newcomers, {}
+        if newcomers and self._complete:  # what was there before it was asked is configured
+            self._rare_again = [now + delay for delay in ADDRESS_DELAYS]
+        self._rare_again = [each for each in self._rare_again if each > now]
+        self._rare_due = min([now + self._period, *self._rare_again])
         yield from self._ask_frequent(relations)
         reported, gone = self._differing(relations)
-        newcomers, self._newcomers = self._newcomers, {}
         self._reported |= newcomers
         yield from changes([*reported, *newcomers.values()], gone)
         taps = {
@@ -304,6 +335,7 @@ class Interfaces:
         yield from self._layer3.follow(self._reported.keys() - taps)
         if not self._complete:
             self._complete = True
+            yield from self._layer3.skipped()
             yield Complete(INTERFACES)
         if self._is_whole:
             self._is_whole = False
@@ -397,7 +429,7 @@ def report(
         for message in interfaces.refresh(client.events):
             pipe.send(message)
         if time.monotonic() >= layer3.due():  # or a link that flaps would keep it waiting
-            for message in layer3.refresh():
+            for message in layer3.refresh(client.events):
                 pipe.send(message)
         if time.monotonic() >= ping_due:
             vpp.ping()  # whose answer is passed on, as all that comes from VPP (`received`)

@@ -46,6 +46,7 @@ from .layout import (
     LENGTH,
     LENGTH_BEFORE,
     NAME_OFFSET,
+    VALUE_OFFSET,
     VERSION,
     VERSION_WORD,
     Generation,
@@ -58,6 +59,7 @@ ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
 MAX_ENTRIES = 1_000_000  # of the directory; per-node counters of a large router are half of it
 MAX_NAME_LENGTH = 256  # bytes of a name in /if/names; VPP's API has 64 for it
+MAX_CELLS = 1_000_000  # of one thread that are read at once; 10,000 interfaces are many
 SEARCH_PAUSE = 100  # as many times as long as a search took, before another directory's
 MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
 
@@ -338,6 +340,42 @@ class Segment:
         following = first + NAMES_SLICE
         return found, following if following < directory.length else None
 
+    def symlinks_from(
+        self, first: int, targets: Iterable[str]
+    ) -> tuple[list[tuple[str, str, int]], int | None]:
+        """In a slice of the directory the symlinks that lead to one of these entries: (name,
+        target, column); and the entry at which the next slice begins, None after the last.
+
+        Whoever looks for them by name has to look at each of every interface's symlinks.
+        Raises SegmentUnavailable, also where there is no such target.
+        """
+        return self._settled(partial(self._symlinks_from, first, tuple(targets)))
+
+    def _symlinks_from(
+        self, first: int, targets: Iterable[str]
+    ) -> tuple[list[tuple[str, str, int]], int | None]:
+        directory, kinds = self._directory(), KINDS[self.generation]
+        step = ENTRY.size // LENGTH.size
+        begin = (directory.at + VALUE_OFFSET) // LENGTH.size
+        end = begin + min(first + SEARCH_SLICE, directory.length) * step
+        # The lower half of each value: of a symlink the entry that it leads to.
+        halves = self.lengths[begin + first * step : end : step].tobytes()
+        found = []
+        for target in targets:
+            self._entry_of(target)
+            wanted = LENGTH.pack(self._entries[target.encode()])
+            at = halves.find(wanted)
+            while at >= 0:
+                if not at % LENGTH.size:
+                    number = first + at // LENGTH.size
+                    type_, value, name = self._entry_at(directory, number)
+                    text = name.split(b"\0", 1)[0]
+                    if kinds.get(type_) is Kind.SYMLINK and text.isascii():
+                        found.append((text.decode(), target, value >> 32))
+                at = halves.find(wanted, at + 1)
+        following = first + SEARCH_SLICE
+        return found, following if following < directory.length else None
+
     def _entry_at(self, directory: _Vector, number: int) -> tuple[int, int, bytes]:
         """(type number, value, name) of an entry.  Raises SegmentUnavailable."""
         if number >= directory.length:
@@ -377,22 +415,33 @@ class Segment:
 
         Raises SegmentUnavailable, also where there is no such entry.
         """
-        return self._settled(partial(self._value, name))
+        return self.values_of((name,))[0]
 
-    def _value(self, name: str) -> int:
-        type_, value = self._entry_of(name)
-        kinds = KINDS[self.generation]
-        kind = kinds.get(type_)
-        if kind in (Kind.SCALAR, Kind.GAUGE):
-            return value
-        if kind is Kind.ERROR_INDEX:
-            return sum(self._column(self.words[ERROR_VECTOR_WORD], value)) & _U64
-        if kind is Kind.SYMLINK:
-            # index1, an entry, and index2, a column of it (vlib/stats/shared.h)
-            type_, pointer, _ = self._entry_at(self._directory(), value & _U32)
-            if kinds.get(type_) is Kind.SIMPLE:
-                return sum(self._column(pointer, value >> 32)) & _U64
-        raise SegmentUnavailable(f"{name} is no number but of type {type_}")
+    def values_of(self, names: Sequence[str]) -> list[int]:
+        """What `value` says of each of these, all in one epoch.
+
+        Raises SegmentUnavailable, also where there is no such entry.
+        """
+        return self._settled(partial(self._values_of, names))
+
+    def _values_of(self, names: Sequence[str]) -> list[int]:
+        kinds, rows = KINDS[self.generation], _Columns(self)
+        found = []
+        for name in names:
+            type_, value = self._entry_of(name)
+            kind = kinds.get(type_)
+            if kind is Kind.ERROR_INDEX:
+                value = rows.sum(self.words[ERROR_VECTOR_WORD], value)
+            elif kind is Kind.SYMLINK:
+                # index1, an entry, and index2, a column of it (vlib/stats/shared.h)
+                type_, pointer, _ = self._entry_at(self._directory(), value & _U32)
+                if kinds.get(type_) is not Kind.SIMPLE:
+                    raise SegmentUnavailable(f"{name} is no number but of type {type_}")
+                value = rows.sum(pointer, value >> 32)
+            elif kind not in (Kind.SCALAR, Kind.GAUGE):
+                raise SegmentUnavailable(f"{name} is no number but of type {type_}")
+            found.append(value)
+        return found
 
     def values(self, name: str) -> list[int]:
         """All of the first thread's cells of a simple counter.  Raises SegmentUnavailable."""
@@ -403,15 +452,7 @@ class Segment:
             return self.words[start : start + self.lengths[length_at]].tolist()
         return []
 
-    def _column(self, pointer: int, column: int) -> Iterator[int]:
-        """A column's cell of each thread that has it.  Raises SegmentUnavailable."""
-        if not pointer:
-            return
-        for cells in self._rows(pointer, _WORD):
-            if column < cells.length:
-                yield self.words[cells.at // _WORD + column]
-
-    def _rows(self, pointer: int, item: int) -> Iterator[_Vector]:
+    def rows(self, pointer: int, item: int) -> Iterator[_Vector]:
         """The vector of each thread, of items of so many bytes.  Raises SegmentUnavailable."""
         threads = self._vector(pointer, _WORD)
         if threads.length > MAX_THREADS:
@@ -449,7 +490,7 @@ class Segment:
             raise SegmentUnavailable(f"{name.decode()} is not {kind.value} but of type {type_}")
         if not pointer:
             return []
-        rows = self._rows(pointer, _STRIDES[kind] * _WORD)
+        rows = self.rows(pointer, _STRIDES[kind] * _WORD)
         return [(cells.at // _WORD, cells.length_at) for cells in rows]
 
     def name_at(self, sw_if_index: int) -> tuple[int, bytes]:
@@ -490,6 +531,24 @@ class Segment:
         if text.length > MAX_NAME_LENGTH:
             raise SegmentUnavailable(f"a name of {text.length} bytes in /if/names")
         return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
+
+
+class _Columns:
+    """Columns of simple counters, whose vectors are looked up once."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment = segment
+        self._words = segment.words
+        self._rows: dict[int, list[tuple[int, int]]] = {}  # by pointer: first word, length
+
+    def sum(self, pointer: int, column: int) -> int:
+        """That of all threads that have it.  Raises SegmentUnavailable."""
+        rows = self._rows.get(pointer)
+        if rows is None:
+            found = self._segment.rows(pointer, _WORD) if pointer else ()
+            rows = self._rows[pointer] = [(each.at // _WORD, each.length) for each in found]
+        words = self._words
+        return sum([words[at + column] for at, length in rows if column < length]) & _U64
 
 
 def _reader(places: list[int]) -> Reader:
@@ -578,6 +637,37 @@ class Counter:
                     self._least = min(lengths[length_at] for _, length_at in self._threads)
                 return total & _U64
         raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
+
+    def read_all(self) -> tuple[int, int]:
+        """The sums over all threads, now: (of all interfaces, how many they are).
+
+        All are one integer, 64 bits for each interface, that of sw_if_index 0 the lowest: of
+        10,000 interfaces and 17 threads it is there in 1.1 ms, and a list of them in 4.  No sum
+        may reach 2^64, as no number of packets does.  Of a simple counter only.  VPP may zero
+        an interface meanwhile: then some of its threads are counted and some are not.  Raises
+        SegmentUnavailable.
+        """
+        segment = self._segment
+        for _ in range(ATTEMPTS):
+            epoch = segment.settled_epoch()
+            total = longest = 0
+            try:
+                if epoch != self.epoch or epoch == segment.kept_in:
+                    self._locate(epoch)
+                for start, length_at in self._threads:
+                    length = segment.lengths[length_at]
+                    if length > MAX_CELLS:
+                        raise SegmentUnavailable(f"{self._name.decode()} has {length} cells")
+                    at = start * _WORD
+                    total += int.from_bytes(self._whole[at : at + length * _WORD], "little")
+                    longest = max(longest, length)
+            except (SegmentUnavailable, IndexError) as error:
+                if segment.unchanged(epoch):
+                    raise SegmentUnavailable(str(error)) from error
+                continue
+            if segment.unchanged(epoch):
+                return total, longest
+        raise SegmentUnavailable("VPP changes its interfaces too fast")
 
     def look(self) -> None:
         """Note where the cells lie, so that they can be read if VPP hangs in its lock next."""
