@@ -24,9 +24,12 @@ from vpp_snmp_agent.vpp.records import (
     LCP_PAIRS,
     NEIGHBORS,
     NO_INDEX,
+    THREADS,
     Addresses,
     Interface,
     LcpPair,
+    Thread,
+    Threads,
     Unavailable,
 )
 
@@ -298,6 +301,38 @@ def test_vpp_is_waited_for_only_while_it_sends_nothing(
     assert waited == pytest.approx([0.02, 0.04, 0.06] * 5)
 
 
+# --- threads ----------------------------------------------------------------------------------
+
+
+def test_threads_are_asked_for_once_after_connecting(vpp: Simulator) -> None:
+    with Listener(vpp) as listener:
+        found = listener.wait(Threads).threads
+        listener.wait_complete()
+        assert found == (
+            Thread(0, "vpp_main", "", vpp.pid, 2),
+            Thread(1, "vpp_wk_0", "workers", vpp.pid + 1, 3),
+            Thread(2, "vpp_wk_1", "workers", vpp.pid + 2, 4),
+        )
+        assert vpp.calls()["show_threads"] == 1
+
+
+def test_a_vpp_that_does_not_answer_about_threads_is_not_waited_for(
+    client: api.Client, pretended: socket.socket
+) -> None:
+    number = client.transport.get_msg_index("control_ping_reply_f6b0b8ca")
+    pretended.sendall(framed(struct.pack(">HIiII", number, client.get_context() + 1, 0, 1, 47)))
+    assert api.Vpp(client).threads() == ()
+
+
+def test_more_threads_than_any_vpp_has_are_refused(
+    client: api.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "MAX_THREADS", 2)
+    with pytest.raises(api.UnusableAnswer, match="VPP reports 3 threads"):
+        api.Vpp(client).threads()
+    assert api.Vpp(client).ping() > 0
+
+
 # --- releases ---------------------------------------------------------------------------------
 
 
@@ -395,6 +430,8 @@ def edit(api_dir: Path, message: str, edit: Edit) -> None:
 
 
 FAILING = {
+    "show_threads": THREADS,
+    "show_threads_reply": THREADS,
     "lcp_itf_pair_get": LCP_PAIRS,
     "lcp_itf_pair_get_reply": LCP_PAIRS,
     "lcp_itf_pair_details": LCP_PAIRS,

@@ -656,6 +656,9 @@ VALUES: list[tuple[str, str, Any]] = [
         "\n  memif*: 10000000\n  'gre*': 0\n  '*': 1\n",
         (("memif*", 10_000_000), ("gre*", 0), ("*", 1)),
     ),
+    ("cpus", "auto", "auto"),
+    ("cpus", "any", "any"),
+    ("cpus", "[ 3, 0, 8191 ]", (3, 0, 8191)),
     ("discards", "misses", "misses"),
     ("discards", "all", "all"),
     ("counters", "carried", "carried"),
@@ -710,6 +713,7 @@ FLAGS: dict[str, Any] = {
     "alias": "description",
     "charset": "utf-8",
     "speeds": (("flag", 7),),
+    "cpus": "auto",
     "discards": "misses",
     "counters": "carried",
     "link_traps": (("flag", True),),
@@ -738,6 +742,7 @@ speeds: { file: 5 }
 discards: all
 counters: plain
 link-traps: { file: disabled }
+cpus: [ 5 ]
 vpp-traps: disabled
 debug: 2
 """
@@ -868,6 +873,10 @@ PLACE = "expected /path/of/socket or host:port"
             "alias: expected one of description, name; got `descr`; did you mean `description`?",
         ),
         ("discards: 1", "discards: expected one of misses, all; got the number `1`"),
+        ("cpus: 3", "cpus: expected one of auto, any; got the number `3`"),
+        ("cpus: []", "cpus: expected auto, any, or a list of CPUs; got a list"),
+        ("cpus: [ 0-3 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got the text `0-3`"),
+        ("cpus: [ 8192 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got `8192`"),
         ("debug: 3", "debug: expected 0, 1 or 2; got `3`"),
         ("debug: -1", "debug: expected 0, 1 or 2; got `-1`"),
         ("debug: 1.0", "debug: expected 0, 1 or 2; got `1.0`"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp import directory, stats
 from vpp_snmp_agent.vpp.directory import SEARCH_INTERVAL, Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment
@@ -58,6 +58,24 @@ def test_names_are_found_by_what_they_begin_with(writer: Writer) -> None:
     }
 
 
+def test_each_entry_has_its_value(writer: Writer) -> None:
+    writer.add_scalar("/sys/heartbeat", 71)
+    found = Directory(Segment(writer.fd), ("/sys/heart", "/err/"))
+    whole(found)
+    assert found.entries["/sys/heart"] == {"/sys/heartbeat": 71}
+    columns = [value >> 32 for value in found.entries["/err/"].values()]
+    assert columns == [0, 1]  # of symlinks
+
+
+def test_more_names_that_begin_alike_than_any_vpp_has_are_left_out(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "MAX_NAMES", 1)
+    found = Directory(Segment(writer.fd), ("/mem/", "/err/"))
+    whole(found)
+    assert found.names == {"/mem/": {HEAP}, "/err/": {"/err/ip4-input/bad_length"}}
+
+
 def test_a_prefix_longer_than_a_word_is_compared_whole(writer: Writer) -> None:
     writer.add_scalar("/if/lacp/7/3/state", 63)
     writer.add_scalar("/if/lacx/7/3/state", 61)
@@ -106,7 +124,7 @@ def test_a_directory_that_stays_as_it_is_is_not_searched_again(
     clock = Clock()
     found = Directory(Segment(writer.fd), ("/mem/",), clock)
     whole(found)
-    monkeypatch.setattr(Segment, "names_from", None)
+    monkeypatch.setattr(Segment, "entries_from", None)
     clock.now += 10 * SEARCH_INTERVAL
     assert not found.search()
 

@@ -22,6 +22,7 @@ from vpp_snmp_agent.vpp.records import (
     Complete,
     Mapped,
     NeighborChanges,
+    Threads,
 )
 from vpp_snmp_agent.vpp.stats import Segment
 
@@ -449,5 +450,6 @@ def test_changes_are_handed_on_as_they_came(vpp: Simulator) -> None:
         everything = {INTERFACES, NEIGHBORS, ADDRESSES}
         listener.wait_until(lambda reported: reported.complete == everything)
         kinds = {type(each) for each in listener.news}
-        assert kinds == {*(feed.Present, feed.SegmentReceived, Changes, NeighborChanges, Complete)}
+        about = {feed.Present, feed.SegmentReceived, Threads}
+        assert kinds == {*about, Changes, NeighborChanges, Complete}
         assert len(listener.all(Complete)) == 3

@@ -15,7 +15,7 @@ from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import ApiState
 from vpp_snmp_agent.systemd import Supervisor
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import Inventory, LacpPort
+from vpp_snmp_agent.vpp.records import NO_INDEX, Inventory, LacpPort, Thread, Threads
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
@@ -68,6 +68,15 @@ def test_a_bond_follows_the_states_in_the_segment_and_the_api_is_asked_for_the_r
     assert asked == ["now"]
 
 
+def test_threads_that_vpp_reports_are_rows() -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+    follower.take(Threads((Thread(0, "vpp_main", "", 4711, 3),)))
+    rows = publisher.system.threads.rows
+    assert [(row.name, row.cpu_id) for row in map(rows.get, rows) if row] == [("vpp_main", 3)]
+
+
 def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = new_publisher()
     follower = Follower(Settings(settle=0), lambda: (publisher,), Supervisor())
@@ -85,6 +94,23 @@ def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.Monkey
     for tenths in range(21):
         follower.check(1000 + tenths / 10)
     assert len(looks) == 5
+
+
+def test_the_cpus_of_vpps_workers_are_known_for_as_long_as_no_other_vpp_says_otherwise() -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    assert follower.worker_cpus == frozenset()
+    follower.take(feed.Present(VPP))
+    main, first = Thread(0, "vpp_main", "", 41, 1), Thread(1, "vpp_wk_0", "workers", 43, 6)
+    unplaced = Thread(2, "vpp_wk_1", "workers", 47, NO_INDEX)
+    follower.take(Threads((main, first, unplaced)))
+    assert follower.worker_cpus == {6}
+    follower.take(feed.Away())
+    assert follower.worker_cpus == {6}
+    follower.take(feed.Present(replace(VPP, vpe_pid=4712)))
+    assert follower.worker_cpus == {6}
+    follower.take(Threads((main,)))
+    assert follower.worker_cpus == frozenset()
 
 
 def test_what_becomes_of_vpp_is_noted_over_another_configuration_too() -> None:

@@ -40,7 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "ports": {"config", "control", "interfaces.state"},
     "agent": {
-        *("__init__", "config", "following", "jobs", "loop", "master", "serving", "systemd"),
+        *("__init__", "affinity", "config", "following", "jobs", "loop", "master"),
+        *("serving", "systemd"),
         *("agentx.mib", "interfaces.alarms", "interfaces.facts", "interfaces.links"),
         *("mibs.__init__", "mibs.if_mib", "mibs.vpp_snmp_agent_mib"),
         *("vpp.__init__", "vpp.feed"),
@@ -50,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
         *("agentx.mib", "interfaces.", "mibs."),
     },
     "following": {"__init__", "config", "loop", "sockets", "systemd", "interfaces.", "vpp."},
+    "affinity": set(),
     "loop": set(),
     "children": set(),
     "jobs": {"children", "loop"},
@@ -80,10 +82,15 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.totals": {"interfaces.counters"},
     "interfaces.ip_statistics": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
+    "interfaces.errors": {"agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"},
+    "interfaces.threads": {
+        *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.records", "vpp.stats"),
+    },
     "interfaces.system": {
         *("vpp.directory", "vpp.layout", "vpp.stats", "interfaces.ip_statistics"),
         *("interfaces.storage", "interfaces.totals", "interfaces.vpp_state"),
         "interfaces.xstats",
+        *("interfaces.errors", "interfaces.threads"),
     },
     "interfaces.vpp_state": {"vpp.records", "vpp.stats"},
     "interfaces.xstats": {"vpp.layout", "vpp.stats", "interfaces.totals"},
@@ -114,6 +121,8 @@ ALLOWED: dict[str, set[str]] = {
     "mibs.ip_mib": A_MIB | {"interfaces.ip_statistics"},
     "mibs.lag_mib": A_MIB | {"vpp.records"},
     "mibs.vpp_base": set(),
+    "mibs.vpp_threads": A_MIB | {"interfaces.threads", "mibs.vpp_base"},
+    "mibs.vpp_errors": A_MIB | {"interfaces.errors", "mibs.vpp_base"},
     "mibs.vpp_snmp_agent_mib": A_MIB
     | {"__init__", "interfaces.system", "interfaces.vpp_state", "mibs.vpp_base"},
     "simulator.": {"simulator.", "vpp.layout"},

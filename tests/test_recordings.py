@@ -19,10 +19,11 @@ import pytest
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.interfaces.system import System
+from vpp_snmp_agent.interfaces.threads import CALLS, CLOCKS, VECTORS, cycles, read_nodes
 from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Counter, Segment
+from vpp_snmp_agent.vpp.stats import Counter, Segment, Vectors
 
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
@@ -124,6 +125,54 @@ def test_errors_of_every_generation_are_what_the_cli_printed(recordings: Path, r
     assert total == used + free == segment.value("/mem/main heap/total") == 536870864
 
 
+def errors_of(recording: Path, snapshot: str) -> tuple[System, dict[str, int]]:
+    """All rows of errors, and their counts by node."""
+    system = System()
+    system.use(segment_of(recording, snapshot), 1)
+    system.search_all()
+    found: dict[str, int] = {}
+    for (node, _), count in system.errors.snapshot().counts.items():
+        found[node] = found.get(node, 0) + count
+    return system, found
+
+
+@pytest.mark.parametrize("router", ["vpp-22.02", "vpp-23.06"])
+def test_rows_of_errors_are_what_the_cli_printed(recordings: Path, router: str) -> None:
+    system, found = errors_of(recordings.parent / router, "1-traffic")
+    assert found == printed_errors(recordings.parent / router, "1-traffic")
+    counts = system.errors.snapshot().counts
+    assert counts["ethernet-input", "l3 mac mismatch"] == 90
+    assert system.errors.punted is not None
+    assert system.errors.punted.served == 0
+
+
+def test_rows_of_errors_of_a_vpp_that_runs_are_what_the_cli_printed_seconds_later(
+    recordings: Path,
+) -> None:
+    recording = recordings.parent / "vpp-26.06-lcp"
+    system, found = errors_of(recording, "1-lcp")
+    printed = printed_errors(recording, "1-lcp")
+    # vppcfg renamed its interfaces, which the names of their errors do not follow.
+    renamed = {
+        "TenGigabitEthernet1/0/0": "host-ve10f0",
+        "TenGigabitEthernet1/0/1": "host-ve10f1",
+        "GigabitEthernet5/0/0": "host-veno1",
+        "GigabitEthernet6/0/0": "host-veno2",
+    }
+    for name, first in renamed.items():
+        for way in ("tx", "output"):
+            if f"{name}-{way}" in printed:
+                printed[f"{first}-{way}"] = printed.pop(f"{name}-{way}")
+    lacp = {"af-packet-input", "bond-input", "lacp-input"}  # whose partner speaks each second
+    for node in lacp:
+        assert 0.98 * printed[node] < found[node] < printed.pop(node)
+    assert {node: count for node, count in found.items() if node not in lacp} == printed
+    counts = system.errors.snapshot().counts
+    assert len(counts) == len(system.errors.rows) == 23
+    assert counts["ip6-icmp-input", "neighbor_solicitation_source_unknown"] == 5
+    assert counts["bond-input", "pass through (CDP, LLDP, slow protocols)"] == 1086
+
+
 # What is counted of IPv4 and of IPv6, and which lines of `show errors` that is: the beginning of
 # a reason, for the CLI cuts it off.
 CLI_ERRORS = {
@@ -196,6 +245,46 @@ def test_memory_of_every_generation_is_measured(
         "VPP stat segment": (4096, *heaps[1]),
         "VPP buffers default-numa-0": (2304, *buffers),
     }
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "rates"),
+    [
+        ("vpp-26.06", "2-traffic", [(1, 5885), (74, 7_464_598)]),
+        ("vpp-26.06-lcp", "1-lcp", [(0, 791), (1, 1_298_026)]),
+        ("vpp-23.06", "1-traffic", [(1, 1_183_798), (0, 98)]),
+        ("vpp-22.02", "1-traffic", [(None, None), (None, None)]),
+    ],
+)
+def test_rates_of_every_thread_are_read_in_every_generation(
+    recordings: Path, router: str, snapshot: str, rates: list[tuple[int | None, int | None]]
+) -> None:
+    system = System()
+    system.use(segment_of(recordings.parent / router, snapshot), 1)
+    rows = [system.threads.rows.get(index) for index in system.threads.rows]
+    assert [row and (row.vector_rate, row.loop_rate) for row in rows] == rates
+
+
+@pytest.mark.parametrize(
+    ("router", "snapshot", "nodes", "share"),
+    [
+        ("vpp-26.06-lcp", "1-lcp", 515, 487),
+        ("vpp-23.06", "1-traffic", 468, 46),
+        ("vpp-22.02", "1-traffic", 461, 8),
+    ],
+)
+def test_cycles_of_nodes_with_packets_are_found_among_those_of_all(
+    recordings: Path, router: str, snapshot: str, nodes: int, share: int
+) -> None:
+    segment = segment_of(recordings.parent / router, snapshot)
+    counters = [Vectors(segment, each) for each in (CLOCKS, VECTORS, CALLS)]
+    read = read_nodes(counters).of(1)
+    assert read is not None
+    clocks, vectors, calls = (memoryview(each).cast("Q").tolist() for each in read)
+    assert len(clocks) == len(vectors) == len(calls) == nodes
+    busy = sum(each for n, each in enumerate(clocks) if 0 < vectors[n] >= calls[n])
+    assert cycles((b"", b"", b""), read) == (busy, sum(clocks))
+    assert round(100_000 * busy / sum(clocks)) == share
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,15 +21,19 @@ from vpp_snmp_agent.vpp.layout import (
     BASE_WORD,
     DIRECTORY_WORD,
     IN_PROGRESS_WORD,
+    NODE_ERRORS,
     VERSION_WORD,
     Generation,
     Kind,
 )
 from vpp_snmp_agent.vpp.stats import (
+    BLOCK,
     Counter,
     Counters,
     Segment,
     SegmentUnavailable,
+    Vectors,
+    differing_blocks,
     receive_segment,
 )
 
@@ -545,6 +549,108 @@ def test_under_a_kept_lock_nothing_is_read_where_the_way_to_it_is_another(
 
 
 # --- names ----------------------------------------------------------------------------------------
+
+
+# --- vectors, whole -------------------------------------------------------------------------------
+
+
+def words(octets: bytes) -> list[int]:
+    return list(memoryview(octets).cast("Q"))
+
+
+def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(writer: Writer) -> None:
+    vectors = Vectors(Segment(writer.fd), b"/if/drops")
+    for thread in range(THREADS):
+        writer.set_row("/if/drops", thread, [100 * thread + n for n in range(COLUMNS)])
+    epoch, read = vectors.read()
+    assert epoch == writer.epoch
+    assert [words(each) for each in read] == [
+        [100 * thread + n for n in range(COLUMNS)] for thread in range(THREADS)
+    ]
+    writer.drop_row("/if/drops", 1)
+    _, read = vectors.read()
+    assert [len(each) for each in read] == [8 * COLUMNS, 0, 8 * COLUMNS]
+
+
+def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(writer: Writer) -> None:
+    writer.set_row("/if/rx", 2, [7, 700, 9, 900])
+    _, read = Vectors(Segment(writer.fd), b"/if/rx", Kind.COMBINED).read()
+    assert words(read[2])[:4] == [7, 700, 9, 900]
+    assert len(read[2]) == 16 * COLUMNS
+
+
+def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: Writer) -> None:
+    segment = Segment(writer.fd)
+    with pytest.raises(SegmentUnavailable, match="has no /net/punt"):
+        Vectors(segment, b"/net/punt").read()
+    with pytest.raises(SegmentUnavailable, match="/if/rx is of type 3"):
+        Vectors(segment, b"/if/rx").read()
+
+
+def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = Vectors(Segment(writer.fd), b"/if/drops")
+    vectors.read()
+    monkeypatch.setattr(stats, "MAX_COPIED_CELLS", THREADS * COLUMNS - 1)
+    with pytest.raises(SegmentUnavailable, match="too many cells"):
+        vectors.read()
+
+
+def test_under_a_kept_lock_vectors_are_read_where_they_were_and_nowhere_else(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(stats, "LOCK_WAIT", 0.0)
+    segment = Segment(writer.fd)
+    known, unknown = Vectors(segment, b"/if/drops"), Vectors(segment, b"/if/drops")
+    known.read()
+    writer.hold(True)
+    with pytest.raises(SegmentUnavailable, match="keeps the segment locked"):
+        known.read()  # the lock is seen for the first time
+    writer.set_row("/if/drops", 0, [17])
+    assert words(known.read()[1][0])[0] == 17
+    with pytest.raises(SegmentUnavailable, match="when VPP hung"):
+        unknown.read()
+
+
+def packed(cells: Sequence[int]) -> bytes:
+    return struct.pack(f"={len(cells)}Q", *cells)
+
+
+def test_only_blocks_that_differ_are_found() -> None:
+    size = 3 * BLOCK + 5
+    before = [7] * size
+    after = list(before)
+    after[0], after[2 * BLOCK], after[size - 1] = 8, 6, 2**64 - 1
+    assert list(differing_blocks(packed(before), packed(before))) == []
+    assert list(differing_blocks(packed(before), packed(after))) == [0, 2, 3]
+    assert list(differing_blocks(packed(before[: 2 * BLOCK]), packed(after))) == [
+        0,
+        2,
+        3,
+    ]  # it grew
+    assert list(differing_blocks(packed(before), packed(after[:BLOCK]))) == [0]  # it was made anew
+    assert list(differing_blocks(b"", packed([0] * BLOCK + [3]))) == [1]
+
+
+def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Writer) -> None:
+    writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, COLUMNS)
+    writer.add_error("/err/ip4-input/bad_length", 3)
+    writer.add_error("/err/ip6-input/bad_length", 5)
+    writer.set_row("/node/errors", 1, [0, 0, 0, 31, 0, 51])
+    segment = Segment(writer.fd)
+    entries, _ = segment.entries_from(0, [b"/err/ip"])
+    assert segment.by_error_column(dict(entries)) == {
+        3: "/err/ip4-input/bad_length",
+        5: "/err/ip6-input/bad_length",
+    }
+    names = [name for name, _ in entries]
+    # One leads to a counter of interfaces, one nowhere.
+    assert segment.error_columns([*names, "/err/one", "/err/other"]) == {names[0]: 3, names[1]: 5}
+    _, read = Vectors(segment, NODE_ERRORS).read()
+    assert words(read[1])[3:6] == [31, 0, 51]
+    assert segment.value(names[1]) == 51
 
 
 def test_names_are_told_with_their_epoch(writer: Writer) -> None:

@@ -51,7 +51,9 @@ VARBINDS += len(IP_SCALARS) + 2 + 15 + 7  # ipSystemStatsTable of IPv4 and IPv6
 VARBINDS += ADDRESSES + NEIGHBORS + ROWS * 2 * 4 + 3  # ipIfStatsTable, and the last changes
 PAIRS, STORAGES = 16, 3
 VARBINDS += PAIRS * 2 + STORAGES * 6
-VARBINDS += 14 + 2 * 2 + 4 + 2  # VPP's state, heaps, pool and sessions
+VARBINDS += (
+    14 + 3 * 4 + 2 * 2 + 4 + 19 + 1 + 2
+)  # state, threads, heaps, pool, errors, punt, sessions
 GOLDEN = Path(__file__).parent / "golden" / "edge-router.walk"
 DETAILED = "GigabitEthernet5/0/0"  # which counts multicast and broadcast packets apart
 REFUSED = "notWritable"

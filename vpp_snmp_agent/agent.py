@@ -14,13 +14,14 @@ The rules this module keeps:
 
 import gc
 import logging
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import __version__, config, jobs
+from . import __version__, affinity, config, jobs
 from .agentx.mib import UpTime
 from .config import BadSettings, Descriptions, Settings
 from .following import Follower
@@ -85,6 +86,9 @@ class Agent:
         self._supervisor = Supervisor()
         self._uptime = UpTime()
         self._links = Links()
+        self._started_on = self._cpus = frozenset(os.sched_getaffinity(0))
+        # By what the CPUs were chosen last: the setting, and those of VPP's workers.
+        self._placed_by: tuple[affinity.Cpus, frozenset[int]] = ("any", frozenset())
         self._alarms = Alarms()
         self._descriptions = Descriptions()
         self._reading: Reading | None = None  # of the vppcfg
@@ -154,6 +158,7 @@ class Agent:
         for news in self._feed.check(now):
             self._follower.take(news)
         self._follower.check(now)
+        self._leave_workers_alone()
         if now >= self._read_at:
             self._read_descriptions()
         if now >= self._configure_at:
@@ -175,6 +180,26 @@ class Agent:
         if period and now >= self._alive_at:
             self._alive_at = now + period
             self._supervisor.alive()
+
+    def _leave_workers_alone(self) -> None:
+        """Run on none of the CPUs of VPP's workers, or where the settings say."""
+        setting, workers = self._settings.cpus, self._follower.worker_cpus
+        if (setting, workers) == self._placed_by:
+            return
+        self._placed_by = setting, workers
+        cpus = affinity.wanted(setting, self._started_on, workers)
+        here, there = affinity.ranges(self._cpus), affinity.ranges(cpus)
+        if not cpus:
+            wrong = f"cpus: none that the agent may use is left: it runs on {here} as before"
+            self._told.tell(logging.WARNING, "cpus", wrong)
+        elif cpus != self._cpus:
+            why = affinity.move(cpus, (os.getpid(), *self._feed.pids))
+            if why:
+                self._told.tell(logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}")
+                return
+            self._cpus = cpus
+            of_workers = f"; VPP's workers are on {affinity.ranges(workers)}" if workers else ""
+            self._told.tell(logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}")
 
     def _work(self) -> bool:
         """One slice of what there is to do; whether there is more."""

@@ -18,6 +18,7 @@ import yaml
 
 SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
 LONGEST = 86400  # seconds that a setting may last: a day
+LAST_CPU = 8191  # NR_CPUS of Debian's kernel, less 1
 FASTEST = 10_000_000  # Mb/s that a setting may claim
 MIBS = (
     *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
@@ -296,6 +297,7 @@ class Settings:
     discards: Literal["misses", "all"] = "misses"
     counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
     link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
+    cpus: Literal["auto", "any"] | tuple[int, ...] = "auto"  # to run on; auto: not VPP's workers'
     vpp_traps: Literal["enabled", "disabled"] = "enabled"  # that VPP hangs or is away
     debug: int = 0  # 1: debug log, 2: every PDU too
 
@@ -488,6 +490,16 @@ def _link_traps(value: _Value) -> tuple[tuple[str, bool], ...]:
     return tuple(found)
 
 
+def _cpus(value: _Value) -> str | tuple[int, ...]:
+    if not isinstance(value.node, yaml.SequenceNode):
+        return _one_of("auto", "any")(value)
+    if not value.node.value:
+        raise value.wrong("auto, any, or a list of CPUs")
+    numbers = (replace(value, node=each) for each in value.node.value)
+    expected = f"CPUs as whole numbers, 0 to {LAST_CPU}"
+    return tuple(int(each.number(0, LAST_CPU, expected, _WHOLE)) for each in numbers)
+
+
 def _debug(value: _Value) -> int:
     return int(value.number(0, 2, "0, 1 or 2", _WHOLE))
 
@@ -514,6 +526,7 @@ _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
     "discards": _one_of("misses", "all"),
     "counters": _one_of("carried", "plain"),
     "link-traps": _link_traps,
+    "cpus": _cpus,
     "vpp-traps": _one_of("enabled", "disabled"),
     "debug": _debug,
 }

@@ -24,11 +24,13 @@ from .systemd import Supervisor
 from .vpp import feed, lacp
 from .vpp.records import (
     INTERFACES,
+    NO_INDEX,
     Available,
     Changes,
     Complete,
     Inventory,
     NeighborChanges,
+    Threads,
     Unavailable,
 )
 from .vpp.router import Router
@@ -57,11 +59,20 @@ class Follower:
         self._supervisor = supervisor
         self._ask = ask
         self._told = Told()
+        self._worker_cpus: frozenset[int] = frozenset()
         self._lacp = lacp.States()
         self._lacp_due = 0.0
         self._router: Router | None = None
         self._segment: Segment | None = None
         self._started = 0.0  # VPP, by time.monotonic, as far as it says
+
+    @property
+    def worker_cpus(self) -> frozenset[int]:
+        """The CPUs of VPP's workers, as it reported them, or the one before it."""
+        if self._router is not None and self._router.threads:
+            workers = (each for each in self._router.threads if each.index)
+            self._worker_cpus = frozenset(w.cpu_id for w in workers if w.cpu_id != NO_INDEX)
+        return self._worker_cpus
 
     @property
     def _vpp(self) -> VppState:
@@ -108,6 +119,11 @@ class Follower:
                 self._vpp.has_reported_all()
             case feed.Present(identity):
                 self._follow(Router(identity))
+            case Threads(threads):
+                assert self._router is not None
+                self._router.threads = threads
+                shown, *_ = self._publishers()
+                shown.system.threads.report(threads)
             case feed.SegmentReceived(descriptor):
                 self._map(descriptor)
             case feed.SegmentMissing(reason, number):

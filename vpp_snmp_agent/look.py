@@ -34,6 +34,7 @@ from .vpp.records import (
     Changes,
     Complete,
     NeighborChanges,
+    Threads,
     Unavailable,
 )
 from .vpp.router import Router
@@ -107,6 +108,8 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
     match news:
         case feed.Present(identity):
             asked.router = Router(identity)
+        case Threads(threads) if asked.router:
+            asked.router.threads = threads
         case Changes() if asked.router:
             asked.router.apply(news)
         case NeighborChanges() if asked.router:
@@ -256,6 +259,7 @@ def rows_of(
         if asked.segment is not None:
             publisher.settled = asked.segment.uptime >= settings.settle
         publisher.follow(router)
+        publisher.system.threads.report(router.threads)
         if asked.segment is not None:
             publisher.use(CounterSet(asked.segment))
             publisher.system.search_all()

@@ -48,8 +48,11 @@ class Victim:
             writer.add_symlink(name, "/if/xstats/1", column)
         for number, state in enumerate(("cached", "used", "available"), 17):
             writer.add_scalar(f"/buffer-pools/default-numa-0/{state}", number, Kind.GAUGE)
+        writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, ROWS)
+        writer.add_counter("/net/punt", Kind.COMBINED, THREADS, ROWS)
         for index in range(ROWS):
             writer.set_name(index, f"eno{index}")
+            writer.add_error(f"/err/node-{index}/reason", index)
         self._fill()
         self.places = self._places()
         self.whole = os.pread(writer.fd, SIZE, 0)
@@ -141,6 +144,9 @@ def _read_anew(victim: Victim) -> None:
         unit, size, used = storage.measured()
         if not (0 < unit < 2**31 and 0 <= used <= size < 2**31):
             raise Broken(f"{storage.name} is {storage.measured()}")
+    for names, count in system.errors.snapshot().counts.items():
+        if not 0 <= count < 2**64:
+            raise Broken(f"{names} is {count}")
     counted = [each.value(column) for each in (system.ipv4, system.ipv6) for column in IP_COLUMNS]
     for name in system.ports:
         port = system.ports.get(name)

@@ -1,4 +1,4 @@
-"""What VPP has beyond its interfaces: heaps, buffers, errors, and what drivers count.
+"""What VPP has beyond its interfaces: threads, heaps, buffers, errors, and what drivers count.
 
 The rules this module keeps:
 
@@ -17,14 +17,15 @@ from contextlib import suppress
 from ..vpp.directory import Directory
 from ..vpp.layout import Generation
 from ..vpp.stats import Segment, SegmentUnavailable
+from .errors import ERRORS, Errors
 from .ip_statistics import IPV4, IPV6, IpStatistics
 from .storage import HEAPS, POOLS, Storages
+from .threads import Threads
 from .totals import Saved, Totals
 from .vpp_state import VppState
 from .xstats import PREFIX as XSTATS
 from .xstats import Ports
 
-ERRORS = "/err/"
 SESSIONS = ("/bfd/", "/nat44-ed/total-sessions")  # gauges that not every VPP has
 PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS, *SESSIONS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
@@ -50,6 +51,8 @@ class System:
         self.vpp = VppState(clock)
         self.ipv4, self.ipv6 = IpStatistics(IPV4, clock), IpStatistics(IPV6, clock)
         self.ports = Ports(clock)
+        self.errors = Errors(clock)
+        self.threads = Threads(clock)
         self._directory: Directory | None = None
         self._found: object = None  # all names, as they were found last
         self._gauges: dict[str, int] = {}  # as they were read last
@@ -68,12 +71,16 @@ class System:
             for each in (self.ipv4, self.ipv6, self.ports):
                 each.use(segment, cell)
         self.storages.use(self.segment)
+        self.errors.use(self.segment)
+        self.threads.use(self.segment)
         self.poll()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
         """VPP's process is gone."""
         self.is_away = True
         self.storages.lose()
+        self.errors.lose()
+        self.threads.lose()
 
     @property
     def segment_state(self) -> SegmentState:
@@ -105,11 +112,12 @@ class System:
         """To be called a few times a second: begins what is due."""
         if self._directory is not None and not self.is_searching:
             self._search()
+        self._find()
         if self.segment is not None and not self.is_away:
             self.vpp.watch(self.segment)
-        self._find_storages()
         # One of them at a time: of 10,000 interfaces and 17 threads each takes 2 ms.
-        if not any(each.poll() for each in (self.ipv4, self.ipv6)):
+        polls = (self.ipv4.poll, self.ipv6.poll, self.errors.poll, self.threads.poll)
+        if not any(poll() for poll in polls):
             self.ports.poll()
 
     def search_on(self) -> bool:
@@ -117,7 +125,7 @@ class System:
         if self.is_searching:
             self._search()
             if not self.is_searching:
-                self._find_storages()
+                self._find()
         return self.is_searching
 
     def _search(self) -> None:
@@ -138,10 +146,15 @@ class System:
         self.poll()
         while self.search_on():
             pass
+        self.errors.read_all()
 
-    def _find_storages(self) -> None:
-        if self._directory is not None and self._directory.is_complete and not self.is_away:
-            assert self.segment is not None
+    def _find(self) -> None:
+        """Show what the directory has, once all of it was searched."""
+        if self._directory is None or not self._directory.is_complete:
+            return
+        assert self.segment is not None
+        self.errors.find(self._directory.entries[ERRORS])
+        if not self.is_away:
             self.storages.find(self.segment, self.names(HEAPS), self.names(POOLS))
 
     def names(self, prefix: str) -> Collection[str]:

@@ -1,6 +1,7 @@
 """One file per MIB: its tables, one line per column."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from ..agentx.mib import Module
 from ..interfaces.publisher import Publisher
@@ -11,7 +12,9 @@ from . import (
     if_mib,
     ip_mib,
     lag_mib,
+    vpp_errors,
     vpp_snmp_agent_mib,
+    vpp_threads,
 )
 
 MODULES: Mapping[str, Callable[[Publisher], Module]] = {
@@ -21,7 +24,9 @@ MODULES: Mapping[str, Callable[[Publisher], Module]] = {
     "IP-MIB": ip_mib.module,
     "HOST-RESOURCES-MIB": host_resources_mib.module,
     "BRIDGE-MIB": bridge_mib.module,
-    "VPP-SNMP-AGENT-MIB": vpp_snmp_agent_mib.module,
+    "VPP-SNMP-AGENT-MIB": partial(
+        vpp_snmp_agent_mib.module, parts=(vpp_threads.objects, vpp_errors.objects)
+    ),
 }
 
 

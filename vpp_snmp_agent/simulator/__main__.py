@@ -28,6 +28,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--without", nargs="*", default=[], choices=PLUGINS, help="plugins that are off")
     add("--page", type=int, default=64, help="LCP pairs per answer (default: %(default)s)")
     add("--update-interval", type=float, default=10.0, help="seconds between heartbeats")
+    add("--per-node-counters", action="store_true", help="what each node has counted")
     add("--vppcfg", type=Path, help="write the edge router's vppcfg YAML there")
     add("--end-with-stdin", action="store_true", help="end when stdin is closed")
     return parser.parse_args(words)

@@ -27,6 +27,8 @@ LACP_ACTIVE = (5, 0, 3, 3)
 LACP_DEFAULTED = (4, 0, 0, 3)
 EVERY = (0, ANY)  # what asks sw_interface_dump for all: VPP takes 0 for that as well
 ONE_INTERFACE = "sw_interface_dump of one"  # how a dump of one is counted
+THREAD = struct.Struct(">I64s64sIIII")  # vl_api_thread_data_t
+FIRST_CPU = 2
 PARTNER = bytes.fromhex("020000000b0d")
 
 Handler = Callable[["Client", int, bytes], None]
@@ -215,6 +217,20 @@ class ApiServer:
         release = f"{self._router.release}-release"
         values = (b"vpe", release.encode(), b"2026-01-01T00:00:00", b"/src/vpp")
         client.send(self._api.pack("show_version_reply", context, 0, *values))
+
+    def _show_threads(self, client: Client, context: int, _: bytes) -> None:
+        """As a VPP that is told its cores: each thread on one of its own."""
+        count, main = self._router.counters.threads, os.getpid()
+        tail = b"".join(
+            THREAD.pack(
+                number,
+                f"vpp_wk_{number - 1}".encode() if number else b"vpp_main",
+                b"workers" if number else b"",
+                *(main + number, FIRST_CPU + number, FIRST_CPU + number, 0),
+            )
+            for number in range(count)
+        )
+        client.send(self._api.pack("show_threads_reply", context, 0, count, tail=tail))
 
     def _want_interface_events(self, client: Client, context: int, message: bytes) -> None:
         *_, enable, pid = self._api.unpack("want_interface_events", message)

@@ -36,6 +36,13 @@ LATE_ERRORS = (
     ("ip4-full-reassembly", "reass_success", 19),
     ("ip4-full-reassembly-expire-walk", "reass_timeout", 3),
 )
+# What each node does between two heartbeats: clocks, packets, calls.  The first one polls.
+NODES = {
+    "dpdk-input": (900_000, 10, 1000),
+    "ip4-lookup": (60_000, 20, 10),
+    "ip4-rewrite": (40_000, 20, 20),
+}
+PUNT_REASONS = 3  # the first of which is none
 HEAP_SIZE = 1 << 30  # of the pretended main heap
 POOL = "/buffer-pools/default-numa-0"
 
@@ -43,10 +50,14 @@ POOL = "/buffer-pools/default-numa-0"
 class Counters:
     """The contents of a segment of `size` bytes."""
 
-    def __init__(self, release: Release, threads: int, size: int) -> None:
+    def __init__(
+        self, release: Release, threads: int, size: int, counts_nodes: bool = False
+    ) -> None:
+        """`counts_nodes`: as with `statseg { per-node-counters on }`."""
         self.segment = Segment(size, release.generation)
         self.release = release
         self.threads = threads
+        self.counts_nodes = counts_nodes
         self._started = time.monotonic()
         self._beats = 0
         self.heaps: dict[str, tuple[int, int]] = {}  # octets there are, and used, as last written
@@ -67,6 +78,9 @@ class Counters:
             segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
         segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
         self._write_errors()
+        if self.counts_nodes:
+            for name in ("clocks", "vectors", "calls"):  # and a vector more than threads
+                segment.add_counter(f"/sys/node/{name}", Kind.SIMPLE, self.threads + 1, len(NODES))
         segment.add_scalar("/sys/last_update")
         segment.add_scalar("/sys/input_rate", 0, Kind.GAUGE)
         for name in SIMPLE:
@@ -74,6 +88,7 @@ class Counters:
         for name in COMBINED:
             segment.add_counter(f"/if/{name}", Kind.COMBINED, self.threads, 0)
         segment.add_names("/if/names")
+        segment.add_counter("/net/punt", Kind.COMBINED, self.threads, PUNT_REASONS)
         segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
         self._add_heap("main heap")
@@ -87,7 +102,7 @@ class Counters:
         segment = self.segment
         segment.add_counter("/node/errors", Kind.SIMPLE, self.threads, len(errors))
         for column, (node, reason, _) in enumerate(errors):
-            segment.add_symlink(f"/err/{node}/{reason}", "/node/errors", column)
+            segment.add_error(f"/err/{node}/{reason}", column)
         counts = [count for *_, count in errors]
         segment.set_row("/node/errors", 0, counts)
         if self.threads > 1:
@@ -141,8 +156,22 @@ class Counters:
         segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
         loops = [6057, *(6_000_000 + w for w in workers)]
         segment.set_row("/sys/loops_per_worker", 0, loops)
+        if self.counts_nodes:
+            self._count_nodes()
         self._set_heap("stat segment", segment.heap.size, segment.heap.used, 1)
         self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
+        for thread in range(self.threads):
+            segment.set_row("/net/punt", thread, [0, 0, uptime, 60 * uptime, thread, 90 * thread])
+
+    def _count_nodes(self) -> None:
+        """The higher a thread's number, the busier it is."""
+        for thread in range(self.threads):
+            for name, counts in zip(
+                ("clocks", "vectors", "calls"), zip(*NODES.values(), strict=True), strict=True
+            ):
+                polling, *others = (self._beats * each for each in counts)
+                row = [polling, *(each * thread for each in others)]
+                self.segment.set_row(f"/sys/node/{name}", thread, row)
 
     def create(self, interface: Interface) -> None:
         """A new interface's cells start at zero, whatever was counted at its index before."""

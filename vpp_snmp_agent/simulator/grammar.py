@@ -104,6 +104,8 @@ ENUMS: dict[str, tuple[str, dict[str, int]]] = {
 }
 STRUCTURES = {
     "message_table_entry": "u16 index, string name[64]",
+    "thread_data": "u32 id, string name[64], string type[64], u32 pid, u32 cpu_id, u32 core,"
+    "u32 cpu_socket",
     "bridge_domain_sw_if": "u32 context, interface_index sw_if_index, u8 shg",
     "address": "address_family af, address_union un",
     "prefix": "address address, u8 len",

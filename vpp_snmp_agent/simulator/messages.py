@@ -72,6 +72,21 @@ VPE = Module(
     _reply("show_version"),
 )
 
+VLIB = Module(
+    "vlib",
+    False,
+    (
+        Message("show_threads", "51077d14", REQUEST),
+        Message(
+            "show_threads_reply",
+            "efd78e83",
+            REPLY,
+            "i32 retval, u32 count, thread_data thread_data[count]",
+        ),
+    ),
+    _reply("show_threads"),
+)
+
 INTERFACE = Module(
     "interface",
     False,
@@ -263,7 +278,7 @@ class Api:
     """The API of one VPP: a release, with the plugins that are on."""
 
     def __init__(self, release: Release, off: frozenset[str] = frozenset()) -> None:
-        core = (_memclnt(release), VPE, INTERFACE, BOND, L2, IP, IP_NEIGHBOR)
+        core = (_memclnt(release), VPE, VLIB, INTERFACE, BOND, L2, IP, IP_NEIGHBOR)
         modules = (*core, LACP, _lcp(release))
         self.release = release
         self.modules = [module for module in modules if module.name not in off]

@@ -53,7 +53,7 @@ class Process:
         count = options.interfaces
         specs = plain(count, options.pairs, options.addresses) if count else EDGE_ROUTER
         size = options.segment_size or segment_size(len(specs), options)
-        self.router = Router(release, options.threads, size)
+        self.router = Router(release, options.threads, size, options.per_node_counters)
         run_dir: Path = options.run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
         write_api_files(run_dir / "api", options.release)

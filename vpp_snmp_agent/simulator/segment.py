@@ -195,6 +195,16 @@ class Segment:
         """Leads to one column of a counter.  Unlocked, as VPP may do: no new epoch."""
         self._add(name, Kind.SYMLINK, self._entries[target] | column << 32)
 
+    def add_error(self, name: str, column: int) -> None:
+        """Leads to a column of /node/errors, by a symlink or as v22.02 did."""
+        if Kind.ERROR_INDEX not in self._numbers:
+            self.add_symlink(name, "/node/errors", column)
+            return
+        with self.lock():
+            vectors = self.counters["/node/errors"].pointers
+            self.words[layout.ERROR_VECTOR_WORD] = BASE + vectors.offset
+            self._add(name, Kind.ERROR_INDEX, column)
+
     def add_counter(self, name: str, kind: Kind, threads: int, columns: int) -> None:
         with self.lock():
             pointers = self._vector(layout.POINTER.size, threads)
@@ -239,7 +249,7 @@ class Segment:
         self.words[place // 8 + 1] = value
 
     def set_row(self, name: str, thread: int, values: list[int]) -> None:
-        """All cells of one thread's row of a simple counter."""
+        """All cells of one thread's row; of a combined counter packets and bytes in turn."""
         row = self.counters[name].rows[thread]
         if row:
             start = row.offset // 8

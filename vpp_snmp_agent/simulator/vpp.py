@@ -37,10 +37,12 @@ NETNS = "dataplane"
 class Router:
     """A VPP's state, mirrored into its segment."""
 
-    def __init__(self, release: Release, threads: int, segment_size: int) -> None:
+    def __init__(
+        self, release: Release, threads: int, segment_size: int, counts_nodes: bool = False
+    ) -> None:
         self.release = release
         self.clock = Clock()
-        self.counters = Counters(release, threads, segment_size)
+        self.counters = Counters(release, threads, segment_size, counts_nodes)
         self.segment = self.counters.segment
         self.interfaces: dict[int, Interface] = {}
         self.names: dict[str, Interface] = {}

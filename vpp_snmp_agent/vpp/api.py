@@ -44,10 +44,12 @@ from .records import (
     Interface,
     LacpPort,
     LcpPair,
+    Thread,
 )
 
 # No VPP sends as much; what does is no VPP, and must not take the machine's memory.
 MAX_MESSAGE = 1 << 24  # octets; 26.06 sends its own definitions in 1.6 MB
+MAX_THREADS = 1024  # far above what VPP can start
 MAX_INDEX = 1 << 24  # a sw_if_index is a place in a vector, with counters for each thread
 WAITING_INTERVAL = 0.5  # seconds of waiting for VPP after which that is said, again and again
 RECEIVE_SIZE = 1 << 16  # octets taken from the socket at a time
@@ -62,6 +64,7 @@ REMOVED = 2  # vl_api_ip_neighbor_event_flags_t
 # The definitions of VPP that are used.  All 1,000 of a VPP take 18 MB and 0.2 s.
 MESSAGES = {
     *("show_version", "show_version_reply"),
+    *("show_threads", "show_threads_reply"),
     *("want_interface_events", "want_interface_events_reply", "sw_interface_event"),
     *("sw_interface_dump", "sw_interface_details"),
     *("lcp_itf_pair_get", "lcp_itf_pair_get_reply", "lcp_itf_pair_details"),
@@ -506,6 +509,11 @@ def interface(details: Any) -> Interface:
     )
 
 
+def thread(data: Any) -> Thread:
+    """What is asked for of a thread in show_threads_reply."""
+    return Thread(data.id, data.name, data.type, data.pid, data.cpu_id)
+
+
 def lcp_pair(details: Any) -> LcpPair:
     """What is asked for of lcp_itf_pair_details, its numbers as they were sent.
 
@@ -603,6 +611,19 @@ class Vpp:
         """Which VPP this is."""
         version = self._checked(self._api.show_version(), "show_version")
         return Identity(version.version, version.build_date, self.ping())
+
+    def threads(self) -> tuple[Thread, ...]:
+        """show_threads; none where VPP does not answer that, but the ping behind it."""
+        if not self._client.has("show_threads"):
+            return ()
+        found: list[Thread] = []
+        with self._client.question("show_threads_reply"):
+            for message in self._client.dump("show_threads", {}):
+                reply = self._checked(self._client.decode(message), "show_threads")
+                found += map(thread, reply.thread_data)
+                if len(found) > MAX_THREADS:
+                    raise UnusableAnswer(f"VPP reports {len(found)} threads")
+        return tuple(found)
 
     def ping(self) -> int:
         """VPP's process id."""

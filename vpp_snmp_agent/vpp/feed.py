@@ -38,6 +38,7 @@ from .records import (
     Mapped,
     Message,
     NeighborChanges,
+    Threads,
     Unavailable,
     Unmapped,
     Unreachable,
@@ -120,6 +121,7 @@ class Failed:
 News = (
     Away
     | Present
+    | Threads
     | SegmentReceived
     | SegmentMissing
     | Hung
@@ -173,6 +175,11 @@ class Feed:
         if self._pipe is not None and self._asked:  # before that it takes any word for our end
             with contextlib.suppress(OSError):  # it is ending, or was asked often enough
                 self._pipe.send(ASK, socket.MSG_DONTWAIT)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of the child, if there is one."""
+        return (self._child.pid,) if self._child else ()
 
     def fileno(self) -> int:
         """What to wait on; -1 while there is no child."""
@@ -243,7 +250,9 @@ class Feed:
             case Complete():
                 self._pause = MIN_RESTART_INTERVAL
                 yield message
-            case Changes() | NeighborChanges() | Unavailable() | Available() | Inventory():
+            case Threads() | Changes() | NeighborChanges() | Inventory():
+                yield message
+            case Unavailable() | Available():
                 yield message
             case Gone():
                 self._end(now)

@@ -68,3 +68,4 @@ KINDS = {
 }
 
 IF_NAMES = b"/if/names"  # its type tells the generation
+NODE_ERRORS = b"/node/errors"  # [thread][column]; v22.02 has the error vector in its place

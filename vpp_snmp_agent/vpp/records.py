@@ -139,6 +139,17 @@ class Neighbor(NamedTuple):
     static: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """show_threads: a thread of VPP's process, the main one or a worker."""
+
+    index: int  # 0 is the main thread; the statistics segment goes by it
+    name: str  # such as `vpp_main` and `vpp_wk_0`
+    type: str  # such as `workers`; empty for the main thread
+    pid: int  # as Linux numbers threads
+    cpu_id: int  # as Linux numbers CPUs; NO_INDEX where VPP did not place it
+
+
 @dataclass(frozen=True)
 class Identity:
     """Which VPP: show_version, and the process id by control_ping."""
@@ -189,6 +200,13 @@ class Connected:
 
 
 @dataclass(frozen=True)
+class Threads:
+    """That VPP's threads, which stay as they are for as long as it lives."""
+
+    threads: tuple[Thread, ...]  # none where it does not say
+
+
+@dataclass(frozen=True)
 class Mapped:
     """The segment of that VPP; its descriptor comes with the message."""
 
@@ -220,7 +238,7 @@ class Unavailable:
     What was reported of it before stays as it was.
     """
 
-    what: str  # LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS, ADDRESSES or NEIGHBORS
+    what: str  # THREADS, LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS, ADDRESSES or NEIGHBORS
     reason: str  # names the message
 
 
@@ -273,6 +291,7 @@ Message = (
     | Broken
     | Unread
     | Connected
+    | Threads
     | Mapped
     | Unmapped
     | Alive
@@ -287,6 +306,7 @@ Message = (
 
 # INTERFACES: together with LCP pairs, bonds, LACP and bridge domains.
 INTERFACES, ADDRESSES, NEIGHBORS = "interfaces", "addresses", "neighbors"
+THREADS = "threads"
 LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS = "LCP pairs", "bonds", "LACP states", "bridge domains"
 E = TypeVar("E")
 MAX_RECORDS = 100  # a message: a socket buffer holds it, and the loop digests it in 1 ms

@@ -51,6 +51,7 @@ from .records import (
     INTERFACES,
     LACP,
     LCP_PAIRS,
+    THREADS,
     Alive,
     Available,
     Bond,
@@ -69,6 +70,7 @@ from .records import (
     Message,
     NeighborChanges,
     Record,
+    Threads,
     Unavailable,
     Unmapped,
     Unreachable,
@@ -196,6 +198,14 @@ def send_segment(pipe: Pipe, stats_socket: str, api_pid: int, vpp: Vpp) -> bool:
         return True
     finally:
         os.close(descriptor)
+
+
+def report_threads(vpp: Vpp) -> Threads | Unavailable:
+    """VPP's threads, or why they are not known."""
+    try:
+        return Threads(vpp.threads())
+    except UnusableAnswer as error:
+        return Unavailable(THREADS, str(error))
 
 
 # --- interfaces, and what relates them ------------------------------------------------------
@@ -406,6 +416,7 @@ def report(
     client.connect("vpp-snmp-agent")
     vpp = Vpp(client)
     pipe.send(Connected(vpp.identity()))
+    pipe.send(report_threads(vpp))
     vpp.want_events()
     mapped = send_segment(pipe, stats_socket, api_pid, vpp)
     layer3 = Layer3(vpp, addresses, neighbors)

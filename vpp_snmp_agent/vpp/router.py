@@ -27,6 +27,7 @@ from .records import (
     LcpPair,
     NeighborChanges,
     Record,
+    Thread,
 )
 
 ACTIVE_BACKUP_MODE, BROADCAST_MODE, LACP_MODE = 2, 4, 5  # of a bond (bond.api)
@@ -77,6 +78,7 @@ class Router:
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
+        self.threads: tuple[Thread, ...] = ()
         self.complete: set[str] = set()  # the sorts of records that have been reported whole
         self.interfaces: dict[int, Interface] = {}
         self.pairs: dict[int, LcpPair] = {}  # by the phy's sw_if_index
