@@ -119,7 +119,9 @@ def test_where_all_is_right_every_line_says_so(
     snmpd: Snmpd,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(check, "cpus_of", lambda pid: frozenset({0}) if pid == snmpd.pid else 0)
     vppcfg = tmp_path / "vppcfg.yaml"
     vppcfg.write_text(VPPCFG)
     (tmp_path / "state").mkdir()
@@ -134,10 +136,14 @@ def test_where_all_is_right_every_line_says_so(
         "ok     LCP plugin        16 interfaces have a host interface",
         f"ok     segment           {vpp.stats_socket}: laid out as in v26.02 and later,"
         f" epoch {vpp.epoch()}",
+        "ok     heaps             in use: main heap 7%, stat segment 2%",
+        "ok     buffers           in use: default-numa-0 2%",
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
         f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
         str(check._other_agents(snmpd.pid)),
+        f"ok     snmpd's CPUs      it (pid {snmpd.pid}) runs on CPU 0, where none of VPP's workers"
+        " polls",
         f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
