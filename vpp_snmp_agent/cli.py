@@ -120,7 +120,8 @@ def parser() -> argparse.ArgumentParser:
         choices=["run", "show", "walk", "check", "ports"],
         default="run",
         help="run the agent (default); show VPP's interfaces as a table, or VPP itself; walk"
-        " what the agent would serve; check what must be right for it; list the ports that are remembered",
+        " what the agent would serve; check what must be right for it; list the ports that are"
+        " remembered",
     )
     add(
         "arguments",

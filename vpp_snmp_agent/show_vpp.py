@@ -79,7 +79,8 @@ def _shown(asked: Asked, system: System) -> dict[str, Any]:
     return {
         "version": vpp.version or None,
         "pid": vpp.pid or asked.pid or None,
-        "upTime": vpp.up_time if vpp.api_state == ApiState.ANSWERING else None,
+        # The segment has it, and it stands still there while VPP hangs.
+        "upTime": vpp.up_time if system.segment and asked.hung_since is None else None,
         "apiState": _API_STATE[vpp.api_state],
         "segmentState": _SEGMENT_STATE[system.segment_state],
         "segmentLayout": generation.value if generation else None,
