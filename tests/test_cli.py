@@ -136,7 +136,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("-f FILE", "(default /etc/vpp-snmp-agent/agent.yaml, if it is there)"),
         ("-a ADDRESS", "(default /run/agentx-dataplane/master)"),
-        ("-p PERIOD", "(default 30)"),
+        ("-p PERIOD", "(default 300)"),
         ("-c VPPCFG", "(default none)"),
         ("--api-socket PATH", "(default /run/vpp/api.sock)"),
         ("--stats-socket PATH", "(default /run/vpp/stats.sock)"),

@@ -5,6 +5,7 @@ The rules this module keeps:
 - It reads only, by `look`, and keeps the manner of `show`.
 - Of a VPP that hangs its segment says the rest, which is taken from its process (`look`).
 - States have the names that VPP-SNMP-AGENT-MIB gives them.
+- Errors are as VPP counts them; the running agent may serve more, from before it was restarted.
 """
 
 import json
@@ -75,7 +76,7 @@ def _shown(asked: Asked, system: System) -> dict[str, Any]:
         time.sleep(show.INTERVAL)
         errors.read_all()
         system.threads.refresh()
-    generation, punted = system.generation, errors.punted
+    generation = system.generation
     return {
         "version": vpp.version or None,
         "pid": vpp.pid or asked.pid or None,
@@ -86,7 +87,7 @@ def _shown(asked: Asked, system: System) -> dict[str, Any]:
         "segmentLayout": generation.value if generation else None,
         "segmentEpoch": system.segment.epoch if system.segment else None,
         "interfaces": _interfaces(asked),
-        "punted": punted.own if punted else None,
+        "punted": errors.punted,
         "threads": [
             {
                 "index": index,
