@@ -172,3 +172,16 @@ def test_the_api_is_asked_where_the_segment_was_laid_out_anew_and_no_event_says_
     for seconds in range(1005, 1020):
         follower.check(float(seconds))
     assert asked == ["now"]
+
+
+def test_that_vpp_is_away_is_one_line_however_its_socket_shows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+    for number in (None, errno.ECONNREFUSED, errno.ENOENT):
+        follower.take(feed.Away(number))
+    assert [each for each in caplog.messages if "away" in each] == ["VPP is away"]
+    follower.take(feed.Away(errno.EACCES))
+    assert caplog.messages[-1].startswith("VPP cannot be reached")

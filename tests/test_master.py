@@ -166,7 +166,7 @@ def test_a_master_that_is_not_there_is_reported_once(
     assert caplog.text.count("there is no such socket") == 1
     (tmp_path / "nowhere").touch()
     master.check(time.monotonic())
-    assert "there is no such socket (4 times more)" in caplog.text
+    assert "4 times more: " in caplog.text
     loop.close()
 
 
@@ -237,7 +237,7 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_told_once(
     assert [each.header.type for each in heard] == 4 * [pdu.REGISTER]
     assert refused.master.state == "serving snmpd"
     counted, served = caplog.messages
-    assert counted.endswith("tried again every 10 s (3 times more)")
+    assert counted.startswith("3 times more: ")
     assert served == f"serving snmpd at {refused.master._address}"
 
 

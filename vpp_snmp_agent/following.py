@@ -35,6 +35,8 @@ from .vpp.records import (
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
+AWAY = "VPP is away"
+GONE = (errno.ENOENT, errno.ECONNREFUSED)  # what the socket of a VPP that ended is like
 POLL_INTERVAL = 0.5  # seconds between two looks at the segment, which at rest are further apart
 EVENT_TIMEOUT = 2.0  # seconds within which an event follows another epoch, if one does
 
@@ -154,7 +156,8 @@ class Follower:
                     self._is(logging.ERROR, "VPP cannot be reached", why)
                 else:
                     self._vpp.goes_away()
-                    self._is(logging.WARNING, "VPP is away", why)
+                    if self.state != AWAY or number not in GONE:
+                        self._is(logging.WARNING, AWAY, why)
             case feed.Hung(since):
                 self._vpp.hangs(since)
                 ago = time.monotonic() - since
