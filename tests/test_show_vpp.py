@@ -2,7 +2,6 @@
 
 import gc
 import json
-import os
 import re
 import struct
 import time
@@ -19,7 +18,7 @@ from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.look import Asked
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.vpp.stats import SegmentUnavailable, open_segment_of
+from vpp_snmp_agent.vpp.stats import SegmentUnavailable
 
 from .test_show import Printed, left_behind, settings_for
 
@@ -303,8 +302,3 @@ def test_who_accepts_nobody_any_more_cannot_be_seen(
     monkeypatch.setattr(look, "listener_pid", refuse)
     why = look.take_segment(settings, Asked())
     assert why == f"{settings.api_socket}: who listens accepts nobody"
-
-
-def test_a_process_without_a_segment_is_no_vpp(settings: Settings) -> None:
-    with pytest.raises(SegmentUnavailable, match=f"process {os.getpid()} has no segment open"):
-        open_segment_of(os.getpid())
