@@ -1020,7 +1020,7 @@ def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: Writer) -
 def test_a_process_that_has_none_open_or_has_ended_is_told_apart() -> None:
     with pytest.raises(SegmentUnavailable, match=f"^process {os.getpid()} has no segment open$"):
         open_segment_of(os.getpid())
-    with pytest.raises(SegmentUnavailable, match="^/proc/0/fd: No such file or directory$"):
+    with pytest.raises(SegmentUnavailable, match=r"^/proc/0/fd: No such file or directory$"):
         open_segment_of(0)
 
 
