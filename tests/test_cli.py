@@ -164,7 +164,7 @@ def test_help_lists_every_flag_and_command(capsys: pytest.CaptureFixture[str]) -
     assert all(f" {flag}" in text for flag in flags)
     assert "{run,show,walk,check,ports} run the agent (default); show " in text
     assert " walk [OID]: only what is at or below it (default all); ports [forget " in text
-    assert " show [vpp]: its state, threads, memory, buffers and errors; " in text
+    assert " show vpp: VPP's state, threads, memory, buffers and errors; " in text
     assert "-dd: every AgentX PDU too" in text
 
 

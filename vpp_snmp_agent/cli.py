@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
         "arguments",
         metavar="ARGUMENT",
         nargs="*",
-        help="show [vpp]: its state, threads, memory, buffers and errors; walk [OID]: only what is"
+        help="show vpp: VPP's state, threads, memory, buffers and errors; walk [OID]: only what is"
         " at or below it (default all); ports [forget [GLOB]]:"
         " forget the names that fit and are not shown",
     )
