@@ -171,6 +171,10 @@ class Threads:
             )
             row.busy = None
 
+    def in_order(self) -> list[tuple[int, ThreadRow]]:
+        """Each thread and its number, as they were read last."""
+        return sorted(self._by_index.items())
+
     def poll(self) -> bool:
         """To be called a few times a second: shares are worked out, a thread at a time.
 
