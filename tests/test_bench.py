@@ -70,7 +70,12 @@ def test_a_rate_takes_two_polls() -> None:
 
 def test_a_ratio_is_the_median_of_the_turns_ratios() -> None:
     row = measures.ratio("walk", [[1e-6, 2e-6], [2e-6, 2e-6], [9e-6, 3e-6]], 0.8)
-    assert (row.ours, row.other, row.figure, row.met) == ("2.00 us", "2.00 us", 1.0, False)
+    assert (row.ours, row.other) == ("2.00 us (1.00 to 9.00)", "2.00 us (2.00 to 3.00)")
+    assert (row.figure, row.met) == (1.0, False)
+
+
+def test_a_tenth_on_either_side_is_left_out_of_the_spread() -> None:
+    assert measures.spread([*range(18), 700, 800], "s") == "9.50 s (2.00 to 17.00)"
 
 
 def test_sides_are_measured_in_turns() -> None:
