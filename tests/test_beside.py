@@ -1,8 +1,8 @@
 """FRR and lldpd beside the agent: AgentX agents of their own on the same snmpd.
 
 Two routers in network namespaces, joined by a veth.  Ours has snmpd as shipped, the agent over
-the simulator, FRR and lldpd as README has them: bgpd, ospfd and ospf6d with FRR's SNMP module,
-zebra without.  The neighbour has zebra, bgpd and lldpd, and announces a table of routes.
+the simulator, FRR and lldpd as docs/beside.md has them: bgpd, ospfd and ospf6d with FRR's SNMP
+module, zebra without.  The neighbour has zebra, bgpd and lldpd, and announces a table of routes.
 Debian's packages frr, frr-snmp and lldpd are needed, and root; otherwise these tests are skipped.
 """
 

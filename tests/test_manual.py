@@ -1,4 +1,4 @@
-"""The manual pages, README and the completion tell every flag and every key, and no other."""
+"""The manual pages, docs/settings.md and the completion have every flag and key, and no other."""
 
 import re
 from argparse import Action
@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEBIAN = ROOT / "debian"
 COMMAND = (DEBIAN / "vpp-snmp-agent.8").read_text()
 FILE = (DEBIAN / "vpp-snmp-agent.yaml.5").read_text()
-README = (ROOT / "README.md").read_text()
+DOCUMENTED = (ROOT / "docs" / "settings.md").read_text()
+BESIDE = (ROOT / "docs" / "beside.md").read_text()
 COMPLETION = (DEBIAN / "completions" / "vpp-snmp-agent").read_text()
 
 ACTIONS = {action.dest: action for action in cli.parser()._actions}
@@ -86,18 +87,12 @@ def test_the_manual_tells_each_keys_default(key: str) -> None:
     assert re.search(rf"The default is {re.escape(shown)} ?[.,;]", text)
 
 
-def test_readme_has_every_flag_and_key_and_no_other() -> None:
-    rows = re.findall(r"^\| (`-.*?`) \| *(?:`(.*?)`)? *\|", README, re.MULTILINE)
+def test_the_documentation_has_every_flag_and_key_and_no_other() -> None:
+    rows = re.findall(r"^\| (`-.*?`) \| *(?:`(.*?)`)? *\|", DOCUMENTED, re.MULTILINE)
     flags = {flag for cell, _ in rows for flag in re.findall(r"`(-.*?)`", cell)}
     assert flags == FLAGS - {"-h", "--help", "--version", "--json"} | {"-dd"}
-    alone = set(re.findall(r"^\| `([a-z-]+)` \| ", section_of_readme("The command"), re.MULTILINE))
-    alone = {key for key in alone if not key.startswith("-")}
+    alone = set(re.findall(r"^\| `([a-z][a-z-]*)` \| ", DOCUMENTED, re.MULTILINE))
     assert {key for _, key in rows if key} | alone == KEYS
-
-
-def section_of_readme(heading: str) -> str:
-    """A section of README."""
-    return README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
 
 
 def test_the_completion_knows_every_command_and_flag_and_no_other() -> None:
@@ -137,9 +132,8 @@ def test_frr_and_lldpd_are_led_to_the_socket_and_the_group_of_the_configuration(
     made = (DEBIAN / "vpp-snmp-agent.sysusers").read_text().splitlines()
     assert {f"g {group} - -", f"m {owner} {group}"} <= set(made)
     assert f"groupdel {group}\n" in (DEBIAN / "vpp-snmp-agent.postrm").read_text()
-    beside = README.partition("### Beside FRR and lldpd\n")[2].partition("\n### ")[0]
-    assert f"usermod --append --groups {group} frr\n" in beside
-    assert f"'agentXSocket unix:{path}' > /etc/snmp/frr.conf\n" in beside
-    assert f'DAEMON_ARGS="-x -X unix:{path}"\n' in beside
-    with_snmp = re.findall(r'^(\w+)_options=".* -M snmp"$', beside, re.MULTILINE)
+    assert f"usermod --append --groups {group} frr\n" in BESIDE
+    assert f"'agentXSocket unix:{path}' > /etc/snmp/frr.conf\n" in BESIDE
+    assert f'DAEMON_ARGS="-x -X unix:{path}"\n' in BESIDE
+    with_snmp = re.findall(r'^(\w+)_options=".* -M snmp"$', BESIDE, re.MULTILINE)
     assert with_snmp == ["bgpd", "ospfd", "ospf6d"]

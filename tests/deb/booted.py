@@ -297,7 +297,7 @@ def supervised(system: System) -> None:
 
 
 def on_one_cpu(system: System) -> None:
-    """As README advises."""
+    """As docs/installation.md advises."""
     chapter("On one CPU")
     before = ports(system, *IN_NAMESPACE)
     cpu = min(os.sched_getaffinity(0))
@@ -451,7 +451,7 @@ agentXSocket tcp:localhost:705
 
 
 def taken_over(system: System, package: Path) -> None:
-    """A router with units of the same names, as README leads it over."""
+    """A router with units of the same names, as docs/migration.md leads it over."""
     chapter("On a router that has such units")
     for name, text in BEFORE.items():
         write_unit(system, name, text)
@@ -472,7 +472,7 @@ def taken_over(system: System, package: Path) -> None:
 
     for command in taking_over():
         system.run("sh", "-c", command)
-    eventually(f"as README leads it over, {ROWS} ports are served", lambda: served(system))
+    eventually(f"as the page leads it over, {ROWS} ports are served", lambda: served(system))
     for unit in UNITS:
         path = state(system, unit, "FragmentPath")
         check(f"by the package's {unit}", path == f"/lib/systemd/system/{unit}", path)
@@ -481,9 +481,8 @@ def taken_over(system: System, package: Path) -> None:
 
 
 def taking_over() -> list[str]:
-    """The commands of README for it."""
-    section = (ROOT / "README.md").read_text().split("### Taking over")[1]
-    return section.split("```")[1].strip().splitlines()
+    """The commands of docs/migration.md for it."""
+    return (ROOT / "docs" / "migration.md").read_text().split("```")[1].strip().splitlines()
 
 
 # --- what the chapters ask ---------------------------------------------------------------------
