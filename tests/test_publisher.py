@@ -708,6 +708,7 @@ def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
 def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
     publisher: Publisher, first: Writer
 ) -> None:
+    first.set_name(1, "eth0")
     first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
     first.add_symlink("/interfaces/eth0/rx_crc_errors", "/if/xstats/1", 0)
     count(publisher, router_of(ETHERNET, LOOP), first)

@@ -9,6 +9,9 @@ for all ports of a driver together, and is left out.
 The rules this module keeps:
 
 - A port is known by the name that it had when VPP made the symlinks, which a rename does not reach.
+- The symlinks of a deleted port stay, and VPP gives its index to the next one: numbers are the
+  port's whose name /if/names has at the index, and are read only while it has.  Whose they
+  are not any more keeps what was served.
 - They are read when they are asked for, once a second at most; VPP reads the driver every
   XSTATS_INTERVAL.  While nobody asks they are read every IDLE_INTERVAL.
 - A fall counts once it has lasted for longer than XSTATS_INTERVAL.  VPP zeroes its cells when the
@@ -18,12 +21,12 @@ The rules this module keeps:
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
 from ..vpp.layout import Kind
-from ..vpp.stats import Counter, Segment, SegmentUnavailable
+from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
 from .totals import Saved, Totals
 
 PREFIX = "/if/xstats/"
@@ -70,6 +73,36 @@ XSTATS = (
 _COLUMNS = {each.name: each.column for each in XSTATS}
 
 
+class Source(NamedTuple):
+    """Where the numbers of a port are."""
+
+    segment: Segment
+    counter: Counter
+    sw_if_index: int
+    name: bytes  # what /if/names has there as long as it is this port's
+    places: Mapping[str, list[int]]  # columns of the counter by ours
+
+    def read(self) -> dict[str, int]:
+        """What our columns say.  Raises SegmentUnavailable, also where another port has it."""
+        epoch, name = self.segment.name_at(self.sw_if_index)
+        if name != self.name:
+            raise SegmentUnavailable(f"sw_if_index {self.sw_if_index} is another interface's")
+        read = self.counter.read
+        found = {column: sum(map(read, places)) for column, places in self.places.items()}
+        if self.counter.epoch != epoch:
+            raise SegmentUnavailable("VPP changes its interfaces too fast")
+        return found
+
+
+class Link(NamedTuple):
+    """A symlink to a number of a port."""
+
+    port: str  # its name when the symlink was made
+    xstat: str
+    target: str  # the counter
+    place: int  # column of it
+
+
 class PortStatistics:
     """What a driver counts of one port."""
 
@@ -78,14 +111,16 @@ class PortStatistics:
         self._clock = clock
         self._read_at = float("-inf")
         self._fallen_at: float | None = None
-        self._counter: Counter | None = None
-        self._places: Mapping[str, list[int]] = {}  # columns of the counter by ours
+        self._source: Source | None = None
 
-    def use(self, counter: Counter, places: Mapping[str, list[int]], cell: int) -> None:
-        """From now on it is read there; `cell`: by whom and for which port it is counted."""
-        self._counter, self._places = counter, places
+    def use(self, source: "Source | None", cell: int) -> None:
+        """From now on it is read there, or nowhere; `cell`: by whom and for which port it is
+        counted.
+        """
+        self._source = source
         self._fallen_at, self._read_at = None, float("-inf")
-        self.totals.begin(cell)
+        if source is not None:
+            self.totals.begin(cell)
 
     def value(self, column: str) -> int | None:
         """What a column counts; None if it has no source."""
@@ -100,13 +135,10 @@ class PortStatistics:
 
     def _read(self) -> None:
         now = self._read_at = self._clock()
-        counter = self._counter
-        if counter is None:
+        if self._source is None:
             return
         with suppress(SegmentUnavailable):  # what was read last stands for it
-            found = {
-                column: sum(map(counter.read, places)) for column, places in self._places.items()
-            }
+            found = self._source.read()
             fallen = [name for name, each in found.items() if each < self.totals.counted(name)]
             if fallen and self.totals.carries:
                 self._fallen_at = now if self._fallen_at is None else self._fallen_at
@@ -132,7 +164,8 @@ class Ports:
         self._next: int | None = None  # entry, of the search that is under way
         self._targets: Collection[str] = ()
         self._found: list[tuple[str, str, int]] = []
-        self._used: list[tuple[str, str, int]] | None = None  # as it was found last
+        # As it was found last, and what /if/names had at the index of each target.
+        self._used: tuple[list[tuple[str, str, int]], dict[str, bytes]] | None = None
 
     def restore(self, saved: Callable[[str], Saved | None]) -> None:
         """Ports that are found go on from what was saved of them, by key."""
@@ -178,31 +211,66 @@ class Ports:
         self._found += found
         if self._next is not None:
             return True
-        if sorted(self._found) != self._used:
-            self._used = sorted(self._found)
-            self._use_found(self._segment, self._used)
+        try:
+            self._use_found(self._segment)
+        except SegmentUnavailable:
+            self.begin(self._targets)  # soon
         return False
 
-    def _use_found(self, segment: Segment, links: list[tuple[str, str, int]]) -> None:
-        by_port: dict[tuple[str, str], dict[str, list[int]]] = {}
-        for link, target, place in links:
-            name, _, xstat = link.removeprefix(_LINK).rpartition("/")
-            column = _COLUMNS.get(xstat.removeprefix(_RENAMED))
-            if column is not None and link.startswith(_LINK):
-                by_port.setdefault((name, target), {}).setdefault(column, []).append(place)
-        for (name, target), places in by_port.items():
-            port = self._ports.get(name)
-            if port is None:
-                port = self._ports[name] = PortStatistics(name, self._clock)
-                port.totals.carries = self.carries
-                known = self._saved(port.totals.key)
-                if known is not None:
-                    port.totals.restore(known)
-            index = target.removeprefix(PREFIX)
-            cell = self._cell and self._cell + (int(index) if index.isdecimal() else 0)
-            port.use(Counter(segment, target, Kind.SIMPLE), places, cell)
+    def _use_found(self, segment: Segment) -> None:
+        """Have each port read where its numbers are now.  Raises SegmentUnavailable."""
+        indexes = {each: each.removeprefix(PREFIX) for each in self._targets}
+        names = {
+            target: segment.name_at(int(index))[1]
+            for target, index in indexes.items()
+            if index.isdecimal()
+        }
+        used = sorted(self._found), names
+        if used == self._used:
+            return
+        self._used = used
+        links = [_link(*each) for each in self._found if each[0].startswith(_LINK)]
+        owners = _owners(links, names)
+        places: dict[str, dict[str, list[int]]] = {}  # of each port
+        for link in links:
+            column = _COLUMNS.get(link.xstat)
+            if column is not None and owners.get(link.port) == link.target:
+                places.setdefault(link.port, {}).setdefault(column, []).append(link.place)
+        for name in self._ports.keys() - places.keys():
+            self._ports[name].use(None, 0)
+        for name, columns in places.items():
+            target = owners[name]
+            index, counter = int(indexes[target]), Counter(segment, target, Kind.SIMPLE)
+            source = Source(segment, counter, index, names[target], columns)
+            self._port(name).use(source, self._cell and self._cell + index)
+
+    def _port(self, name: str) -> PortStatistics:
+        """A port, which goes on from what was saved where it is new."""
+        port = self._ports.get(name)
+        if port is None:
+            port = self._ports[name] = PortStatistics(name, self._clock)
+            port.totals.carries = self.carries
+            known = self._saved(port.totals.key)
+            if known is not None:
+                port.totals.restore(known)
+        return port
 
     def poll(self) -> None:
         """To be called a few times a second."""
         for each in self._ports.values():
             each.poll()
+
+
+def _link(name: str, target: str, place: int) -> Link:
+    """A symlink by its name, which is below _LINK."""
+    port, _, xstat = name.removeprefix(_LINK).rpartition("/")
+    return Link(port, xstat.removeprefix(_RENAMED), target, place)
+
+
+def _owners(links: Iterable[Link], names: Mapping[str, bytes]) -> dict[str, str]:
+    """Whose numbers are where: a target by the name of the port that has its index.
+
+    `names`: what /if/names has there.
+    """
+    there = {target: name_in(name).decode(errors="replace") for target, name in names.items()}
+    return {link.port: link.target for link in links if link.port == there.get(link.target)}
