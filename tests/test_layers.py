@@ -99,7 +99,7 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.xstats": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
-    "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
+    "interfaces.writer": {"interfaces.facts", "interfaces.journal", "interfaces.totals"},
     "interfaces.state": {
         *("interfaces.__init__", "interfaces.counters", "interfaces.facts", "interfaces.journal"),
         *("interfaces.totals", "interfaces.writer"),

@@ -154,10 +154,15 @@ ERRORS = (
 class IpStatistics:
     """What is counted of one version of IP."""
 
-    def __init__(self, version: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`version`: IPV4 or IPV6."""
+    def __init__(
+        self,
+        version: int,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`version`: IPV4 or IPV6.  `fallen`: see `Totals`."""
         self.version = version
-        self.totals = Totals(f"ip {version}", clock)
+        self.totals = Totals(f"ip {version}", clock, fallen)
         self._clock = clock
         self._read_at = float("-inf")
         self._segment: Segment | None = None

@@ -112,9 +112,9 @@ def counters_line(key: str, packed: "array[int]") -> bytes:
     return line({"counters": [key, *packed]})
 
 
-def totals_record(key: str, saved: Saved) -> dict[str, object]:
-    """The line of numbers that are no row's, before it is encoded."""
-    return {"totals": [key, saved.cell, saved.numbers]}
+def totals_line(key: str, saved: Saved) -> bytes:
+    """The line of numbers that are no row's."""
+    return line({"totals": [key, saved.cell, saved.numbers]})
 
 
 def is_sound(text: bytes) -> bool:
@@ -462,7 +462,7 @@ class Contents:
         """How long the lines are that count, as good as: without facts, two numbers and a key."""
         names = sum(len(key) + 32 for packed in self.packed for key in packed)
         lengths = *self._lengths.values(), *self._counter_lengths.values()
-        totals = sum(len(line(totals_record(*each))) for each in self.totals.items())
+        totals = sum(len(totals_line(*each)) for each in self.totals.items())
         return 100 + self._given_octets + names + sum(lengths) + totals
 
     def live_lines(self, pause: Callable[[], None]) -> Iterator[bytes]:
@@ -473,7 +473,7 @@ class Contents:
             yield line({"given": ranges[at : at + GIVEN_PER_LINE]})
         yield line({"time": self.time})
         for key, saved in self.totals.items():
-            yield line(totals_record(key, saved))
+            yield totals_line(key, saved)
         for packed, facts, counters in self._shards():
             for key, value in packed.items():
                 yield port_line(key, value, facts.get(key))

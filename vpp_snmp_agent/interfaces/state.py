@@ -9,7 +9,8 @@ The rules this module keeps:
 - An index is given once: never to another name, and never another to a name that is
   remembered.  It is between 1 and 2147483647.
 - `index_of` knows an index once it is on the disk.  All else is saved minutes later,
-  but for a counter's base: when it changes, its line is handed over at once.
+  but for a counter's base, or a number's that is no row's: when it changes, its line is handed
+  over at once.
 - A directory has one owner.  Who only reads needs no lock, and writes nothing.
 - What cannot be read ends the start.  What is damaged is set aside, and what can be read of it
   counts.
@@ -40,7 +41,7 @@ from .journal import (
     shard,
 )
 from .totals import Saved
-from .writer import CountersEntry, Entry, Opened, Record, Writer
+from .writer import CountersEntry, Entry, Opened, Record, TotalsEntry, Writer
 
 __all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read", "read_totals"]
 
@@ -449,16 +450,17 @@ class State:
         """What numbers that are no row's had come to when they were saved last."""
         return self._totals.get(key)
 
-    def save_totals(self, key: str, saved: Saved) -> bool:
+    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
         """Save what they have come to; False where nothing can be written now.
 
-        On the disk it is with the next commit, a second later at most.
+        On the disk it is with the next commit, a second later at most, and half a second if it
+        is `urgent`: a base changed.
         """
         if self._writer is None or self._writer.failures:
             return False
         if self._totals.get(key) != saved:
             self._totals[key] = saved
-            self._queue([journal.totals_record(key, saved)])
+            self._queue([TotalsEntry(key, saved, urgent)])
         return True
 
     def shown(self) -> Iterator[Port]:

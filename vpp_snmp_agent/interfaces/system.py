@@ -50,9 +50,12 @@ class System:
         self.is_searching = False
         self.storages = Storages()
         self.vpp = VppState(clock)
-        self.ipv4, self.ipv6 = IpStatistics(IPV4, clock), IpStatistics(IPV6, clock)
-        self.ports = Ports(clock)
-        self.errors = Errors(clock)
+        self.fallen: dict[str, None] = {}  # keys of totals whose bases are new
+        self.ipv4, self.ipv6 = (
+            IpStatistics(version, clock, self.fallen) for version in (IPV4, IPV6)
+        )
+        self.ports = Ports(clock, self.fallen)
+        self.errors = Errors(clock, self.fallen)
         self.threads = Threads(clock)
         self._polls = deque(each.poll for each in (self.ipv4, self.ipv6, self.errors, self.threads))
         self._directory: Directory | None = None

@@ -38,9 +38,15 @@ class Saved(NamedTuple):
 class Totals:
     """Some numbers of one thing, by their names."""
 
-    def __init__(self, key: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`key`: under which they are saved."""
+    def __init__(
+        self,
+        key: str,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`key`: under which they are saved, and which is put into `fallen` when a base changes."""
         self.key = key
+        self._fallen = {} if fallen is None else fallen
         self.carries = True  # False with `counters: plain`
         self.restarted_at: float | None = None  # of the last discontinuity, by `clock`
         self.is_dirty = False  # a base changed since `saved` was called
@@ -94,6 +100,7 @@ class Totals:
 
     def _restart(self) -> None:
         self.restarted_at, self.is_dirty = self._clock(), True
+        self._fallen[self.key] = None
 
     def count(self, name: str, counted: int) -> None:
         """What VPP counts of it now."""

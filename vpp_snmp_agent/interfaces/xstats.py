@@ -106,8 +106,10 @@ class Link(NamedTuple):
 class PortStatistics:
     """What a driver counts of one port."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        self.totals = Totals(f"dot3 {name}", clock)
+    def __init__(
+        self, name: str, clock: Callable[[], float], fallen: dict[str, None] | None
+    ) -> None:
+        self.totals = Totals(f"dot3 {name}", clock, fallen)
         self._clock = clock
         self._read_at = float("-inf")
         self._fallen_at: float | None = None
@@ -154,8 +156,14 @@ class PortStatistics:
 class Ports:
     """The ports of which drivers count anything, by VPP's names; a port stays for ever."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`fallen`: see `Totals`."""
         self._clock = clock
+        self._fallen = fallen
         self._ports: dict[str, PortStatistics] = {}
         self._saved: Callable[[str], Saved | None] = lambda key: None
         self.carries = True
@@ -248,7 +256,7 @@ class Ports:
         """A port, which goes on from what was saved where it is new."""
         port = self._ports.get(name)
         if port is None:
-            port = self._ports[name] = PortStatistics(name, self._clock)
+            port = self._ports[name] = PortStatistics(name, self._clock, self._fallen)
             port.totals.carries = self.carries
             known = self._saved(port.totals.key)
             if known is not None:
