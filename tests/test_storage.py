@@ -245,5 +245,45 @@ def test_a_damaged_directory_makes_neither_rows_without_end_nor_a_long_search(
     monkeypatch.setattr(storage, "MAX_TRIED", 1)
     storages = Storages()
     assert [len(memory.shown(storages)) for _ in range(4)] == [1, 2, 3, 3]
-    monkeypatch.setattr(storage, "MAX_NAMES", len(memory.heaps) - 1)
-    assert memory.shown(Storages()) == {}
+
+
+def add_heaps(memory: Memory, count: int) -> None:
+    for number in range(count):
+        memory.add_heap(f"heap {number}", 4096 * (100 + number), 4096 * (number + 1))
+
+
+def test_more_names_than_can_be_true_take_nothing_away_and_are_told_once(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
+    storages = Storages()
+    before = memory.shown(storages)
+    add_heaps(memory, 65)
+    assert memory.shown(storages) == before
+    memory.set_heap("ip fib", 4096 * 29, 4096 * 11)
+    assert memory.shown(storages) == before | {"VPP ip fib": (4096, 29, 11)}
+    (record,) = caplog.records
+    assert "272 names of heaps" in record.message
+    memory.heaps = {each for each in memory.heaps if "/heap " not in each and "fib" not in each}
+    assert memory.shown(storages) == before | {"VPP ip fib": (4096, 29, 0)}
+
+
+def test_of_more_names_than_can_be_true_those_that_every_vpp_has_are_shown(
+    memory: Memory,
+) -> None:
+    before = memory.shown(Storages())
+    add_heaps(memory, 65)
+    assert memory.shown(Storages()) == before
+    assert len(before) == 3
+
+
+def test_what_is_not_shown_because_there_are_too_many_rows_is_told_once(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_heaps(memory, 62)
+    storages = Storages()
+    for _ in range(3):
+        shown = memory.shown(storages)
+    assert len(shown) == 64
+    (record,) = caplog.records
+    assert record.message == f"VPP buffers {POOL} is not shown: 64 rows of VPP's memory are"

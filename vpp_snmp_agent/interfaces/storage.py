@@ -10,11 +10,14 @@ The rules this module keeps:
 - A row is made when its figures are read for the first time, and lives as long as the agent.
 - Figures are read when they are asked for.  What cannot be read now stands as it was read
   last; what is gone, with its VPP or before, keeps its size and has nothing used.
+- Where there are more names than can be true, what is shown stays and is read on, and of what
+  is not only the known ones are looked for.
 - Of a pool the cached buffers are not used: a thread keeps them at hand, free (`show buffers`).
 - What comes out of a segment fits its MIB's type, whatever it is: hrStorageTable's Integer32,
   our own tables' 64 bits.
 """
 
+import logging
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -24,6 +27,8 @@ from typing import NamedTuple
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.stats import Segment, SegmentUnavailable
+
+log = logging.getLogger("vpp-snmp-agent")
 
 HEAPS, POOLS = "/mem/", "/buffer-pools/"
 
@@ -153,8 +158,6 @@ def index_of(name: str) -> int:
 
 def found(heaps: Collection[str], pools: Collection[str]) -> Iterator[Storage]:
     """What names of a segment below HEAPS and POOLS stand for, in the order of their keys."""
-    if max(len(heaps), len(pools)) > MAX_NAMES:
-        return
     for key in sorted(heaps):
         heap = key.removeprefix(HEAPS)
         # What is below a heap are the links to its cells.
@@ -167,6 +170,13 @@ def found(heaps: Collection[str], pools: Collection[str]) -> Iterator[Storage]:
             yield Storage(f"VPP buffers {pool}", key, POOL)
 
 
+def _known(names: Collection[str]) -> set[str]:
+    """Those of them that are of KNOWN heaps and pools."""
+    heaps = {HEAPS + name.removeprefix("VPP ") for name in KNOWN}
+    pools = {f"{POOLS}{name.removeprefix('VPP buffers ')}/used" for name in KNOWN}
+    return {each for each in heaps | pools if each in names}
+
+
 class Storages:
     """All that were there since the agent started."""
 
@@ -177,6 +187,7 @@ class Storages:
         self.shown: list[Storage] = []  # the same, in the order in which they were found
         self._unread: list[Storage] = []  # found, and not shown yet
         self._names: tuple[Collection[str], Collection[str]] | None = None
+        self._has_too_many = self._is_full = False  # names, rows
 
     def use(self, segment: Segment) -> None:
         """Another VPP is there, or the same again; what it has is not known yet."""
@@ -197,9 +208,19 @@ class Storages:
         names = heaps, pools
         if self._names is None or any(map(is_not, names, self._names)):
             self._names = names
-            there = {each.name: each for each in found(*names)}
+            has_too_many = max(len(heaps), len(pools)) > MAX_NAMES
+            if has_too_many and not self._has_too_many:
+                log.warning(
+                    "VPP's segment has %d names of heaps and %d of buffer pools, more than %d: its"
+                    " memory is shown as it was found before, but for that which every VPP has",
+                    *(len(heaps), len(pools), MAX_NAMES),
+                )
+            self._has_too_many = has_too_many
+            there = {
+                each.name: each for each in found(*(map(_known, names) if has_too_many else names))
+            }
             for each in self.shown:
-                if there.pop(each.name, None) is None:
+                if there.pop(each.name, None) is None and not has_too_many:
                     each.lose()
                 else:
                     each.use(segment)
@@ -213,7 +234,11 @@ class Storages:
                 self._unread.append(each)
 
     def _show(self, storage: Storage) -> None:
-        if len(self.shown) < MAX_ROWS and self.rows.get(storage.instance) is None:
+        if len(self.shown) >= MAX_ROWS:
+            if not self._is_full:
+                log.warning("%s is not shown: %d rows of VPP's memory are", storage.name, MAX_ROWS)
+            self._is_full = True
+        elif self.rows.get(storage.instance) is None:
             self.rows.put(storage.instance, storage)
             self.shown.append(storage)
             name = storage.vpp_name.encode()
