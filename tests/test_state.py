@@ -703,6 +703,39 @@ def test_what_was_hidden_and_then_forgotten_does_not_come_back(tmp_path: Path) -
     assert not asides(tmp_path)
 
 
+def test_what_was_counted_of_a_forgotten_port_is_forgotten(tmp_path: Path) -> None:
+    gone = ("dot3 eth9/0/a", "errors eth9/0/a-tx", "errors eth9/0/a-output")
+    kept = ("dot3 eth9/0/b", "errors ip4-input", "ip 4")
+    totals = {
+        key: Saved(4711, {"n": (number, number // 2)}) for number, key in enumerate(gone + kept, 7)
+    }
+    with opened(tmp_path) as state:
+        assign(state, **{"eth9/0/a": 1, "eth9/0/b": 2})
+        for key, saved in totals.items():
+            state.save_totals(key, saved, urgent=False)
+        assert state.forget(["eth9/0/a"]) == ["eth9/0/a"]
+        for key in gone:  # as whoever counted it still knows it, over another VPP, too
+            assert state.save_totals(key, totals[key], urgent=False)
+            served = totals[key].served["n"]
+            again = Saved(4712, {"n": (served, served)})
+            assert state.save_totals(key, again, urgent=True)
+    assert read_totals(str(tmp_path)) == {key: totals[key] for key in kept}
+    with opened(tmp_path) as state:
+        assert [state.totals(key) for key in gone] == [None] * 3
+
+
+def test_what_is_counted_of_a_port_that_came_back_is_saved(tmp_path: Path) -> None:
+    before, after = Saved(4711, {"n": (5, 0)}), Saved(4711, {"n": (6, 0)})
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        state.save_totals("dot3 a", before, urgent=False)
+        state.forget(["a"])
+        assign(state, a=1)
+        state.save_totals("dot3 a", after, urgent=False)
+        state.save_totals("dot3 a", before, urgent=False)
+    assert read_totals(str(tmp_path)) == {"dot3 a": before}
+
+
 def test_to_forget_is_durable(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assign(state, a=1, b=2)

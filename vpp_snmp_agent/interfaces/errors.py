@@ -31,7 +31,7 @@ from ..agentx.pdu import subids
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.stats import BLOCK, BLOCK_SIZE, Segment, SegmentUnavailable, Vectors, differing_blocks
 from .counters import UNKNOWN
-from .totals import Saved, Totals
+from .totals import NODE_KEY, Saved, Totals
 
 ERRORS = "/err/"
 PUNT = b"/net/punt"
@@ -312,7 +312,7 @@ class Errors:
         node, reason = names
         totals = self._nodes.get(node)
         if totals is None:
-            totals = self._nodes[node] = self._new_totals(f"errors {node}")
+            totals = self._nodes[node] = self._new_totals(NODE_KEY.format(node))
         row = self._by_name[name] = Error(node, reason, totals)
         self.rows.put(row.index, row)
         return row

@@ -8,7 +8,7 @@ its JSON in front:
 
     [ifIndex, key, seen]          a name, when it was last shown (or got its ifIndex)
     [ifIndex, key, seen, {...}]   it is shown, and these are its facts
-    {"forget": [key, ...]}        names that the operator forgot
+    {"forget": [key, ...]}        names that the operator forgot, with all that was counted of them
     {"counters": [key, cell, ...]}
                                   what its counters had come to: which cell they were read
                                   from, 18 values as served, and 16 bases (counters.Reached);
@@ -44,7 +44,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from .counters import DERIVED, SOURCES, UNICAST, Reached
 from .facts import Facts
-from .totals import Saved
+from .totals import Saved, keys_of
 
 JOURNAL = "ports.journal"
 OLD = "interfaces.json"  # of 0.1.0
@@ -383,6 +383,8 @@ class Contents:
                 self.counters[at].pop(key, None)
                 self._lengths.pop(key, None)
                 self._counter_lengths.pop(key, None)
+                for each in keys_of(key):
+                    self.totals.pop(each, None)
         elif "counters" in record:
             self._apply_counters(_typed(list, record["counters"]), length)
         elif "totals" in record:

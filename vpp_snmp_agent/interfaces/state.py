@@ -40,7 +40,7 @@ from .journal import (
     StateError,
     shard,
 )
-from .totals import Saved
+from .totals import Saved, keys_of
 from .writer import CountersEntry, Entry, Opened, Record, TotalsEntry, Writer
 
 __all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read", "read_totals"]
@@ -266,6 +266,8 @@ class State:
         # Of those that are not shown, or not yet with counters of their own.
         self._counters = opened.contents.counters
         self._totals = opened.contents.totals
+        # What had been saved of forgotten interfaces: not to be saved again as it is.
+        self._forgotten: dict[str, Saved] = {}
         self._counters_of: Callable[[str], InterfaceCounters | None] | None = None
         self._unsaved: dict[str, None] = {}  # keys whose counters' lines shall not wait
         self._given = opened.contents.all_given()
@@ -359,7 +361,8 @@ class State:
     def forget(self, keys: Iterable[str]) -> list[str]:
         """Forget those that are remembered and not shown; their ifIndex goes to nobody else.
 
-        Returns those forgotten.  It takes 1 us a key: hand it some hundreds at a time.
+        What was counted of them is forgotten, too.  Returns those forgotten.  It takes 3 us a
+        key: hand it some hundreds at a time.
         """
         found = []
         for key in keys:
@@ -367,6 +370,10 @@ class State:
             if key not in self._facts[at] and self._packed[at].pop(key, None) is not None:
                 self._dirty[at].discard(key)
                 self._counters[at].pop(key, None)
+                for each in keys_of(key):
+                    saved = self._totals.pop(each, None)
+                    if saved is not None:
+                        self._forgotten[each] = saved
                 found.append(key)
         for start in range(0, len(found), FORGET_SLICE):
             self._queue([{"forget": found[start : start + FORGET_SLICE]}])
@@ -458,6 +465,11 @@ class State:
         """
         if self._writer is None or self._writer.failures:
             return False
+        forgotten = self._forgotten.get(key)
+        if forgotten is not None:
+            if forgotten.served == saved.served:
+                return True
+            del self._forgotten[key]
         if self._totals.get(key) != saved:
             self._totals[key] = saved
             self._queue([TotalsEntry(key, saved, urgent)])

@@ -27,12 +27,27 @@ from .counters import UNKNOWN
 
 _U64 = 2**64 - 1
 
+# Keys: what a driver counts of a port, by the port's name, and errors, by the node's.
+PORT_KEY, NODE_KEY = "dot3 {}", "errors {}"
+_NODES = "{}-tx", "{}-output"  # that an interface has of its own (vnet/interface.c)
+
+
+def keys_of(interface: str) -> list[str]:
+    """The keys of what is counted of one interface, by VPP's name for it."""
+    nodes = (node.format(interface) for node in _NODES)
+    return [PORT_KEY.format(interface), *map(NODE_KEY.format, nodes)]
+
 
 class Saved(NamedTuple):
     """What numbers had come to, for whoever goes on from there."""
 
     cell: int  # which VPP counted them: see `counters.vpp_of`
     numbers: Mapping[str, tuple[int, int]]  # by name: as served, and the base
+
+    @property
+    def served(self) -> dict[str, int]:
+        """Each as it was served."""
+        return {name: served for name, (served, _) in self.numbers.items()}
 
 
 class Totals:
@@ -58,7 +73,7 @@ class Totals:
     def restore(self, saved: Saved) -> None:
         """Go on from there; to be called before anything is counted."""
         self._cell = saved.cell
-        self._served = {name: served for name, (served, _) in saved.numbers.items()}
+        self._served = saved.served
         self._bases = {name: base for name, (_, base) in saved.numbers.items() if base}
 
     def saved(self) -> Saved:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from ..vpp.layout import Kind
 from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
-from .totals import Saved, Totals
+from .totals import PORT_KEY, Saved, Totals
 
 PREFIX = "/if/xstats/"
 _LINK, _RENAMED = "/interfaces/", "xstats-"
@@ -109,7 +109,7 @@ class PortStatistics:
     def __init__(
         self, name: str, clock: Callable[[], float], fallen: dict[str, None] | None
     ) -> None:
-        self.totals = Totals(f"dot3 {name}", clock, fallen)
+        self.totals = Totals(PORT_KEY.format(name), clock, fallen)
         self._clock = clock
         self._read_at = float("-inf")
         self._fallen_at: float | None = None
