@@ -81,7 +81,10 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.names": set(),
     "interfaces.totals": {"interfaces.counters"},
     "interfaces.ip_statistics": {"vpp.layout", "vpp.stats", "interfaces.totals"},
-    "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
+    "interfaces.storage": {
+        *("agentx.mib", "agentx.pdu", "vpp.stats"),
+        *("interfaces.counters", "interfaces.totals"),
+    },
     "interfaces.errors": {
         *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"),
         *("interfaces.counters", "interfaces.totals"),

@@ -692,6 +692,23 @@ def test_a_base_that_changed_is_saved_by_the_next_step_and_does_not_wait() -> No
     os.close(made.fd)
 
 
+def test_vpps_memory_is_shown_by_an_agent_that_starts_while_none_is_there() -> None:
+    made, indexes = writer_of_ip(5), Saving()
+    made.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
+    made.set_row("/mem/main heap", 0, [4096 * 1013, 4096 * 17])
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), made)
+    publisher.system.search_all()
+    publisher.poll()
+    after = new_publisher(indexes=indexes)
+    (storage,) = after.system.storages.shown
+    assert storage.name == "VPP main heap"
+    assert storage.measured() == (4096, 1013, 0)
+    count(after, router_of(ETHERNET), made)
+    assert storage.measured() == (4096, 1013, 17)
+    os.close(made.fd)
+
+
 def test_what_cannot_be_saved_is_saved_later() -> None:
     made = writer_of_ip(5, 100)
     indexes = Saving()

@@ -16,6 +16,7 @@ from vpp_snmp_agent.interfaces.storage import (
     found,
     index_of,
 )
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment
@@ -167,6 +168,58 @@ def test_of_two_names_that_come_to_one_index_the_first_one_has_it(
         assert found["VPP one"] == (4096, 11, 2)
         assert "VPP another" not in found
         assert len(storages.shown) == 4
+
+
+# --- what is saved -------------------------------------------------------------------------------
+
+
+def test_an_agent_that_starts_while_no_vpp_is_there_shows_every_size(memory: Memory) -> None:
+    storages = Storages()
+    memory.add_heap("ip fib", 1 << 43, 999_424)
+    memory.shown(storages)
+    assert storages.is_dirty
+    saved = storages.saved()
+    assert not storages.is_dirty
+    after = Storages()
+    after.restore(saved)
+    assert measured(after) == {
+        "VPP main heap": (4096, 262_144, 0),
+        "VPP stat segment": (4096, 8191, 0),
+        f"VPP buffers {POOL}": (BUFFER_SIZE, 16_552, 0),
+        "VPP ip fib": (8192, 1 << 30, 0),
+    }
+    assert after.saved() == saved
+    after.use(memory.segment)
+    assert measured(after)["VPP main heap"] == (4096, 262_144, 18_345)
+    assert memory.shown(after) == measured(storages)
+    assert not after.is_dirty
+
+
+def test_what_vpp_has_no_more_is_shown_until_the_next_start(memory: Memory) -> None:
+    storages = Storages()
+    memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
+    memory.shown(storages)
+    saved = storages.saved()
+    other = Memory()
+    other.add_heap("main heap", 4096 * 31, 4096 * 9)
+    after = Storages()
+    after.restore(saved)
+    assert other.shown(after)["VPP ip fib"] == (4096, 29, 0)
+    assert after.is_dirty
+    last = Storages()
+    last.restore(after.saved())
+    assert measured(last) == {"VPP main heap": (4096, 31, 0)}
+    os.close(other.writer.fd)
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [("/mem/\ud800", 5), ("/mem/x", 0), ("/mem/y", 1 << 64), ("/err/z", 7), ("", 8)],
+)
+def test_damage_in_what_was_saved_makes_no_row(key: str, size: int) -> None:
+    storages = Storages()
+    storages.restore(Saved(0, {key: (size, 0), "/mem/whole": (4096 * 3, 0)}))
+    assert measured(storages) == {"VPP whole": (4096, 3, 0)}
 
 
 # --- what comes and goes -------------------------------------------------------------------------

@@ -15,7 +15,8 @@ its JSON in front:
                                   without zeros at the end, and 0 for unicast packets that
                                   are the packets without multicast and broadcast
     {"totals": [key, cell, {name: [served, base], ...}]}
-                                  what numbers had come to that are no row's (totals.Saved)
+                                  what numbers had come to that are no row's (totals.Saved); of
+                                  the key "storage", how large VPP's heaps and pools are
     {"given": [[first, last]...]} ifIndexes that were given to somebody: never again
     {"time": seconds}             whatever is shown was shown at this time too
 

@@ -3,11 +3,13 @@
 The rules this module keeps:
 
 - A row's index follows from its name and from nothing else, on any router and after any
-  start: there is nothing to save.  The known ones have numbers of their own (KNOWN), all
+  start: it is not saved.  The known ones have numbers of their own (KNOWN), all
   others 2000 plus a checksum of 30 bits.  Should two names come to one index, as some two of
   sixty do on one router in 600,000, the one that was found first has it and the other is
   left out: an index that changes hands would be worse.
 - A row is made when its figures are read for the first time, and lives as long as the agent.
+  Its name and size are saved, so that an agent that starts while VPP hangs or is away shows it;
+  what VPP had no more when that was looked for last is not.
 - Figures are read when they are asked for.  What cannot be read now stands as it was read
   last; what is gone, with its VPP or before, keeps its size and has nothing used.
 - Where there are more names than can be true, what is shown stays and is read on, and of what
@@ -27,6 +29,8 @@ from typing import NamedTuple
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.stats import Segment, SegmentUnavailable
+from .counters import UNKNOWN
+from .totals import Saved
 
 log = logging.getLogger("vpp-snmp-agent")
 
@@ -111,7 +115,10 @@ POOL = Kind(read_pool, BUFFER_SIZE, BUFFER_SIZE, POOLS)
 class Storage:
     """A heap or a pool."""
 
-    __slots__ = ("_amount", "_key", "_segment", "index", "instance", "kind", "name", "vpp_name")
+    __slots__ = (
+        *("_amount", "_segment", "index", "instance", "is_gone", "key", "kind", "name"),
+        "vpp_name",
+    )
 
     def __init__(self, name: str, key: str, kind: Kind) -> None:
         """`key`: what it is called in a segment."""
@@ -120,7 +127,8 @@ class Storage:
         self.instance = subids(self.index)
         self.kind = kind
         self.vpp_name = key.removeprefix(kind.prefix)
-        self._key = key
+        self.key = key
+        self.is_gone = False  # from a VPP that was searched
         self._segment: Segment | None = None
         self._amount = Amount(0, 0)
 
@@ -132,11 +140,20 @@ class Storage:
         """It is gone, but for its size."""
         self._segment, self._amount = None, Amount(self._amount.size, 0)
 
+    def restore(self, size: int) -> None:
+        """It had this size before the agent started."""
+        self._amount = Amount(size, 0)
+
+    @property
+    def size(self) -> int:
+        """As it was read last."""
+        return self._amount.size
+
     def amount(self) -> Amount:
         """What is read now, else what was read last; a size of 0 before anything was."""
         if self._segment is not None:
             with suppress(SegmentUnavailable):
-                amount = self.kind.read(self._segment, self._key)
+                amount = self.kind.read(self._segment, self.key)
                 if amount.size:  # else VPP has not written it yet
                     self._amount = amount
         return self._amount
@@ -178,9 +195,12 @@ def _known(names: Collection[str]) -> set[str]:
 
 
 class Storages:
-    """All that were there since the agent started."""
+    """All that were there since the agent started, or when it ended last."""
+
+    key = "storage"  # under which their sizes are saved
 
     def __init__(self) -> None:
+        self.is_dirty = False  # what is there is not what was there when `saved` was called
         self.rows = SortedRows()  # Storage by hrStorageIndex
         # The same by what VPP calls them, with its length before it.
         self.heaps, self.pools = SortedRows(), SortedRows()
@@ -220,18 +240,36 @@ class Storages:
                 each.name: each for each in found(*(map(_known, names) if has_too_many else names))
             }
             for each in self.shown:
-                if there.pop(each.name, None) is None and not has_too_many:
+                is_gone = there.pop(each.name, None) is None and not has_too_many
+                if is_gone:
                     each.lose()
                 else:
                     each.use(segment)
+                self.is_dirty |= is_gone != each.is_gone
+                each.is_gone = is_gone
             self._unread = list(there.values())
         tried, self._unread = self._unread[:MAX_TRIED], self._unread[MAX_TRIED:]
         for each in tried:
             each.use(segment)
             if each.amount().size:
                 self._show(each)
+                self.is_dirty = True
             else:
                 self._unread.append(each)
+
+    def restore(self, saved: Saved) -> None:
+        """Show what there was, of its size and with nothing used; before anything is there."""
+        sizes = {key: size for key, size in saved.served.items() if 0 < size <= MAX_AMOUNT}
+        heaps = {key for key in sizes if key.startswith(HEAPS)}
+        pools = {f"{key}/used" for key in sizes if key.startswith(POOLS)}
+        for each in found(heaps, pools):
+            each.restore(sizes[each.key])
+            self._show(each)
+
+    def saved(self) -> Saved:
+        """The sizes of what there is, by what it is called in a segment."""
+        self.is_dirty = False
+        return Saved(UNKNOWN, {each.key: (each.size, 0) for each in self.shown if not each.is_gone})
 
     def _show(self, storage: Storage) -> None:
         if len(self.shown) >= MAX_ROWS:

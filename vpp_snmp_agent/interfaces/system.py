@@ -185,12 +185,21 @@ class System:
             known = saved(each.key)
             if known is not None:
                 each.restore(known)
+        sizes = saved(self.storages.key)
+        if sizes is not None:
+            self.storages.restore(sizes)
         self.ports.restore(saved)
         self.errors.restore(saved)
 
-    def unsaved(self, all_of_them: bool = False) -> list[Totals]:
-        """Those that are to be saved now: whose bases changed, and all every SAVE_INTERVAL."""
+    def unsaved(self, all_of_them: bool = False) -> list[Totals | Storages]:
+        """Those that are to be saved now: whose bases changed, and all every SAVE_INTERVAL.
+
+        With them the sizes of VPP's memory, once there is any.
+        """
+        known: list[Totals | Storages] = [*self._totals]
+        if self.storages.shown:
+            known.append(self.storages)
         if all_of_them or self._clock() >= self._save_due:
             self._save_due = self._clock() + SAVE_INTERVAL
-            return list(self._totals)
-        return [each for each in self._totals if each.is_dirty]
+            return known
+        return [each for each in known if each.is_dirty]
