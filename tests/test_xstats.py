@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vpp_snmp_agent.interfaces import xstats
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.xstats import XSTATS
@@ -266,6 +267,24 @@ def test_a_port_that_comes_back_where_it_was_is_read_again() -> None:
     writer.set_name(3, PORT)
     reader.search_again()
     assert reader.value("FCSErrors") == 9
+    os.close(writer.fd)
+
+
+def test_more_ports_than_can_be_true_are_not_searched_for_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(xstats, "MAX_PORTS", 3)
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+    reader.use(writer)
+    for number in (4, 5, 6):
+        add_port(writer, f"eth{number}", number, 0, 100 * number, 0)
+        reader.search_again()
+    writer.set_row("/if/xstats/3", 0, [100, 9, 5])
+    assert reader.value("FCSErrors") == 9
+    assert set(reader.system.ports) == {PORT, OTHER, "eth4"}
+    (record,) = caplog.records
+    assert "xstats of 4 ports" in record.message
     os.close(writer.fd)
 
 

@@ -20,6 +20,7 @@ The rules this module keeps:
 - What no driver of a port counts has no value there.
 """
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -29,9 +30,12 @@ from ..vpp.layout import Kind
 from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
 from .totals import PORT_KEY, Saved, Totals
 
+log = logging.getLogger("vpp-snmp-agent")
+
 PREFIX = "/if/xstats/"
 _LINK, _RENAMED = "/interfaces/", "xstats-"
 MAX_AGE = 1.0  # seconds
+MAX_PORTS = 512  # more are damage
 IDLE_INTERVAL = 5.0  # seconds
 XSTATS_INTERVAL = 10.0  # seconds, VPP's
 MAX_FALL_TIME = XSTATS_INTERVAL + 2.0  # seconds: it may be late
@@ -95,10 +99,10 @@ class Source(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A symlink to a number of a port."""
+    """A symlink to a number of a port that feeds one of our columns."""
 
     port: str  # its name when the symlink was made
-    xstat: str
+    column: str  # ours
     target: str  # the counter
     place: int  # column of it
 
@@ -171,9 +175,10 @@ class Ports:
         self._cell = 0
         self._next: int | None = None  # entry, of the search that is under way
         self._targets: Collection[str] = ()
-        self._found: list[tuple[str, str, int]] = []
+        self._has_too_many = False  # of them
+        self._found: list[Link] = []
         # As it was found last, and what /if/names had at the index of each target.
-        self._used: tuple[list[tuple[str, str, int]], dict[str, bytes]] | None = None
+        self._used: tuple[list[Link], dict[str, bytes]] | None = None
 
     def restore(self, saved: Callable[[str], Saved | None]) -> None:
         """Ports that are found go on from what was saved of them, by key."""
@@ -204,8 +209,16 @@ class Ports:
 
     def begin(self, targets: Collection[str]) -> None:
         """Look for the numbers of these counters, all that there are, below PREFIX."""
+        has_too_many = len(targets) > MAX_PORTS
+        if has_too_many and not self._has_too_many:
+            log.warning(
+                "VPP's segment has xstats of %d ports, more than %d: ports are read as they were"
+                " found before",
+                *(len(targets), MAX_PORTS),
+            )
+        self._has_too_many = has_too_many
         self._targets, self._found = targets, []
-        self._next = 0 if targets else None
+        self._next = 0 if targets and not has_too_many else None
 
     def search(self) -> bool:
         """Look through a slice of the directory; whether there is more of it."""
@@ -216,7 +229,7 @@ class Ports:
         except SegmentUnavailable:
             self._next = None  # the next search of the directory begins it anew
             return False
-        self._found += found
+        self._found += [link for each in found if (link := _link(*each))]
         if self._next is not None:
             return True
         try:
@@ -237,13 +250,11 @@ class Ports:
         if used == self._used:
             return
         self._used = used
-        links = [_link(*each) for each in self._found if each[0].startswith(_LINK)]
-        owners = _owners(links, names)
+        owners = _owners(self._found, names)
         places: dict[str, dict[str, list[int]]] = {}  # of each port
-        for link in links:
-            column = _COLUMNS.get(link.xstat)
-            if column is not None and owners.get(link.port) == link.target:
-                places.setdefault(link.port, {}).setdefault(column, []).append(link.place)
+        for port, column, target, place in self._found:
+            if owners.get(port) == target:
+                places.setdefault(port, {}).setdefault(column, []).append(place)
         for name in self._ports.keys() - places.keys():
             self._ports[name].use(None, 0)
         for name, columns in places.items():
@@ -269,10 +280,13 @@ class Ports:
             each.poll()
 
 
-def _link(name: str, target: str, place: int) -> Link:
-    """A symlink by its name, which is below _LINK."""
-    port, _, xstat = name.removeprefix(_LINK).rpartition("/")
-    return Link(port, xstat.removeprefix(_RENAMED), target, place)
+def _link(name: str, target: str, place: int) -> Link | None:
+    """A symlink by its name; None if it feeds no column: of a port's hundreds nearly all."""
+    port, _, xstat = name.rpartition("/")
+    column = _COLUMNS.get(xstat.removeprefix(_RENAMED))
+    if column is None or not port.startswith(_LINK):
+        return None
+    return Link(port.removeprefix(_LINK), column, target, place)
 
 
 def _owners(links: Iterable[Link], names: Mapping[str, bytes]) -> dict[str, str]:
