@@ -12,9 +12,9 @@ from pathlib import Path
 from vpp_snmp_agent.simulator.stage import StageError
 
 from ..deb.told import Failed
-from . import prometheus
+from . import prometheus, zabbix
 
-MANAGERS = {"prometheus": prometheus.tell}
+MANAGERS = {"prometheus": prometheus.tell, "zabbix": zabbix.tell}
 
 
 def main() -> int:
