@@ -11,7 +11,7 @@ MIBS_FROM := net-snmp@3.29.2
 DEB := dist/vpp-snmp-agent_$(VERSION)_all.deb
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test bench scale lint fuzz soak mibs deb deb-test
+.PHONY: help demo test bench scale lint fuzz soak mibs managers-test deb deb-test
 .PHONY: packages mibs-packages deb-packages deb-test-packages clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
 	@echo "make mibs         the standard MIBs that our own stands on, for its test"
+	@echo "make managers-test root: what is shipped for Prometheus, with Debian's (UPDATE=1: generates)"
 	@echo "make deb          $(DEB)"
 	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"
 	@echo "make clean        remove what the others made"
@@ -55,6 +56,10 @@ $(MIBS)/SNMPv2-SMI.mib:
 	mkdir -p $(MIBS)
 	cd $(MIBS) && npm pack --silent $(MIBS_FROM) \
 	    && tar -xzf net-snmp-*.tgz --strip-components=3 package/lib/mibs && rm net-snmp-*.tgz
+
+# Packages that are not there are unpacked into a directory for the time, and not installed.
+managers-test: packages mibs $(VENV)/ready
+	@$(VENV)/bin/python -m tests.managers --mibs $(MIBS) $(if $(UPDATE),--update)
 
 # In a copy, for the packager leaves its files among the sources.
 deb: deb-packages $(VENV)/ready

@@ -191,7 +191,7 @@ def test_a_vppcfg_that_could_not_be_read_is_tried_again_and_the_failure_is_told_
         agent._tick(agent._read_at)
         stage.turn_until("it is read", lambda: aliases(stage) == {1001: "Core: d", 1003: ""})
         assert agent._read_at == float("inf")
-        assert "(2 times more)" in caplog.text
+        assert "2 times more: " in caplog.text
         assert caplog.messages[-1] == f"{vppcfg}: 1 descriptions"
 
 

@@ -139,7 +139,8 @@ def test_where_all_is_right_every_line_says_so(
         f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
         str(check._other_agents(snmpd.pid)),
         f"note   agent             none runs with the state directory {tmp_path}/state",
-        f"ok     state directory   {tmp_path}/state: 0 interfaces are known (looked at as {user})",
+        f"ok     state directory   {tmp_path}/state: 0 interfaces are remembered"
+        f" (looked at as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
         "ok     speeds            every port has one",
         "note   charset           not ASCII: the ifAlias of enp1s0f3.501:"

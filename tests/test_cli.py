@@ -130,7 +130,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("-f FILE", "(default /etc/vpp-snmp-agent/agent.yaml, if it is there)"),
         ("-a ADDRESS", "(default /run/agentx-dataplane/master)"),
-        ("-p PERIOD", "(default 30)"),
+        ("-p PERIOD", "(default 300)"),
         ("-c VPPCFG", "(default none)"),
         ("--api-socket PATH", "(default /run/vpp/api.sock)"),
         ("--stats-socket PATH", "(default /run/vpp/stats.sock)"),
@@ -234,6 +234,7 @@ def test_every_setting_has_a_flag_or_stands_in_the_file_alone() -> None:
     reached = {name for _, changed in FLAGS for name in changed}
     in_the_file_alone = {"settle", "names", "taps", "hide", "alias", "speeds", "discards"}
     in_the_file_alone |= {"charset", "counters", "link_traps", "mibs", "addresses", "neighbors"}
+    in_the_file_alone |= {"cpus", "vpp_traps"}
     assert reached == {field.name for field in fields(Settings)} - in_the_file_alone
 
 

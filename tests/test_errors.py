@@ -13,7 +13,6 @@ from vpp_snmp_agent.interfaces.errors import (
     ASKED_INTERVAL,
     MAX_NAMES_LENGTH,
     POLL_INTERVAL,
-    Counted,
     Errors,
     Rate,
     Snapshot,
@@ -22,11 +21,13 @@ from vpp_snmp_agent.interfaces.errors import (
     split,
     totals,
 )
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import BLOCK, Segment
 
 THREADS, COLUMNS = 3, 3 * BLOCK + 5
+FIRST, OTHER = 17, 19  # cells of two VPPs
 NAMES = {
     2: "/err/ip4-input/ip4 ttl <= 1",
     BLOCK: "/err/memif0/0-tx/no_free_slots",
@@ -97,16 +98,16 @@ def clock() -> Clock:
 def following(vpp: Vpp, clock: Clock) -> Errors:
     """The errors of a VPP whose directory was searched."""
     errors = Errors(clock)
-    errors.use(vpp.segment)
+    errors.use(vpp.segment, FIRST)
     errors.find(vpp.entries())
     return errors
 
 
-def served(errors: Errors) -> dict[str, int]:
+def served(errors: Errors) -> dict[str, int | None]:
     """What is served now of each row, by its name in the segment, in the order of a walk."""
     errors.read_all()
     rows = [errors.rows.get(index) for index in errors.rows]
-    return {f"/err/{row.node}/{row.reason}": row.counted.served for row in rows if row}
+    return {f"/err/{row.node}/{row.reason}": row.count for row in rows if row}
 
 
 # --- rows ----------------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def test_nothing_is_read_before_a_directory_was_searched(vpp: Vpp, clock: Clock)
     vpp.count(TTL, 3)
     errors = Errors(clock)
     assert served(errors) == {}
-    errors.use(vpp.segment)
+    errors.use(vpp.segment, FIRST)
     assert served(errors) == {}
     errors.find(vpp.entries())
     assert served(errors) == {NAMES[TTL]: 3}
@@ -345,11 +346,9 @@ def test_another_vpp_goes_on_from_the_last_that_the_one_before_counted(
     other.count(PUNTED, 9)
     other.count(SLOTS, 0, 250)  # more than the one before: no fall tells of it
     errors.lose()
-    errors.use(other.segment)
+    errors.use(other.segment, OTHER)
     assert served(errors) == {NAMES[TTL]: 103, NAMES[SLOTS]: 200}
     errors.find(other.entries())
-    assert served(errors) == {NAMES[TTL]: 110, NAMES[SLOTS]: 450, NAMES[PUNTED]: 9}
-    errors.use(other.segment)  # the same again
     assert served(errors) == {NAMES[TTL]: 110, NAMES[SLOTS]: 450, NAMES[PUNTED]: 9}
 
 
@@ -365,21 +364,67 @@ def test_what_vpp_counted_when_it_ended_is_read_soon(vpp: Vpp, clock: Clock) -> 
     assert len(errors.rows) == 1
 
 
-def test_a_counter_that_reaches_64_bits_wraps_and_is_no_fall() -> None:
-    counted = Counted()
-    counted.take(2**64 - 3)
-    counted.take(5)
-    assert counted.served == 5
-    counted.begin_again()
-    counted.take(2**64 - 1)
-    assert counted.served == 4
+def test_with_plain_counters_what_vpp_counts_is_served(vpp: Vpp, other: Vpp, clock: Clock) -> None:
+    vpp.count(TTL, 100)
+    vpp.count(SLOTS, 200)
+    errors = following(vpp, clock)
+    served(errors)
+    errors.carry(False)
+    vpp.count(TTL, 3)
+    assert served(errors) == {NAMES[TTL]: 3, NAMES[SLOTS]: 200}
+    errors.use(other.segment, OTHER)
+    other.count(TTL, 7)
+    errors.find(other.entries())
+    assert served(errors) == {NAMES[TTL]: 7, NAMES[SLOTS]: None}
 
 
-def test_vpps_own_count_is_known_beside_what_is_served() -> None:
-    counted = Counted()
-    counted.take(71)
-    counted.take(13)
-    assert (counted.own, counted.served) == (13, 84)
+def restarted(saved: dict[str, Saved], vpp: Vpp, cell: int, clock: Clock) -> Errors:
+    """The errors of an agent that starts, and had saved these."""
+    errors = Errors(clock)
+    errors.restore(saved.get)
+    errors.use(vpp.segment, cell)
+    errors.find(vpp.entries())
+    return errors
+
+
+def test_after_a_restart_of_the_agent_what_was_saved_goes_on(
+    vpp: Vpp, other: Vpp, clock: Clock
+) -> None:
+    vpp.count(TTL, 100)
+    vpp.count(SLOTS, 200)
+    vpp.count(LENGTHS, 300)
+    vpp.writer.add_counter("/net/punt", Kind.COMBINED, 1, 1)
+    vpp.writer.set_row("/net/punt", 0, [11, 700])
+    errors = following(vpp, clock)
+    served(errors)
+    vpp.count(TTL, 5)
+    served(errors)
+    saved = {each.key: each.saved() for each in errors.totals}
+    assert saved.keys() == {
+        *("errors ip4-input", "errors memif0/0-tx", "errors ip6-input", "punt"),
+    }
+    vpp.count(TTL, 8)
+    again = restarted(saved, vpp, FIRST, clock)
+    assert served(again) == {NAMES[TTL]: 108, NAMES[SLOTS]: 200, NAMES[LENGTHS]: 300}
+    assert again.punted == 11
+    other.count(TTL, 1000)
+    anew = restarted(saved, other, OTHER, clock)
+    assert served(anew) == {NAMES[TTL]: 1105}  # what it has not counted is no row
+    other.count(SLOTS, 1)
+    assert served(anew)[NAMES[SLOTS]] == 201
+
+
+def test_only_nodes_that_began_again_are_to_be_saved_at_once(vpp: Vpp, clock: Clock) -> None:
+    vpp.count(TTL, 100)
+    vpp.count(SLOTS, 200)
+    errors = following(vpp, clock)
+    served(errors)
+    for each in errors.totals:
+        each.saved()
+    vpp.count(SLOTS, 2)
+    vpp.count(TTL, 101)
+    served(errors)
+    assert [each.key for each in errors.totals if each.is_dirty] == ["errors memif0/0-tx"]
 
 
 # --- what is punted ------------------------------------------------------------------------------
@@ -392,8 +437,7 @@ def test_what_is_punted_is_the_sum_of_all_reasons_and_threads(vpp: Vpp, clock: C
     vpp.writer.set_row("/net/punt", 0, [0, 0, 1, 60, 0, 0])
     vpp.writer.set_row("/net/punt", 2, [0, 0, 20, 1500, 300, 27_000])
     clock.now += ASKED_INTERVAL
-    assert errors.punted is not None
-    assert errors.punted.served == 321
+    assert errors.punted == 321
 
 
 def test_what_is_punted_does_not_fall_when_another_vpp_comes(
@@ -404,10 +448,9 @@ def test_what_is_punted_does_not_fall_when_another_vpp_comes(
         each.writer.set_row("/net/punt", 0, [0, 0, packets, 60 * packets])
     errors = following(vpp, clock)
     errors.poll()
-    errors.use(other.segment)
+    errors.use(other.segment, OTHER)
     errors.read_all()
-    assert errors.punted is not None
-    assert (errors.punted.own, errors.punted.served) == (17, 28)
+    assert errors.punted == 28
 
 
 # --- the biggest ---------------------------------------------------------------------------------

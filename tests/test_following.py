@@ -15,7 +15,7 @@ from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import ApiState
 from vpp_snmp_agent.systemd import Supervisor
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import NO_INDEX, Inventory, LacpPort, Thread, Threads
+from vpp_snmp_agent.vpp.records import NO_INDEX, Changes, Inventory, LacpPort, Thread, Threads
 from vpp_snmp_agent.vpp.stats import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
@@ -25,7 +25,7 @@ def test_how_long_vpp_has_run_is_believed_when_it_says_so_later() -> None:
     publisher = new_publisher()
     follower = Follower(Settings(settle=6), lambda: (publisher,), Supervisor())
     follower.take(feed.Present(VPP))
-    segment = SimpleNamespace(uptime=0)  # as VPP writes it, every ten seconds
+    segment = SimpleNamespace(uptime=0, epoch=7)  # as VPP writes it, every ten seconds
     follower._segment = cast(Segment, segment)
     follower._started = 1004.0  # when another reporter met it: four seconds late
     assert not follower.is_settled(1006.5)
@@ -57,7 +57,7 @@ def test_a_bond_follows_the_states_in_the_segment_and_the_api_is_asked_for_the_r
     publish(publisher, router)
     assert rows_of(publisher)[1007].oper_status == UP
     follower._router = router
-    follower._segment = cast(Segment, SimpleNamespace(uptime=100))
+    follower._segment = cast(Segment, SimpleNamespace(uptime=100, epoch=7))
     changed = [replace(PORT, actor_state=7)]
     monkeypatch.setattr(lacp.States, "changed_ports", lambda *_: [changed.pop()] if changed else [])
     follower.check(1000.0)
@@ -90,7 +90,7 @@ def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.Monkey
     follower.check(1000.0)
     assert looks == []  # no VPP is there
     follower._router = router_of(port(3))
-    follower._segment = cast(Segment, SimpleNamespace(uptime=100))
+    follower._segment = cast(Segment, SimpleNamespace(uptime=100, epoch=7))
     for tenths in range(21):
         follower.check(1000 + tenths / 10)
     assert len(looks) == 5
@@ -148,3 +148,40 @@ def test_a_vpp_of_which_nothing_can_be_learnt_is_not_said_to_be_away(news: feed.
     follower.take(news)
     assert publisher.system.vpp.api_state == ApiState.NOT_REACHED
     assert not publisher.system.vpp.alarms
+
+
+def test_the_api_is_asked_where_the_segment_was_laid_out_anew_and_no_event_says_why() -> None:
+    publisher = new_publisher()
+    asked: list[str] = []
+    follower = Follower(
+        Settings(settle=0), lambda: (publisher,), Supervisor(), ask=lambda: asked.append("now")
+    )
+    follower._router = router_of(port(3))
+    segment = SimpleNamespace(uptime=100, epoch=7)
+    follower._segment, follower._epoch = cast(Segment, segment), 7
+    follower.check(1000.0)
+    segment.epoch = 8  # as when a bond is given a member
+    for seconds in (1001.0, 1002.0):
+        follower.check(seconds)
+        assert asked == []
+    follower.check(1003.0)
+    assert asked == ["now"]
+    segment.epoch = 9  # as when an interface is made
+    follower.check(1004.0)
+    follower.take(Changes((port(5),)))
+    for seconds in range(1005, 1020):
+        follower.check(float(seconds))
+    assert asked == ["now"]
+
+
+def test_that_vpp_is_away_is_one_line_however_its_socket_shows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+    for number in (None, errno.ECONNREFUSED, errno.ENOENT):
+        follower.take(feed.Away(number))
+    assert [each for each in caplog.messages if "away" in each] == ["VPP is away"]
+    follower.take(feed.Away(errno.EACCES))
+    assert caplog.messages[-1].startswith("VPP cannot be reached")

@@ -82,3 +82,24 @@ def test_numbers_are_saved_after_10_s_then_every_300_s_and_when_a_base_changed()
     system.ipv6.totals.saved()
     assert system.unsaved() == []
     assert [each.key for each in system.unsaved(all_of_them=True)] == keys
+
+
+def test_errors_are_saved_and_restored_with_the_others(writer: Writer) -> None:
+    writer.add_counter("/node/errors", Kind.SIMPLE, 1, 2)
+    writer.add_error("/err/ip4-input/bad_length", 1)
+    writer.set_row("/node/errors", 0, [0, 23])
+    system = System()
+    system.use(Segment(writer.fd), 5)
+    system.search_all()
+    saved = {each.key: each.saved() for each in system.unsaved(all_of_them=True)}
+    assert saved["errors ip4-input"].numbers == {"bad_length": (23, 0)}
+    writer.set_row("/node/errors", 0, [0, 3])
+    again = System()
+    again.restore(saved.get)
+    again.use(Segment(writer.fd), 7)
+    again.search_all()
+    assert again.errors.snapshot().counts == {("ip4-input", "bad_length"): 26}
+    again.carry(False)
+    writer.set_row("/node/errors", 0, [0, 2])
+    again.errors.read_all()
+    assert again.errors.snapshot().counts == {("ip4-input", "bad_length"): 2}

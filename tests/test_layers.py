@@ -82,7 +82,10 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.totals": {"interfaces.counters"},
     "interfaces.ip_statistics": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
-    "interfaces.errors": {"agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"},
+    "interfaces.errors": {
+        *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"),
+        *("interfaces.counters", "interfaces.totals"),
+    },
     "interfaces.threads": {
         *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.records", "vpp.stats"),
     },

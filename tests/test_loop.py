@@ -59,7 +59,7 @@ def test_the_same_is_logged_once_and_a_failure_is_counted(caplog: pytest.LogCapt
     told.tell(logging.INFO, "disk", "the disk takes it")
     told.tell(logging.INFO, "rows", "19 rows")
     assert caplog.messages[2:] == [
-        "the disk is full (3 times more)",
+        "3 times more: the disk is full",
         "the disk takes it",
         "19 rows",
     ]

@@ -166,7 +166,7 @@ def test_a_master_that_is_not_there_is_reported_once(
     assert caplog.text.count("there is no such socket") == 1
     (tmp_path / "nowhere").touch()
     master.check(time.monotonic())
-    assert "there is no such socket (4 times more)" in caplog.text
+    assert "4 times more: " in caplog.text
     loop.close()
 
 
@@ -237,7 +237,7 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_told_once(
     assert [each.header.type for each in heard] == 4 * [pdu.REGISTER]
     assert refused.master.state == "serving snmpd"
     counted, served = caplog.messages
-    assert counted.endswith("tried again every 10 s (3 times more)")
+    assert counted.startswith("3 times more: ")
     assert served == f"serving snmpd at {refused.master._address}"
 
 
@@ -538,8 +538,9 @@ def test_who_hangs_up_on_hold_is_held_again_and_anew(held: Stage) -> None:
     assert held.master.due < float("inf")
     held.peer.hang_up()
     held.until("it is lost", lambda: not held.master.serving)
-    assert held.master.due == float("inf")
+    assert held.master.due < time.monotonic()  # to be reached again at once; nobody waits
     held.serve()
+    assert held.master.due == float("inf")
     ask_on_hold(held, 67)
     held.master.release()
     assert answered(held.hear(1)) == {67: [1]}

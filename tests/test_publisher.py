@@ -1091,6 +1091,25 @@ def test_restored_rows_keep_what_they_are_over_and_their_addresses(
     assert publish(after, router_of(ETHERNET, SUB))[1002].facts.addresses == (here,)
 
 
+def test_neighbours_of_a_port_that_the_next_vpp_does_not_list_go_when_it_has_reported_its_own(
+    publisher: Publisher,
+) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    router.apply_neighbors(NeighborChanges((BEHIND._replace(sw_if_index=3),)))
+    publisher.touch_neighbors([3])
+    publisher.complete(NEIGHBORS)
+    publisher.lose()
+    finish(publisher)
+    assert len(publisher.ipv4_neighbors) == 1
+    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
+    assert len(publisher.ipv4_neighbors) == 1
+    publisher.complete(NEIGHBORS)
+    finish(publisher)
+    assert len(publisher.ipv4_neighbors) == 0
+    assert 1003 in rows_of(publisher)  # the row waits for VPP to be configured
+
+
 def test_what_other_settings_hide_goes_although_vpp_is_away(
     publisher: Publisher, clock: Clock
 ) -> None:

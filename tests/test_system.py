@@ -83,6 +83,7 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
         until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
         until("errors are counted", lambda: len(snmpd.walk(f"{IP}.31.1.1.7")) == 2)
+        until("and are rows", lambda: len(snmpd.walk(f"{OWN}.5.1")) == 19)
         until("and those of ports", lambda: len(snmpd.walk(f"{ETHERLIKE}.11.1.2")) == 2)
         until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
         yield running

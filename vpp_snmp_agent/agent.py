@@ -36,7 +36,8 @@ from .serving import Served, Serving
 from .systemd import Supervisor
 from .vpp import feed
 
-TICK = 0.25  # seconds between two looks at what is due
+TICK = 0.25  # seconds between two looks at what is due while anything changes
+REST_TICK = 1.0  # the same at rest
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
 REST_INTERVAL = 1.0  # seconds between two collections of garbage
 MAX_YOUNG = 2_000  # objects that a collection may look through: 0.3 ms
@@ -112,7 +113,8 @@ class Agent:
         self._status_sent = ""
         self._slices = 0  # of work, since garbage was collected last
         self._count_logged, self._count_logged_at = -1, float("-inf")
-        self._alive_at = self._rest_at = 0.0
+        self._alive_at = self._rest_at = self._due = 0.0
+        self._was_active = True
         self._stopping = False
         self._know_descriptions()
         self._read_descriptions()
@@ -131,14 +133,13 @@ class Agent:
         gc.freeze()
         try:
             self._supervisor.ready()
-            due = 0.0
             while not self._stopping:
                 now = time.monotonic()
-                if now >= min(due, self._master.due):
-                    due = now + TICK
+                if now >= self._next_tick:
                     self._tick(now)
+                    self._due = now + (REST_TICK if self._is_at_rest() else TICK)
                 has_work = self._work()
-                self._loop.turn(0 if has_work else max(0.0, min(due, self._master.due) - now))
+                self._loop.turn(0 if has_work else max(0.0, self._next_tick - now))
             log.info("vpp-snmp-agent ends")
         finally:
             self._supervisor.stopping()
@@ -201,9 +202,26 @@ class Agent:
             of_workers = f"; VPP's workers are on {affinity.ranges(workers)}" if workers else ""
             self._told.tell(logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}")
 
+    @property
+    def _next_tick(self) -> float:
+        return min(self._due, self._master.due) if self._serving.is_restored else self._due
+
+    def _is_at_rest(self) -> bool:
+        """Whether nothing happened since this was asked, and nothing is waited for."""
+        was_active, self._was_active = self._was_active, False
+        if was_active or not self._master.serving or self._serving.is_saving:
+            return False
+        return self._follower.is_following
+
+    def _wake_up(self) -> None:
+        """Something happened: look soon at what is due."""
+        self._was_active = True
+        self._due = min(self._due, time.monotonic() + TICK)
+
     def _work(self) -> bool:
         """One slice of what there is to do; whether there is more."""
         if self._serving.has_work:
+            self._wake_up()
             self._slices += 1
             was_restored = self._serving.is_restored
             has_more = self._serving.work()
@@ -223,6 +241,7 @@ class Agent:
     def _feed_ready(self, events: int) -> None:
         for news in self._feed.receive(time.monotonic()):
             self._follower.take(news)
+            self._wake_up()
 
     def _status(self) -> str:
         rows = len(self._serving.shown.publisher.rows)
@@ -258,6 +277,7 @@ class Agent:
         except BadSettings as error:
             log.error("%s; the settings stay as they were", error)
             settings = self._settings
+        self._wake_up()
         before, self._settings = self._settings, settings
         self._follower.settings = settings
         log.setLevel(logging.DEBUG if settings.debug else logging.INFO)

@@ -412,9 +412,7 @@ def _state_directory(settings: Settings) -> Line:
         wrong = f"{nearest}: no permission to write for user {user}"
         advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
         return Line(FAIL, "state directory", f"{wrong}; {advice}")
-    known = (
-        f"{sum(port.shown for port in ports)} interfaces are known" if exists else "it can be made"
-    )
+    known = f"{len(ports)} interfaces are remembered" if exists else "it can be made"
     return Line(OK, "state directory", f"{path}: {known} (looked at as {user})")
 
 
@@ -423,7 +421,7 @@ def _state_directory(settings: Settings) -> Line:
 
 def _managers(settings: Settings, asked: Asked) -> Iterator[Line]:
     if not asked.has(INTERFACES):
-        for thing in ("LibreNMS", "speeds", "charset"):
+        for thing in ("LibreNMS", "speeds", "charset", "bridge ports"):
             yield Line(NOTE, thing, "skipped: VPP does not report")
         return
     descriptions, _ = load_descriptions(settings)

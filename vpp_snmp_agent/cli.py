@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="vpp-snmp-agent",
         allow_abbrev=False,
-        description="Serve VPP's interfaces as IF-MIB to snmpd, over AgentX, live.",
+        description="Serve VPP's interfaces, and VPP itself, to snmpd over AgentX, live.",
         epilog="A flag wins over the settings file, which can set more than the flags.",
     )
     add = parser.add_argument

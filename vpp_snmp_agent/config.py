@@ -278,7 +278,7 @@ class Settings:
 
     address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
     mibs: tuple[str, ...] = MIBS
-    period: float = 30.0
+    period: float = 300.0  # between two dumps of what neither event nor segment tells
     addresses: float = 300.0  # in which all interfaces are asked; 0: never
     neighbors: float = 300.0  # between two dumps where VPP reports no events; 0: never asked
     vppcfg: str | None = None

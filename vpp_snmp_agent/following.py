@@ -36,7 +36,10 @@ from .vpp.records import (
 from .vpp.router import Router
 from .vpp.stats import Segment, SegmentUnavailable
 
-LACP_INTERVAL = 0.5  # seconds between two looks at the states of LACP
+AWAY = "VPP is away"
+GONE = (errno.ENOENT, errno.ECONNREFUSED)  # what the socket of a VPP that ended is like
+POLL_INTERVAL = 0.5  # seconds between two looks at the segment, which at rest are further apart
+EVENT_TIMEOUT = 2.0  # seconds within which an event follows another epoch, if one does
 
 
 class Follower:
@@ -61,10 +64,18 @@ class Follower:
         self._told = Told()
         self._worker_cpus: frozenset[int] = frozenset()
         self._lacp = lacp.States()
-        self._lacp_due = 0.0
+        self._poll_due = 0.0
+        self._epoch: int | None = None  # of the segment, as it was seen last
+        self._epoch_seen_at: float | None = None  # that nobody has accounted for yet
         self._router: Router | None = None
         self._segment: Segment | None = None
         self._started = 0.0  # VPP, by time.monotonic, as far as it says
+
+    @property
+    def is_following(self) -> bool:
+        """Whether a VPP is there, has reported everything, and is configured."""
+        shown, *_ = self._publishers()
+        return self._router is not None and self.is_reported and shown.settled
 
     @property
     def worker_cpus(self) -> frozenset[int]:
@@ -82,17 +93,27 @@ class Follower:
 
     def check(self, now: float) -> None:
         """To be called a few times a second."""
-        self._poll_lacp(now)
+        self._poll_segment(now)
         shown, *_ = publishers = self._publishers()
         if not shown.settled and self.is_settled(now):
             for each in publishers:
                 each.settle()
 
-    def _poll_lacp(self, now: float) -> None:
-        """Bonds follow what LACP has of their members, and the API is asked what else changed."""
-        if self._router is None or self._segment is None or now < self._lacp_due:
+    def _poll_segment(self, now: float) -> None:
+        """Bonds follow what LACP has of their members, and the API is asked what else changed.
+
+        So it is where the segment was laid out anew and no event followed, as when a bond is
+        given a member.
+        """
+        if self._router is None or self._segment is None or now < self._poll_due:
             return
-        self._lacp_due = now + LACP_INTERVAL
+        self._poll_due = now + POLL_INTERVAL
+        epoch = self._segment.epoch
+        if epoch != self._epoch:
+            self._epoch, self._epoch_seen_at = epoch, now
+        elif self._epoch_seen_at is not None and now >= self._epoch_seen_at + EVENT_TIMEOUT:
+            self._epoch_seen_at = None
+            self._ask()
         ports = self._lacp.changed_ports(self._segment, self._router)
         if ports:
             self._change(Changes(tuple(ports), ()))
@@ -137,7 +158,8 @@ class Follower:
                     self._is(logging.ERROR, "VPP cannot be reached", why)
                 else:
                     self._vpp.goes_away()
-                    self._is(logging.WARNING, "VPP is away", why)
+                    if self.state != AWAY or number not in GONE:
+                        self._is(logging.WARNING, AWAY, why)
             case feed.Hung(since):
                 self._vpp.hangs(since)
                 ago = time.monotonic() - since
@@ -162,6 +184,7 @@ class Follower:
     def _change(self, changes: Changes) -> None:
         assert self._router is not None
         touched = self._router.apply(changes)
+        self._epoch_seen_at = None  # whoever reports that has asked for what goes with it
         log.debug("VPP reports %d changes", len(changes.reported) + len(changes.gone))
         for each in self._publishers():
             each.touch(touched)
@@ -203,6 +226,7 @@ class Follower:
             os.close(descriptor)
         self._told.tell(logging.DEBUG, "segment", "VPP's counters are mapped")
         self._started = time.monotonic() - self._segment.uptime
+        self._epoch, self._epoch_seen_at = self._segment.epoch, None
         sources = CounterSet(self._segment)
         for each in reversed(self._publishers()):  # the shown one's settings count
             each.use(sources)

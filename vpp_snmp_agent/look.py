@@ -26,7 +26,7 @@ from .interfaces.rows import Row
 from .interfaces.state import Port, StateError
 from .interfaces.totals import Saved
 from .mibs import modules
-from .vpp import feed
+from .vpp import feed, lacp
 from .vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -261,6 +261,7 @@ def rows_of(
         publisher.follow(router)
         publisher.system.threads.report(router.threads)
         if asked.segment is not None:
+            router.apply(Changes(tuple(lacp.States().changed_ports(asked.segment, router))))
             publisher.use(CounterSet(asked.segment))
             publisher.system.search_all()
         publisher.touch(router.interfaces)

@@ -60,7 +60,7 @@ class Told:
             return
         again = self._failures.pop(subject, 0)
         if again:
-            log.info("%s (%d times more)", self._last[subject], again)
+            log.info("%d times more: %s", again, self._last[subject])
         if level > logging.INFO:
             self._failures[subject] = 0
         self._last[subject] = text

@@ -90,6 +90,8 @@ class Master:
     @property
     def due(self) -> float:
         """When `check` is to be called at the latest, by time.monotonic."""
+        if self._socket is None and self._resolving_since is None:
+            return min(self._release_at, self._try_at)
         return self._release_at
 
     @property

@@ -145,6 +145,11 @@ class Serving:
                 self._jobs.popleft()
         return bool(self._jobs) or self.shown.publisher.system.search_on()
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether there is more to be saved soon."""
+        return any(each.state is not None and each.state.is_saving for each in self._all())
+
     def save(self, now: float) -> None:
         """To be called a few times a second."""
         for each in self._all():

@@ -82,14 +82,12 @@ class Query:
     def labels(self) -> set[str]:
         """The labels that it names."""
         bare = _BRACES.sub(" ", _STRINGS.sub("", self.expression))
-        found = {
-            name for each in _LABEL_LISTS.findall(bare) for name in _NAME.findall(each)
-        }
+        found = {name for each in _LABEL_LISTS.findall(bare) for name in _NAME.findall(each)}
         for each in _BRACES.findall(_STRINGS.sub('""', self.expression)):
             found |= set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", each))
         for text in self.texts:
             found |= set(re.findall(r"\$labels\.(\w+)", text))
-            found |= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text))
+            found |= set(re.findall(r"\{\{\s*(\w+)\s*\}\}", text)) - _TEMPLATE_WORDS
         return found
 
 
@@ -98,6 +96,7 @@ _BRACES = re.compile(r"\{[^{}]*\}")
 _RANGES = re.compile(r"\[[^\]]*\]")
 _LABEL_LISTS = re.compile(r"\b(?:on|ignoring|by|without|group_left|group_right)\s*\(([^)]*)\)")
 _NAME = re.compile(r"[a-zA-Z_]\w*")
+_TEMPLATE_WORDS = frozenset({"else", "end"})
 _KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset"})
 
 

@@ -6,6 +6,7 @@ is used.
 
 import difflib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +22,8 @@ from urllib.parse import urlencode
 import yaml
 
 from vpp_snmp_agent.simulator import Simulator, Truth
-from vpp_snmp_agent.simulator.stage import ROOT, Agent, Process, Snmpd
+from vpp_snmp_agent.simulator.counters import ERRORS
+from vpp_snmp_agent.simulator.stage import ROOT, Agent, Process, Snmpd, StageError
 
 from ..deb.told import Failed, chapter, check, eventually, until
 from . import packages
@@ -34,7 +37,7 @@ from .exposition import (
     dashboard_queries,
     module_metrics,
     modules,
-    rule_queries,
+    rules,
     samples,
 )
 
@@ -51,9 +54,10 @@ RULES_TEST = Path(__file__).with_name("rules_test.yml")
 
 # What the embedded VPP has not, so that no such object is served.
 ABSENT = {
-    "vppErrorCount", "vppPuntPackets", "vppThreadCpu", "vppThreadVectorsPerCall", "vppThreadLoopRate", "vppThreadInputRate",
-    *("vppBfdUdp4Sessions", "vppBfdUdp4MultihopSessions"),
-    *("vppBfdUdp6Sessions", "vppBfdUdp6MultihopSessions", "vppNat44Sessions"),
+    "vppBfdUdp4MultihopSessions",
+    "vppBfdUdp6MultihopSessions",
+    "vppNat44Sessions",
+    "vppThreadInputRate",  # of threads it reports none
     "vppThreadCycleShare",  # it does not run with per-node-counters
 }
 # Metrics of the second module by what VPP counts.
@@ -205,14 +209,7 @@ def scraped(vpp: Simulator, snmpd: Snmpd) -> None:
     until("the exporter answers", lambda: scrape(snmpd, "vpp"))
     expected = {module: set(module_metrics(module)) - ABSENT for module in modules()}
     for module, names in expected.items():
-
-        def missing(module: str = module, names: set[str] = names) -> set[str]:
-            return names - {each.name for each in scrape(snmpd, module)}
-
-        try:
-            until(f"all of {module} is there", lambda m=missing: not m())  # type: ignore[misc]
-        except Exception as error:
-            raise Failed(f"{error}: {sorted(missing())}") from error
+        _wait_for(snmpd, module, names)
         took = _check_names(module, scrape(snmpd, module))
         check(f"{module}: {len(names)} metrics under their names and labels, in {took:.3f} s", True)
     vpp.freeze()
@@ -221,13 +218,30 @@ def scraped(vpp: Simulator, snmpd: Snmpd) -> None:
     vpp.run()
 
 
+def _wait_for(snmpd: Snmpd, module: str, names: set[str]) -> None:
+    """Until all metrics are there; Failed with those that are not in time."""
+    missing = names
+
+    def nothing_missing() -> bool:
+        nonlocal missing
+        missing = names - {each.name for each in scrape(snmpd, module)}
+        return not missing
+
+    try:
+        until(f"all of {module} is there", nothing_missing)
+    except StageError as error:
+        raise Failed(f"{error}: {', '.join(sorted(missing))} missing") from error
+
+
 def _check_names(module: str, said: list[Sample]) -> float:
     """The metrics and labels are those of snmp.yml and no others; how long it took."""
     known, took = module_metrics(module), 0.0
     for each in said:
         if each.name == "snmp_scrape_duration_seconds":
             took = each.value
-        elif not each.name.startswith("snmp_scrape_") and known.get(each.name) != set(each.labels):
+        elif not each.name.startswith("snmp_scrape_") and known.get(each.name) != frozenset(
+            each.labels
+        ):
             raise Failed(f"{each} is not what the module {module} has")
     return took
 
@@ -243,6 +257,15 @@ def check_state(vpp: Simulator, said: list[Sample]) -> None:
         heaps = {s.labels["vppHeapName"]: s.value for s in said if s.name == name}
         truth = {heap: amounts[column] for heap, amounts in vpp.heaps().items()}
         check(f"{name} of {', '.join(sorted(truth))}", heaps == truth, (heaps, truth))
+    names = {s.labels["vppThreadName"] for s in said if s.name == "vppThreadLoopRate"}
+    check(f"threads by name: {', '.join(sorted(names))}", names and all(names), names)
+    errors = {
+        (s.labels["vppErrorNode"], s.labels["vppErrorReason"]): s.value
+        for s in said
+        if s.name == "vppErrorCount"
+    }
+    counted = {(node, reason): count for node, reason, _, count in ERRORS if count}
+    check(f"{len(counted)} errors by node and reason", counted.items() <= errors.items(), errors)
     pool = {s.name: s.value for s in said if s.name.startswith("vppBufferPool")}
     parts = sum(pool[f"vppBufferPool{part}"] for part in ("Used", "Cached", "Available"))
     check("every buffer is used, cached or available", parts == pool["vppBufferPoolSize"], pool)
@@ -259,8 +282,8 @@ def check_interfaces(vpp: Simulator, said: list[Sample]) -> None:
                 raise Failed(f"{each} is not what VPP counted: {truth}")
             compared += each.value > 0
     check(f"{compared} counters above zero of ports are VPP's", compared)
-    names = {each.labels["ifName"]: each.labels["ifAlias"] for each in said if "ifName" in each.labels}
-    check("ifName and ifAlias are labels", names.get("eno1"), names)
+    aliases = {s.labels["ifName"]: s.labels["ifAlias"] for s in said if "ifName" in s.labels}
+    check(f"eno1 has its ifAlias: {aliases.get('eno1')}", aliases.get("eno1"), aliases)
     members = {
         each.labels["ifName"]: each.value
         for each in said
@@ -306,9 +329,8 @@ def answered(snmpd: Snmpd, query: Query) -> list[Any]:
         ("$__rate_interval", RATE_WINDOW),
     ):
         expression = expression.replace(variable, text)
-    # A filter on what is not zero, or on what happens only at times, is no part of the question.
-    expression = expression.removesuffix(" > 0)") + ")" * expression.endswith(" > 0)")
-    result = api(snmpd, "query", query=expression.removesuffix(" > 0"))
+    # Whether there is anything above zero is no part of the question.
+    result = api(snmpd, "query", query=re.sub(r" > 0(?=\)?$)", "", expression))
     return [] if result is None else list(result["result"])
 
 
@@ -326,14 +348,11 @@ def drawn(snmpd: Snmpd) -> None:
 
     try:
         until("every panel has data", all_answered)
-    except Exception as error:
+    except StageError as error:
         raise Failed(f"{error}: {waiting}") from error
     check(f"all {len(queries)} expressions of the dashboard give something", True)
-    records = [q.origin.split()[1] for q in rule_queries() if "vpp:" in q.origin]
-    for record in records:
-        eventually(
-            f"the rule {record} records", lambda r=record: answered(snmpd, Query(r, r))  # type: ignore[misc]
-        )
+    for record in [rule["record"] for rule in rules() if "record" in rule]:
+        eventually(f"{record} is recorded", partial(answered, snmpd, Query(record, record)))
     groups = (api(snmpd, "rules") or {})["groups"]
     ill = [rule for group in groups for rule in group["rules"] if rule["health"] != "ok"]
     check("Prometheus evaluates all rules", not ill, ill)
@@ -372,12 +391,17 @@ def alarmed(vpp: Simulator, snmpd: Snmpd, agent: Agent) -> None:
 
     vpp.kill()
     eventually("VppAway when VPP ends", lambda: "VppAway" in alerts(snmpd))
-    until("the ports are down", lambda: value(snmpd, "vpp_interfaces", "ifOperStatus") == 2)
-    check("its ports are no alarm beside", set(alerts(snmpd)) == {"VppAway"}, alerts(snmpd))
+    until("the ports are down", lambda: _states(snmpd) <= {2, 7})
+    eventually("its ports are no alarm beside", lambda: set(alerts(snmpd)) == {"VppAway"})
     vpp.start()
     eventually("VppRestarted when it is back", lambda: set(alerts(snmpd)) == {"VppRestarted"})
     agent.stop()
     eventually("VppNotWatched when the agent ends", lambda: "VppNotWatched" in alerts(snmpd))
+
+
+def _states(snmpd: Snmpd) -> set[float]:
+    said = scrape(snmpd, "vpp_interfaces")
+    return {each.value for each in said if each.name == "ifOperStatus"}
 
 
 def _octets(snmpd: Snmpd) -> float:

@@ -11,11 +11,10 @@ The rules this module keeps:
   before: only blocks of columns that differ are looked at, and MAX_BLOCKS of them at a time.
 - A column is an entry's only while the directory says so: VPP gives the columns of a node that
   is gone to the next one.  That is asked again of each column that differs.
-- What is served is what VPP counts, and what it had counted whenever it began again: it does
-  not fall over any restart of VPP, nor where a node is made anew (counters.py has the rules).
-  `clear errors` zeroes nothing here, for VPP's CLI takes it off by itself.
-- Nothing is saved: after a start of the agent rows begin with what VPP counts by then, which is
-  less than was served if VPP was restarted before.  When the agent started says so.
+- What is counted goes on from what it had come to (totals.py), over any restart and where a
+  node is made anew; it is saved node by node.  `clear errors` zeroes nothing here, for VPP's
+  CLI takes it off by itself.
+- What was saved is no row before VPP has counted it again.
 - What is punted is counted by reasons that have no name in the segment: their sum is served.
 - An entry is left out whose name is not printable, or too long for an OID (RFC 2578 section
   3.5): 109 octets of node and reason.  In the recordings none has more than 78.
@@ -31,6 +30,8 @@ from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.stats import BLOCK, BLOCK_SIZE, Segment, SegmentUnavailable, Vectors, differing_blocks
+from .counters import UNKNOWN
+from .totals import Saved, Totals
 
 ERRORS = "/err/"
 PUNT = b"/net/punt"
@@ -39,52 +40,47 @@ ASKED_INTERVAL = 1.0  # seconds between two readings while somebody asks
 POLL_INTERVAL = 10.0  # seconds between two readings while nobody does
 REST_INTERVAL = 0.2  # seconds after which what one reading left is taken by the next
 MAX_BLOCKS, MAX_TAKEN = 50, 60  # that differ, and columns in them, which one reading takes
-MAX_READINGS = 500  # in a row; MAX_ROWS take half as many
-MAX_ROWS = 10_000  # more are damage
+MAX_READINGS = 100  # in a row; MAX_ROWS take half as many
+MAX_ROWS = 2_000  # of 6,000 entries; more are damage, and all are saved at once
 MAX_NAMES_LENGTH = 109  # octets: with the entry's OID, the column and two lengths 128 in all
 
 # The node of an interface has its slashes, of hexadecimal digits: TenGigabitEthernet3/0/a-tx.
 _NAME = re.compile(r"/err/([^/]+(?:(?:/[0-9a-f]+)+(?:\.\d+)*-[^/ ]+)?)/(.+)")
+_PUNTED = "packets"  # of the totals of what is punted
 _U64 = 2**64 - 1
-_HALF = 2**63  # what falls by more has wrapped
-
-
-class Counted:
-    """A number that VPP counts, and what is served of it."""
-
-    __slots__ = ("_before", "own")
-
-    def __init__(self) -> None:
-        self.own = 0  # as VPP counts it
-        self._before = 0  # counted before it began again
-
-    def take(self, value: int) -> None:
-        """VPP counts this now; where it fell, it began again."""
-        if 0 < self.own - value <= _HALF:
-            self.begin_again()
-        self.own = value
-
-    def begin_again(self) -> None:
-        """VPP counts from 0, whether that will look like a fall or not."""
-        self._before, self.own = self.served, 0
-
-    @property
-    def served(self) -> int:
-        """What does not fall; a Counter64."""
-        return (self._before + self.own) & _U64
 
 
 class Error:
     """One reason of one node."""
 
-    __slots__ = ("column", "counted", "index", "node", "reason")
+    __slots__ = ("column", "index", "node", "reason", "totals")
 
-    def __init__(self, node: str, reason: str, index: bytes) -> None:
+    def __init__(self, node: str, reason: str, totals: Totals) -> None:
+        """`totals`: of the node, by reason."""
         self.node = node
         self.reason = reason
-        self.index = index
-        self.column = -1  # of the VPP that is there; -1: it has not counted it
-        self.counted = Counted()
+        self.index = index_of(node, reason)
+        self.column = -1  # where it was counted last; -1: nowhere yet
+        self.totals = totals
+
+    @property
+    def count(self) -> int | None:
+        """What is served; None if it was not counted yet, or since VPP began again and is plain."""
+        return self.totals.get(self.reason)
+
+    def take(self, column: int, value: int) -> None:
+        """VPP counts so many, there."""
+        if self.column not in (column, -1):
+            self.totals.rebase(self.reason)
+        self.column = column
+        _count(self.totals, self.reason, value)
+
+
+def _count(totals: Totals, name: str, value: int) -> None:
+    """Count what fell from 0 again."""
+    if value < totals.counted(name):
+        totals.rebase(name)
+    totals.count(name, value)
 
 
 def split(name: str) -> tuple[str, str] | None:
@@ -138,7 +134,7 @@ def biggest(before: Snapshot, after: Snapshot, most: int) -> list[Rate]:
 
 
 class Errors:
-    """All that was above zero since the agent started, and what was punted."""
+    """All that was above zero since the agent runs, and what was punted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.rows = SortedRows()  # Error by (node, reason)
@@ -151,20 +147,46 @@ class Errors:
         self._left: dict[int, None] = {}  # blocks that differed, and were not looked at yet
         self._has_more = False  # to be read soon
         self._read_at = float("-inf")
-        self._punted: Counted | None = None  # until VPP has said so once
+        self._cell = UNKNOWN  # whose segment it is (`counters.vpp_of`)
+        self._nodes: dict[str, Totals] = {}
+        self._punts: Totals | None = None  # until VPP says what it punted
+        self._carries = True
+        self._saved: Callable[[str], Saved | None] = lambda key: None
 
-    def use(self, segment: Segment) -> None:
-        """Another VPP is there, or the same again."""
-        if segment is self._segment:
-            return
+    @property
+    def totals(self) -> Iterator[Totals]:
+        """All that is to be saved."""
+        yield from self._nodes.values()
+        if self._punts is not None:
+            yield self._punts
+
+    def carry(self, carries: bool) -> None:
+        """Whether what falls goes on from what it had come to."""
+        self._carries = carries
+        for each in self.totals:
+            each.carries = carries
+
+    def restore(self, saved: Callable[[str], Saved | None]) -> None:
+        """What is found goes on from what was saved of it, by key."""
+        self._saved = saved
+
+    def _new_totals(self, key: str) -> Totals:
+        """Those of a node that counts for the first time, or of what is punted."""
+        totals = Totals(key, self._clock)
+        totals.carries = self._carries
+        known = self._saved(key)
+        if known is not None:
+            totals.restore(known)
+        totals.begin(self._cell)
+        return totals
+
+    def use(self, segment: Segment, cell: int) -> None:
+        """From now on it is read there; `cell`: whose segment it is."""
         if self._segment is not None:
             self._refresh()  # what the VPP that ended has counted last
-            for each in self._by_name.values():
-                each.column = -1
-                each.counted.begin_again()
-            if self._punted is not None:
-                self._punted.begin_again()
-        self._segment = segment
+        for each in self.totals:
+            each.begin(cell)
+        self._segment, self._cell = segment, cell
         self._vectors = Vectors(segment, NODE_ERRORS)
         self._punt_vectors = Vectors(segment, PUNT, Kind.COMBINED)
         self._entries, self._names = None, {}
@@ -211,14 +233,14 @@ class Errors:
     def snapshot(self) -> Snapshot:
         """What is served of all rows."""
         self.refresh()
-        counts = {(each.node, each.reason): each.counted.served for each in self._by_name.values()}
+        counts = {(each.node, each.reason): each.count or 0 for each in self._by_name.values()}
         return Snapshot(self._clock(), counts)
 
     @property
-    def punted(self) -> Counted | None:
+    def punted(self) -> int | None:
         """Packets that were punted for whatever reason; None if VPP does not say."""
         self.refresh()
-        return self._punted
+        return None if self._punts is None else self._punts.get(_PUNTED)
 
     def _refresh_if(self, interval: float) -> bool:
         is_due = self._clock() >= self._read_at + interval
@@ -264,7 +286,8 @@ class Errors:
                 row = self._by_name.get(name) if name else None
                 if name is None or (row is None and not value):
                     continue
-                if row is None or (row.column, row.counted.own) != (column, value):
+                counted = None if row is None else row.totals.counted(row.reason)
+                if row is None or (row.column, counted) != (column, value):
                     taken[name] = column, value
             del self._left[block]
             if len(taken) >= MAX_TAKEN:
@@ -273,18 +296,18 @@ class Errors:
 
     def _take(self, name: str, column: int, value: int) -> None:
         row = self._by_name.get(name) or self._new(name)
-        if row is None:
-            return
-        if row.column not in (column, -1):
-            row.counted.begin_again()
-        row.column = column
-        row.counted.take(value)
+        if row is not None:
+            row.take(column, value)
 
     def _new(self, name: str) -> Error | None:
         names = split(name)
         if names is None or len(self._by_name) >= MAX_ROWS:
             return None
-        row = self._by_name[name] = Error(*names, index_of(*names))
+        node, reason = names
+        totals = self._nodes.get(node)
+        if totals is None:
+            totals = self._nodes[node] = self._new_totals(f"errors {node}")
+        row = self._by_name[name] = Error(node, reason, totals)
         self.rows.put(row.index, row)
         return row
 
@@ -293,7 +316,8 @@ class Errors:
             _, vectors = self._punt_vectors.read()
         except SegmentUnavailable:
             return
-        if self._punted is None:
-            self._punted = Counted()
+        if self._punts is None:
+            self._punts = self._new_totals("punt")
         # [thread][reason], of each packets and octets
-        self._punted.take(sum(sum(memoryview(each).cast("Q")[::2]) for each in vectors) & _U64)
+        packets = (sum(memoryview(each).cast("Q")[::2]) for each in vectors)
+        _count(self._punts, _PUNTED, sum(packets) & _U64)

@@ -422,6 +422,9 @@ class Publisher:
             self._order.append(self._know_addresses)
         elif what == NEIGHBORS:
             self._enqueue(self._listed)
+            absent = [row for key, row in self.by_key.items() if key not in self._listed]
+            for row in absent:  # the VPP that had them is gone, and this one has them not
+                self._show_neighbors(row, None)
 
     def _end_first(self) -> None:
         if self._is_first:
@@ -689,7 +692,12 @@ class Publisher:
         router = self._router
         assert router is not None
         if row.neighbors is None or NEIGHBORS in self._reported:
-            row.neighbors = router.neighbors.get(sw_if_index)
+            self._show_neighbors(row, router.neighbors.get(sw_if_index))
+        else:
+            self._show_neighbors(row, row.neighbors)
+
+    def _show_neighbors(self, row: Row, neighbors: NeighborLists | None) -> None:
+        row.neighbors = neighbors
         index, lists = row.instance, row.neighbors or NO_NEIGHBORS
         for table, entries in (
             (self.ipv4_neighbors, lists.ipv4),

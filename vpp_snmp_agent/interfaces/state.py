@@ -477,6 +477,11 @@ class State:
 
     # --- saving -----------------------------------------------------------------------------------
 
+    @property
+    def is_saving(self) -> bool:
+        """Whether a save is under way, of which `save_some` does a slice at a time."""
+        return self._saving < SHARDS or bool(self._unsaved)
+
     def save_some(self, now: float) -> None:
         """Every 300 s, hand the writer what changed, a slice a call; `now` is any clock's.
 

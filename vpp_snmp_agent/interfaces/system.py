@@ -68,10 +68,9 @@ class System:
         if self.segment is None or self.segment.inode != segment.inode:
             self.segment, self._directory = segment, Directory(segment, PREFIXES)
             self.is_searching, self._found, self._gauges = False, None, {}
-            for each in (self.ipv4, self.ipv6, self.ports):
+            for each in (self.ipv4, self.ipv6, self.ports, self.errors):
                 each.use(segment, cell)
         self.storages.use(self.segment)
-        self.errors.use(self.segment)
         self.threads.use(self.segment)
         self.poll()  # at once: a row of its memory that is missing is missed
 
@@ -165,12 +164,13 @@ class System:
 
     @property
     def _totals(self) -> tuple[Totals, ...]:
-        return self.ipv4.totals, self.ipv6.totals, *self.ports.totals
+        return self.ipv4.totals, self.ipv6.totals, *self.ports.totals, *self.errors.totals
 
     def carry(self, carries: bool) -> None:
         """Whether what falls goes on from what it had come to."""
         self.ipv4.totals.carries = self.ipv6.totals.carries = carries
         self.ports.carry(carries)
+        self.errors.carry(carries)
 
     def restore(self, saved: Callable[[str], Saved | None]) -> None:
         """Go on from what was saved, by key; to be called before a segment is there."""
@@ -179,6 +179,7 @@ class System:
             if known is not None:
                 each.restore(known)
         self.ports.restore(saved)
+        self.errors.restore(saved)
 
     def unsaved(self, all_of_them: bool = False) -> list[Totals]:
         """Those that are to be saved now: whose bases changed, and all every SAVE_INTERVAL."""

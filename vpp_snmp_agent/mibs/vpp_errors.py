@@ -1,13 +1,10 @@
-"""VPP-SNMP-AGENT-MIB: VPP's error counters by node and reason, and what was punted.
-
-With `counters: plain` they are as VPP counts them.
-"""
+"""VPP-SNMP-AGENT-MIB: VPP's error counters by node and reason, and what was punted."""
 
 from collections.abc import Sequence
 
 from ..agentx.mib import Column, Object, Scalar, Table
 from ..agentx.pdu import COUNTER64
-from ..interfaces.errors import Counted, Error
+from ..interfaces.errors import Error
 from ..interfaces.publisher import Publisher
 from .vpp_base import BASE
 
@@ -19,21 +16,13 @@ VPP_ERROR_ENTRY, VPP_PUNT_PACKETS = f"{VPP_ERRORS}.1.1", f"{VPP_ERRORS}.2"
 def objects(interfaces: Publisher) -> Sequence[Object]:
     """vppErrorTable, and vppPuntPackets beside it."""
     errors = interfaces.system.errors
-    is_plain = interfaces.configuration.settings.counters == "plain"
 
-    def value(counted: Counted) -> int:
-        return counted.own if is_plain else counted.served
-
-    def count(row: Error) -> int:
+    def count(row: Error) -> int | None:
         errors.refresh()
-        return value(row.counted)
-
-    def punted() -> int | None:
-        counted = errors.punted
-        return None if counted is None else value(counted)
+        return row.count
 
     table = Table(VPP_ERROR_ENTRY, (Column(3, "vppErrorCount", COUNTER64, count),))
     return (
         table.over(errors.rows),
-        Scalar(VPP_PUNT_PACKETS, "vppPuntPackets", COUNTER64, punted),
+        Scalar(VPP_PUNT_PACKETS, "vppPuntPackets", COUNTER64, lambda: errors.punted),
     )

@@ -248,11 +248,11 @@ class Simulator:
         self.tell("set_addresses", name=name, addresses=addresses)
 
     def add_neighbor(self, name: str, address: str, mac: str, static: bool = False) -> None:
-        """An ARP or ND entry, or another MAC of one; VPP is silent about it."""
+        """An ARP or ND entry, or another MAC of one; VPP reports it by an event."""
         self.tell("add_neighbor", name=name, address=address, mac=mac, static=static)
 
     def remove_neighbor(self, name: str, address: str) -> None:
-        """VPP is silent about it."""
+        """VPP reports it by an event."""
         self.tell("remove_neighbor", name=name, address=address)
 
     def add_neighbors(self, count: int, name: str = "") -> None:

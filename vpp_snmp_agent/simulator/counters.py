@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from ..vpp.layout import Kind
+from ..vpp.layout import Generation, Kind
 from .interface import Interface
 from .release import Release
 from .segment import Segment
@@ -58,6 +58,8 @@ class Counters:
         self.release = release
         self.threads = threads
         self.counts_nodes = counts_nodes
+        self._has_rates = release.generation is not Generation.V22_02
+        self._has_loops = release >= Release(22, 10)
         self._started = time.monotonic()
         self._beats = 0
         self.heaps: dict[str, tuple[int, int]] = {}  # octets there are, and used, as last written
@@ -72,8 +74,12 @@ class Counters:
             segment.add_scalar("/sys/boottime", int(time.time()))
         self._add_heap("stat segment")
         segment.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)
-        segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, self.threads)
-        segment.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, self.threads)
+        if self._has_rates:
+            segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, self.threads)
+        else:  # and stays 0
+            segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, self.threads, 1)
+        if self._has_loops:
+            segment.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, self.threads)
         for name, value in (("cached", 168), ("used", 376), ("available", 16008)):
             segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
         segment.add_scalar("/sys/num_worker_threads", self.threads - 1, Kind.GAUGE)
@@ -89,6 +95,8 @@ class Counters:
             segment.add_counter(f"/if/{name}", Kind.COMBINED, self.threads, 0)
         segment.add_names("/if/names")
         segment.add_counter("/net/punt", Kind.COMBINED, self.threads, PUNT_REASONS)
+        for thread in range(self.threads):
+            segment.set_row("/net/punt", thread, [0, 0, 7, 420, 13 * thread, 780 * thread])
         segment.add_scalar("/bfd/udp4/sessions", 2, Kind.GAUGE)
         segment.add_scalar("/bfd/udp6/sessions", 1, Kind.GAUGE)
         self._add_heap("main heap")
@@ -153,15 +161,15 @@ class Counters:
         segment.set_scalar("/sys/vector_rate", 12)
         segment.set_scalar("/sys/input_rate", 4680)
         workers = range(1, self.threads)
-        segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
-        loops = [6057, *(6_000_000 + w for w in workers)]
-        segment.set_row("/sys/loops_per_worker", 0, loops)
+        if self._has_rates:
+            segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
+        if self._has_loops:
+            loops = [6057, *(6_000_000 + w for w in workers)]
+            segment.set_row("/sys/loops_per_worker", 0, loops)
         if self.counts_nodes:
             self._count_nodes()
         self._set_heap("stat segment", segment.heap.size, segment.heap.used, 1)
         self._set_heap("main heap", HEAP_SIZE, 75_000_000 + 4096 * interfaces, 275)
-        for thread in range(self.threads):
-            segment.set_row("/net/punt", thread, [0, 0, uptime, 60 * uptime, thread, 90 * thread])
 
     def _count_nodes(self) -> None:
         """The higher a thread's number, the busier it is."""

@@ -51,7 +51,7 @@ from .records import (
 SILENCE_TIMEOUT = 10.0
 RECONNECT_TIMEOUT = 60.0  # seconds of silence after which a new connection is tried
 HUNG_INTERVAL = 60.0  # seconds between two times that a hung VPP is news
-MAX_CHECK_INTERVAL = 1.0  # seconds; longer between two checks, and this process did not run
+MAX_CHECK_INTERVAL = 3.0  # seconds; longer between two checks, and this process did not run
 MIN_RESTART_INTERVAL, MAX_RESTART_INTERVAL = 0.5, 30.0  # seconds after a reporter that failed
 REAP_TIMEOUT = 1.0  # seconds that the last child may take to end when the feed is closed
 DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message

@@ -82,7 +82,7 @@ from .records import (
 from .stats import SegmentUnavailable, peer_pid, receive_segment
 
 RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
-PING_INTERVAL = 1.0  # seconds between two questions to a VPP that has nothing to report
+PING_INTERVAL = 2.0  # seconds between two questions to a VPP that has nothing to report
 ALIVE_INTERVAL = 0.5  # seconds without a message after which an octet of VPP's is one
 EVENT_INTERVAL = 0.02  # seconds between two times that events are asked about
 WHOLE_INTERVAL = 0.25  # seconds after a dump of all interfaces that events asked for
