@@ -203,14 +203,14 @@ def tell(directory: Path, mibs: Path, update: bool) -> None:
     vppcfg = directory / "vppcfg.yaml"
     with (
         installed(directory / "zabbix") as copy,
-        Simulator(directory / "vpp", vppcfg=vppcfg) as vpp,
+        Simulator(directory / "vpp", vppcfg=vppcfg, per_node_counters=True) as vpp,
         Snmpd(directory / "snmp") as snmpd,
         Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
         server(copy, snmpd) as api,
     ):
         until("the interfaces are served", lambda: snmpd.column(IF_NAME))
         imported(copy, api)
-        host = discovered(api, snmpd)
+        host = discovered(api)
         valued(api, host)
         compared(api, host, vpp, snmpd)
         alarmed(api, host, vpp, agent)
@@ -342,24 +342,29 @@ def _difference(one: Any, other: Any, where: str = "") -> str:
     return "" if one == other else f"{where}: {one!r} {other!r}"
 
 
-def discovered(api: Api, snmpd: Snmpd) -> str:
+def discovered(api: Api) -> str:
     """A host with the templates, and what each rule discovers; its id."""
-    del snmpd
     chapter("Discovery")
     [group] = api("hostgroup.get", filter={"name": "Discovered hosts"}, output=["groupid"])
-    templates = api(
-        "template.get", filter={"host": [NAME, *BESIDE]}, output=["templateid", "host"]
-    )
+    templates = api("template.get", filter={"host": [NAME, *BESIDE]}, output=["templateid", "host"])
     check("Zabbix's own are beside it", {each["host"] for each in templates} == {NAME, *BESIDE})
     [host] = api(
         "host.create",
         host="router",
         groups=[group],
         templates=[{"templateid": each["templateid"]} for each in templates],
-        macros=[{"macro": "{$SNMP_COMMUNITY}", "value": "public"}],
+        macros=[
+            {"macro": "{$SNMP_COMMUNITY}", "value": "public"},
+            {"macro": "{$VPP.NODATA.TIME}", "value": "30s"},
+        ],
         interfaces=[
             {
-                **{"type": 2, "main": 1, "useip": 1, "ip": "127.0.0.1", "dns": "", "port": "161"},
+                "type": 2,
+                "main": 1,
+                "useip": 1,
+                "ip": "127.0.0.1",
+                "dns": "",
+                "port": "161",
                 "details": {"version": 2, "bulk": 1, "community": "{$SNMP_COMMUNITY}"},
             }
         ],
@@ -384,12 +389,14 @@ def discovered(api: Api, snmpd: Snmpd) -> str:
         raise Failed(f"{error}: {found}, {states}") from error
     for key, items in sorted(found.items()):
         check(f"{key}: {len(items)} items", items or key in ABSENT)
-    until("ports are discovered", lambda: api("item.get", hostids=[host], search={"key_": "net.if"}))
+    until(
+        "ports are discovered", lambda: api("item.get", hostids=[host], search={"key_": "net.if"})
+    )
     return str(host)
 
 
-# Of threads the embedded VPP reports no input, and it does not count by node.
-ABSENT = {"vpp.thread.input.discovery", "vpp.thread.cycles.discovery"}
+# Of threads the embedded VPP reports no input.
+ABSENT = {"vpp.thread.input.discovery"}
 
 
 def _ask_now(api: Api, ids: list[str]) -> None:
@@ -410,16 +417,16 @@ def _ask_now(api: Api, ids: list[str]) -> None:
 def items(api: Api, host: str) -> dict[str, dict[str, str]]:
     """The items of our template by key."""
     output = ["itemid", "key_", "name", "state", "error", "lastvalue", "lastclock", "units"]
-    found = api("item.get", hostids=[host], output=output, search={"key_": "vpp."}, startSearch=True)
+    found = api(
+        "item.get", hostids=[host], output=output, search={"key_": "vpp."}, startSearch=True
+    )
     return {each["key_"]: each for each in found}
 
 
 def unsupported(api: Api, host: str) -> dict[str, str]:
     """Why, by the key of an item of our template."""
     return {
-        key: each["error"]
-        for key, each in items(api, host).items()
-        if each["state"] == UNSUPPORTED
+        key: each["error"] for key, each in items(api, host).items() if each["state"] == UNSUPPORTED
     }
 
 
@@ -453,10 +460,11 @@ def valued(api: Api, host: str) -> None:
 def compared(api: Api, host: str, vpp: Simulator, snmpd: Snmpd) -> None:
     """The values are those that the simulator and snmpd have."""
     found = items(api, host)
-    for heap, (size, *_) in vpp.heaps().items():
-        check(f"size of {heap}", found[f"vpp.heap.size[{heap}]"]["lastvalue"] == str(size), size)
+    for heap, (total, *_) in vpp.heaps().items():
+        check(f"size of {heap}", found[f"vpp.heap.size[{heap}]"]["lastvalue"] == str(total), total)
         size, used, share = (
-            float(found[f"vpp.heap.{part}[{heap}]"]["lastvalue"]) for part in ("size", "used", "pused")
+            float(found[f"vpp.heap.{part}[{heap}]"]["lastvalue"])
+            for part in ("size", "used", "pused")
         )
         check(f"its used part in percent: {share:.2f}", 0 < share < 100 and used < size)
     errors = {key for key in found if key.startswith("vpp.error[")}
@@ -492,8 +500,11 @@ def problems(api: Api, host: str) -> set[str]:
     _ask_now(api, [e["itemid"] for key, e in items(api, host).items() if key.startswith(ASKED)])
     found = api(
         "trigger.get",
-        **{"hostids": [host], "filter": {"value": 1}, "output": ["description"]},
-        **{"expandDescription": True, "skipDependent": True},
+        hostids=[host],
+        filter={"value": 1},
+        output=["description"],
+        expandDescription=True,
+        skipDependent=True,
     )
     return {each["description"] for each in found if each["description"].startswith(OURS)}
 
@@ -519,12 +530,24 @@ def alarmed(api: Api, host: str, vpp: Simulator, agent: Agent) -> None:
     eventually("it ends when the member is back", are)
     vpp.kill()
     eventually(f"{AWAY}, and nothing beside it", lambda: are(AWAY))
-    eventually("all items have been asked for since", lambda: _all_asked(api, host))
+    ask_all(api, host)
     check("none is unsupported for that", not unsupported(api, host), unsupported(api, host))
     vpp.start()
     eventually(f"{RESTARTED}, and nothing else", lambda: problems(api, host) == {RESTARTED})
-    del agent
+    agent.stop()
+    eventually(f"{UNKNOWN}, when the agent ends", lambda: UNKNOWN in problems(api, host))
 
 
-def _all_asked(api: Api, host: str) -> bool:
-    return True
+def ask_all(api: Api, host: str) -> None:
+    """Have all items asked for, and wait until they have been."""
+    found = items(api, host)
+    _ask_now(api, [each["itemid"] for each in found.values()])
+    # The server takes them in turn, and has none of them left when it has come to this one again.
+    for _ in range(2):
+        last = items(api, host)["vpp.agent.uptime"]
+
+        def is_newer(last: dict[str, str] = last) -> bool:
+            return items(api, host)["vpp.agent.uptime"]["lastclock"] > last["lastclock"]
+
+        _ask_now(api, [last["itemid"]])
+        until("what is asked for last comes", is_newer)
