@@ -492,7 +492,18 @@ HANGS, AWAY = "VPP: its API hangs", "VPP: it is away"
 UNKNOWN, RESTARTED = "VPP: nothing is known of it", "VPP: it has been restarted"
 MEMBER = "TenGigabitEthernet1/0/0"  # of BondEthernet0
 LOST = f"Bond member {MEMBER}: it carries nothing of its bond"
-ASKED = ("vpp.api.state", "vpp.uptime", "vpp.bond.")  # what they are of
+ASKED = (  # what they are of
+    *("vpp.api.state", "vpp.uptime", "vpp.heartbeat.age", "vpp.bond.", "vpp.thread.vectors"),
+    *("vpp.heap.pused", "vpp.buffers.pused", "vpp.error[null-node"),
+)
+# A limit that a healthy router exceeds, and what that is then.
+LIMITS = {
+    "{$VPP.HEARTBEAT.AGE.MAX}": ("-1", "VPP: its heart does not beat"),
+    "{$VPP.THREAD.VECTORS.MAX}": ("11", "Thread vpp_wk_1: it is at its limit"),
+    '{$VPP.HEAP.PUSED.MAX:"main heap"}': ("1", "Heap main heap: nearly used up"),
+    '{$VPP.BUFFERS.PUSED.MAX:"default-numa-0"}': ("1", "Buffers default-numa-0: nearly used up"),
+    '{$VPP.ERROR.RATE.MAX:"null-node"}': ("-1", "Error null-node: many of blackholed packets"),
+}
 
 
 def problems(api: Api, host: str) -> set[str]:
@@ -518,6 +529,14 @@ def alarmed(api: Api, host: str, vpp: Simulator, agent: Agent) -> None:
         return problems(api, host) - {RESTARTED} == set(expected)
 
     eventually("of a healthy router there is none", are)
+    changed = [
+        {"hostid": host, "macro": macro, "value": limit} for macro, (limit, _) in LIMITS.items()
+    ]
+    macros = api("usermacro.create", *changed)["hostmacroids"]
+    expected = [problem for _, problem in LIMITS.values()]
+    eventually(f"what is above its limit: {', '.join(expected)}", lambda: are(*expected))
+    api("usermacro.delete", *macros)
+    eventually("and within its limit none", are)
     began = time.monotonic()
     vpp.hang()
     until(HANGS, lambda: are(HANGS))
