@@ -1,29 +1,26 @@
-"""The ten measures: each function sets its stage, measures, and returns rows of the table.
+"""What all measures are made of, and those that need no snmpd: answers, start, rates.
 
-CPU is what the kernel accounts to the agent's process (`processes.cpu`), divided by the
-varbinds that it answered.  Both sides of a ratio are measured in turns within one run,
-and what is told is the median of the ratios of the turns: the machine may be busy.
+Each measure is a function that sets its stage, measures, and yields rows of the table.
+`polled` has those through snmpd, `rest` those of an agent that nobody asks.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import cycle, islice, starmap
+from math import inf
 from pathlib import Path
 from signal import SIGHUP
 from statistics import median
 
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, VarBind, oid
+from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, oid
 from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Agent, Process, Snmpd, StageError, until
+from vpp_snmp_agent.simulator.stage import Agent, StageError
 
 from . import processes, staleness
 from .master import Master
-from .peers import KernelSubagent, Pyagentx3
 
 TABLES = ("1.3.6.1.2.1.2.2", "1.3.6.1.2.1.31.1.1")
 IF_ENTRY, IF_X_ENTRY = (f"{table}.1" for table in TABLES)
@@ -33,12 +30,6 @@ COLUMNS = (
 )
 IF_NUMBER = oid("1.3.6.1.2.1.2.1.0")
 HC_IN_OCTETS = f"{IF_X_ENTRY}.6"
-# What LibreNMS asks of one port in one GET: thirteen columns of ifXTable, ten of ifTable.
-LIBRENMS = (
-    *(f"{IF_X_ENTRY}.{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15)),
-    *(f"{IF_ENTRY}.{number}" for number in (14, 20, 12, 18, 13, 19, 6, 9, 3, 4)),
-)
-PORTS = 4  # asked in one turn
 PACE = 0.001  # seconds between two requests of those whose answers are timed
 SETTLED = 1.0  # seconds that answers are timed after the agent has the news
 
@@ -46,23 +37,49 @@ PATIENCE = 30.0  # seconds until the agent has them
 NEWS = "VPP reports"  # in the agent's debug log
 
 MICRO, MILLI, MEBI = 1e-6, 1e-3, 2**20
+UNITS = {"us": MICRO, "ms": MILLI, "s": 1.0}
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured."""
+    """How much is measured: turns, if it does not say anything else."""
 
-    walks: int  # turns of walks of 41,000 varbinds
-    slow_walks: int  # the same of pyagentx3
-    gets: int  # turns of GETs
-    stretches: int  # turns of 41,000 GetNext at the AgentX socket
-    starts: int
+    gets: int  # of each of 1,000 ports
+    gets_with_pauses: int
+    gets_by_processes: int
+    walks: int  # of a tenth of the rows, or a hundred
+    slow_walks: int  # the same beside pyagentx3
     polls: int
-    idle: float  # seconds that nobody asks, at least
+    poll_ports: int  # of 1,000, in each of them
+    starts: int
+    rates: int  # polls 60 s apart, by the simulator's clock
+    rest: int  # seconds
 
 
-FULL = Effort(walks=9, slow_walks=3, gets=100, stretches=7, starts=9, polls=60, idle=120)
-QUICK = Effort(walks=3, slow_walks=1, gets=30, stretches=3, starts=3, polls=30, idle=60)
+FULL = Effort(
+    gets=40,
+    gets_with_pauses=30,
+    gets_by_processes=100,
+    walks=40,
+    slow_walks=9,
+    polls=10,
+    poll_ports=1000,
+    starts=9,
+    rates=60,
+    rest=121,
+)
+QUICK = Effort(
+    gets=4,
+    gets_with_pauses=4,
+    gets_by_processes=10,
+    walks=7,
+    slow_walks=2,
+    polls=3,
+    poll_ports=200,
+    starts=3,
+    rates=30,
+    rest=32,
+)
 
 
 @dataclass(frozen=True)
@@ -73,8 +90,9 @@ class Row:
     ours: str
     other: str
     figure: float
-    bar: float
+    bar: float = inf  # which is none
     unit: str = ""
+    is_excused: bool = False  # because of two bars one has to be met, and the other is
 
     @property
     def met(self) -> bool:
@@ -82,41 +100,47 @@ class Row:
         return self.figure <= self.bar
 
 
-def in_turns(count: int, *costs: Callable[[], float]) -> list[list[float]]:
-    """What each of them costs, turn by turn."""
-    return [[each() for each in costs] for _ in range(count)]
+def in_turns(count: int, *costs: Callable[[int], float]) -> list[list[float]]:
+    """What each of them costs, turn by turn; each is given the number of the turn."""
+    return [[each(turn) for each in costs] for turn in range(count)]
 
 
-def ratio(measure: str, turns: Sequence[Sequence[float]], bar: float) -> Row:
-    """A row of turns: seconds per varbind of ours, and of the other side."""
+def ratio(
+    measure: str, turns: Sequence[Sequence[float]], bar: float = inf, unit: str = "us"
+) -> Row:
+    """A row of turns: seconds of ours, and of the other side.
+
+    The figure is the median of the turns' own ratios: a CPU may do the same work at a third of
+    its pace for some seconds, and then both sides of a turn have it so.
+    """
     ours, other = zip(*turns, strict=True)
     return Row(
         measure,
-        f"{median(ours) / MICRO:.1f} us",
-        f"{median(other) / MICRO:.1f} us",
+        spread(ours, unit),
+        spread(other, unit),
         median(mine / theirs for mine, theirs in turns),
         bar,
     )
 
 
-def cost(process: Process, work: Callable[[], int]) -> float:
-    """Seconds of CPU that a process took for each of the varbinds that `work` counts."""
-    before = processes.cpu(process.pid)
-    varbinds = work()
-    return (processes.cpu(process.pid) - before) * 1e-9 / varbinds
+def spread(seconds: Sequence[float], unit: str) -> str:
+    """The median, and where the middle eight tenths are.
+
+    net-snmp's subagent has two costs for the same, for some seconds each: see
+    docs/performance.md.
+    """
+    ordered = sorted(each / UNITS[unit] for each in seconds)
+    tenth = len(ordered) // 10
+    return f"{median(ordered):.2f} {unit} ({ordered[tenth]:.2f} to {ordered[-1 - tenth]:.2f})"
 
 
 @contextmanager
-def on_one_cpu(*some: Process) -> Iterator[None]:
-    """Meanwhile they all have the same CPU and no other.
-
-    Between two virtual CPUs it takes more to wake the other side than to answer it.
-    """
-    before = {each.pid: os.sched_getaffinity(each.pid) for each in some}
-    one = {min(set.intersection(*before.values()))}
+def on_cpus(places: Mapping[int, int]) -> Iterator[None]:
+    """Meanwhile each of some processes, by its pid, has one CPU and no other."""
+    before = {pid: os.sched_getaffinity(pid) for pid in places}
     try:
-        for pid in before:
-            os.sched_setaffinity(pid, one)
+        for pid, cpu in places.items():
+            os.sched_setaffinity(pid, {cpu})
         yield
     finally:
         for pid, cpus in before.items():
@@ -142,135 +166,11 @@ def at_the_socket(directory: Path, vpp: Simulator, *flags: str) -> Iterator[tupl
         yield agent, master
 
 
-# --- through snmpd, beside the peers -----------------------------------------------------------
+# --- at 10,000 interfaces -------------------------------------------------------------------------
 
 
-def walk(snmpd: Snmpd) -> int:
-    """snmpbulkwalk of both tables, ten repetitions at a time; the number of varbinds."""
-    return sum(
-        snmpd.run("snmpbulkwalk", table, options=["-On", "-Cr10"]).stdout.count("\n.") + 1
-        for table in TABLES
-    )
-
-
-def walking(agent: Process, snmpd: Snmpd) -> Callable[[], float]:
-    """What a walk costs an agent, for each varbind."""
-    return partial(cost, agent, partial(walk, snmpd))
-
-
-def polling(agent: Process, snmpd: Snmpd) -> Callable[[], float]:
-    """What LibreNMS's GET costs an agent, for each varbind; of other ports each time."""
-    ports = cycle(sorted(snmpd.column(f"{IF_ENTRY}.1")))
-
-    def get_some() -> int:
-        for index in islice(ports, PORTS):
-            snmpd.run("snmpget", *(f"{column}.{index}" for column in LIBRENMS))
-        return PORTS * len(LIBRENMS)
-
-    return partial(cost, agent, get_some)
-
-
-def cells_of(directory: Path) -> list[VarBind]:
-    """All that the agent serves at 1,000 interfaces: for a peer to serve the same."""
-    with (
-        quiet_vpp(directory / "vpp", 1000) as vpp,
-        at_the_socket(directory, vpp) as (_, master),
-    ):
-        return master.walk(*map(oid, TABLES))
-
-
-def beside_the_peers(directory: Path, effort: Effort, with_kernel: bool) -> Iterator[Row]:
-    """CPU per varbind beside net-snmp's own C subagent and beside plain pyagentx3."""
-    cells = cells_of(directory / "cells")
-    with (
-        quiet_vpp(directory / "vpp", 1000) as vpp,
-        Snmpd(directory / "snmpd") as snmpd,
-        Agent(directory, vpp, snmpd.agentx) as agent,
-    ):
-        wait_for_ports(snmpd, 1000)
-        if with_kernel:
-            yield from _beside_kernel(directory / "kernel", snmpd, agent, effort)
-        with (
-            Snmpd(directory / "snmpd3") as snmpd3,
-            Pyagentx3(directory / "pyagentx3", snmpd3.agentx, TABLES, cells) as peer,
-        ):
-            wait_for_ports(snmpd3, 1000)
-            assert walk(snmpd) == walk(snmpd3) == len(cells)  # the same is served
-            turns = in_turns(effort.slow_walks, walking(agent, snmpd), walking(peer, snmpd3))
-            yield ratio("CPU per varbind, bulk walk: pyagentx3", turns, 1 / 7)
-
-
-def _beside_kernel(directory: Path, snmpd: Snmpd, agent: Agent, effort: Effort) -> Iterator[Row]:
-    with (
-        Snmpd(directory / "snmpd") as theirs,
-        KernelSubagent(directory / "subagent", theirs.agentx, 1000) as peer,
-    ):
-        wait_for_ports(theirs, 1000)
-        sides = (agent, snmpd), (peer, theirs)
-        in_turns(1, *starmap(walking, sides))  # not counted: what is made once is made now
-        yield from _walks_and_gets("", sides, effort)
-        with on_one_cpu(agent, snmpd, peer, theirs):
-            yield from _walks_and_gets(", one CPU", sides, effort)
-
-
-def _walks_and_gets(
-    where: str, sides: Sequence[tuple[Process, Snmpd]], effort: Effort
-) -> Iterator[Row]:
-    turns = in_turns(effort.walks, *starmap(walking, sides))
-    yield ratio(f"CPU per varbind, bulk walk{where}: snmpd -X", turns, 0.80)
-    turns = in_turns(effort.gets, *starmap(polling, sides))
-    yield ratio(f"CPU per varbind, LibreNMS's GET of 23{where}: snmpd -X", turns, 0.60)
-
-
-def wait_for_ports(snmpd: Snmpd, count: int) -> None:
-    """Return once so many ports, or more, are served."""
-    until(f"{count} ports are served", lambda: len(snmpd.column(f"{IF_ENTRY}.1")) >= count)
-
-
-# --- at the AgentX socket: ours against ours ------------------------------------------------------
-
-
-class Stretch:
-    """The GetNext requests of a walk over 1,000 rows of each column, wherever they are.
-
-    Of a smaller table all rows, several times.
-    """
-
-    def __init__(self, agent: Agent, master: Master) -> None:
-        self._agent = agent
-        self._master = master
-        subtree = oid(f"{IF_ENTRY}.1")
-        indexes = [cell.name[len(subtree) :] for cell in master.walk(subtree)]
-        middle = max(0, len(indexes) // 2 - 500)
-        some = indexes[middle : middle + 1000]
-        self._times = 1000 // len(some)
-        self._names = [oid(column) + index for column in COLUMNS for index in some]
-
-    def cost(self) -> float:
-        """Seconds of CPU per varbind."""
-        return cost(self._agent, self._ask)
-
-    def _ask(self) -> int:
-        for _ in range(self._times):
-            for name in self._names:
-                self._master.get_next(name)
-        return self._times * len(self._names)
-
-
-def threads(directory: Path, effort: Effort) -> Iterator[Row]:
-    """Whether more workers of VPP's cost more."""
-    with (
-        quiet_vpp(directory / "vpp17", 1000, threads=17) as vpp17,
-        quiet_vpp(directory / "vpp1", 1000, threads=1) as vpp1,
-        at_the_socket(directory / "agent17", vpp17) as many,
-        at_the_socket(directory / "agent1", vpp1) as one,
-    ):
-        turns = in_turns(effort.stretches, Stretch(*many).cost, Stretch(*one).cost)
-        yield ratio("CPU per varbind, 17 VPP threads: 1 thread", turns, 1.25)
-
-
-def many_interfaces(directory: Path, effort: Effort) -> Iterator[Row]:
-    """What 10,000 interfaces cost: CPU, waiting, memory."""
+def answers(directory: Path, effort: Effort) -> Iterator[Row]:
+    """How long a request waits at 10,000 interfaces, and what memory they take."""
     settings = directory / "agent.yaml"
     directory.mkdir(parents=True)
     settings.write_text("period: 30\nsettle: 1\ndebug: 1\n")
@@ -278,16 +178,10 @@ def many_interfaces(directory: Path, effort: Effort) -> Iterator[Row]:
         quiet_vpp(directory / "vpp", 10_000) as vpp,
         at_the_socket(directory / "agent", vpp, "-f", str(settings)) as many,
     ):
-        with (
-            quiet_vpp(directory / "vpp100", 100) as vpp100,
-            at_the_socket(directory / "agent100", vpp100) as few,
-        ):
-            turns = in_turns(effort.stretches, Stretch(*many).cost, Stretch(*few).cost)
-            yield ratio("CPU per varbind, 10,000 interfaces: 100", turns, 1.15)
-        yield from answers(vpp, *many, settings)
+        yield from answers_of(vpp, *many, settings)
 
 
-def answers(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Iterator[Row]:
+def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Iterator[Row]:
     """How long a request waits while the agent has other things to do; what memory it takes."""
 
     def dump_anew() -> None:
@@ -418,7 +312,7 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
         port = list(vpp.interfaces().values())[-1]
         truth = port["traffic"]["rx"] * port["traffic"]["rx_size"]
         name = oid(f"{HC_IN_OCTETS}.{1000 + port['sw_if_index']}")
-        moments = [float(second) for second in range(effort.polls * period + 1)]
+        moments = [float(second) for second in range(effort.rates * period + 1)]
         values = []
         for _ in moments:
             value = master.get(name).value
@@ -440,44 +334,3 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
         0.1,
         "%",
     )
-
-
-class Idle:
-    """An agent at 1,000 interfaces that nobody asks, while other things are measured."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    @contextmanager
-    def running(self) -> Iterator["Idle"]:
-        """Start it; what its start takes does not count."""
-        with (
-            quiet_vpp(self._directory / "vpp", 1000) as vpp,
-            Snmpd(self._directory / "snmpd") as snmpd,
-            Agent(self._directory, vpp, snmpd.agentx) as self._agent,
-        ):
-            wait_for_ports(snmpd, 1000)
-            self._began = time.monotonic()
-            self._before = self._cpu()
-            yield self
-
-    def _cpu(self) -> list[int]:
-        return [processes.cpu(pid) for pid in processes.family(self._agent.pid)]
-
-    def row(self, effort: Effort) -> Row:
-        """Waits for the rest of the time that this takes."""
-        time.sleep(max(0.0, self._began + effort.idle - time.monotonic()))
-        elapsed = time.monotonic() - self._began
-        after = self._cpu()
-        parent, child = (
-            100 * (now - then) * 1e-9 / elapsed
-            for now, then in zip(after, self._before, strict=True)
-        )
-        return Row(
-            "work between requests, 1,000 interfaces, period 30 s",
-            f"{parent + child:.2f}%",
-            f"child {child:.2f}%",
-            parent + child,
-            0.5,
-            "%",
-        )

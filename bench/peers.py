@@ -1,26 +1,34 @@
-"""The agents to be measured against: net-snmp's own C subagent, and plain pyagentx3."""
+"""The agents to be measured against: net-snmp's own C subagent, plain pyagentx3, constants."""
 
 import json
+import pickle
+import socket
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from vpp_snmp_agent.agentx.pdu import OBJECT_IDENTIFIER, VarBind, dotted
+from vpp_snmp_agent.agentx.pdu import OBJECT_IDENTIFIER, VarBind, dotted, encode_varbind
 from vpp_snmp_agent.simulator.stage import Process
 
+from .poller import in_namespace_of
+
 OURS_ALONE = "ifTable,ifXTable,ifNumber"  # the modules that serve what we serve
+MOVING = "port0"  # the one interface of the C subagent's that has traffic
+FRAME = b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x01" + b"\x88\xb5" + bytes(46)  # 802's own ethertype
 
 
 class KernelSubagent(Process):
     """`snmpd -X` in a network namespace of its own, among so many kernel interfaces.
 
-    They are ends of veth pairs, beside the loopback.
+    They are ends of veth pairs, beside the loopback.  One pair is up, and `move` sends a frame
+    through it.
     """
 
     def __init__(self, directory: Path, agentx: str, interfaces: int) -> None:
         directory.mkdir(parents=True)
         super().__init__(directory / "subagent.log")
         self._directory = directory
+        self._wire: socket.socket | None = None
         (directory / "snmpd.conf").write_text(f"agentXSocket {agentx}\n[snmp] mibs :\n")
         (directory / "links").write_text(
             "".join(
@@ -30,7 +38,8 @@ class KernelSubagent(Process):
 
     def __enter__(self) -> "KernelSubagent":
         here = self._directory
-        script = f'ip link set lo up && ip -batch {here / "links"} && exec "$@"'
+        up = " && ".join(f"ip link set {each} up" for each in ("lo", "port0", "wire0"))
+        script = f'ip -batch {here / "links"} && {up} && exec "$@"'
         self._start(
             [
                 *("unshare", "--net", "sh", "-c", script, "sh"),
@@ -40,6 +49,18 @@ class KernelSubagent(Process):
             {"SNMPCONFPATH": str(here), "SNMP_PERSISTENT_DIR": str(here / "kept")},
         )
         return self
+
+    def move(self) -> None:
+        """Have MOVING count a frame.  The subagent notes it when it next reads the kernel's."""
+
+        def connect() -> socket.socket:
+            wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+            wire.bind(("wire0", 0))
+            return wire
+
+        if self._wire is None:
+            self._wire = in_namespace_of(self.pid, connect)
+        self._wire.send(FRAME)
 
 
 class Pyagentx3(Process):
@@ -63,6 +84,23 @@ class Pyagentx3(Process):
 
     def __enter__(self) -> "Pyagentx3":
         self._start([sys.executable, "-m", "bench.pyagentx3_agent", self._agentx, str(self._rows)])
+        return self
+
+
+class ConstantAnswers(Process):
+    """An agent that serves given cells, and makes no answer twice."""
+
+    def __init__(
+        self, directory: Path, agentx: str, subtrees: Iterable[str], cells: Iterable[VarBind]
+    ) -> None:
+        directory.mkdir(parents=True)
+        super().__init__(directory / "constant.log")
+        self._arguments = [agentx, str(directory / "cells.pickle"), *subtrees]
+        encoded = sorted((cell.name, encode_varbind(*cell)) for cell in cells)
+        (directory / "cells.pickle").write_bytes(pickle.dumps(encoded))
+
+    def __enter__(self) -> "ConstantAnswers":
+        self._start([sys.executable, "-m", "bench.constant_agent", *self._arguments])
         return self
 
 

@@ -16,6 +16,15 @@ def cpu(pid: int) -> int:
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
 
+def voluntary_switches(pid: int) -> int:
+    """How often the threads of a process went to sleep; of those that there are now."""
+    found = 0
+    for task in (PROC / str(pid) / "task").iterdir():
+        text = (task / "status").read_text()
+        found += int(text.partition("\nvoluntary_ctxt_switches:")[2].split(None, 1)[0])
+    return found
+
+
 def queued(*pids: int) -> float:
     """Seconds that processes of one thread were ready to run and had to wait for a CPU."""
     return sum(int((PROC / str(pid) / "schedstat").read_text().split()[1]) for pid in pids) * 1e-9

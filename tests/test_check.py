@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,13 +19,16 @@ import pytest
 from vpp_snmp_agent import check, control, look
 from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
 from vpp_snmp_agent.control import NAME
+from vpp_snmp_agent.look import Asked
 from vpp_snmp_agent.simulator import Simulator
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
 from vpp_snmp_agent.vpp import stats
-from vpp_snmp_agent.vpp.records import LcpPair
+from vpp_snmp_agent.vpp.layout import VALUE_OFFSET
+from vpp_snmp_agent.vpp.records import NO_INDEX, LcpPair, Thread
+from vpp_snmp_agent.vpp.router import Router
 
-from .routers import new_publisher, port, publish, router_of
+from .routers import VPP, new_publisher, port, publish, router_of
 
 NOBODY = 65534
 KERNEL_MODULES = set(check.KERNEL_MODULES)
@@ -119,7 +123,9 @@ def test_where_all_is_right_every_line_says_so(
     snmpd: Snmpd,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(check, "cpus_of", lambda pid: frozenset({0}) if pid == snmpd.pid else 0)
     vppcfg = tmp_path / "vppcfg.yaml"
     vppcfg.write_text(VPPCFG)
     (tmp_path / "state").mkdir()
@@ -134,10 +140,14 @@ def test_where_all_is_right_every_line_says_so(
         "ok     LCP plugin        16 interfaces have a host interface",
         f"ok     segment           {vpp.stats_socket}: laid out as in v26.02 and later,"
         f" epoch {vpp.epoch()}",
+        "ok     heaps             in use: main heap 7%, stat segment 2%",
+        "ok     buffers           in use: default-numa-0 2%",
         f"ok     AgentX socket     {snmpd.agentx}: somebody listens;"
         f" {check._who_may(snmpd.agentx)}",
         f"ok     snmpd's tables    snmpd (pid {snmpd.pid}) has those of the kernel switched off",
         str(check._other_agents(snmpd.pid)),
+        f"ok     snmpd's CPUs      it (pid {snmpd.pid}) runs on CPU 0, where none of VPP's workers"
+        " polls",
         f"note   agent             none runs with the state directory {tmp_path}/state",
         f"ok     state directory   {tmp_path}/state: 0 interfaces are remembered"
         f" (looked at as {user})",
@@ -273,6 +283,171 @@ def test_a_segment_that_stays_locked_fails(run: Run, settings: Settings, vpp: Si
         f"FAIL: {vpp.stats_socket}: VPP keeps the segment locked;"
         " without it there are no counters: restart VPP if that stays so"
     ]
+
+
+# --- its memory --------------------------------------------------------------------------------
+
+
+def set_value(vpp: Simulator, name: str, value: int) -> None:
+    """What VPP says by a gauge."""
+    vpp.corrupt(vpp.where(name)["entry"] + VALUE_OFFSET, struct.pack("=Q", value))
+
+
+def test_heaps_and_buffers_that_are_nearly_used_up_fail(
+    run: Run, settings: Settings, vpp: Simulator
+) -> None:
+    vpp.add_heap("acl-plugin heap", 64 << 20, 61 << 20)
+    vpp.add_heap("ip fib", 40 << 20, 36 << 20)  # 90 %, and not more
+    set_value(vpp, "/buffer-pools/default-numa-0/used", 148_100)
+    set_value(vpp, "/buffer-pools/default-numa-0/available", 11_900)
+    lines = run(settings)
+    assert lines["heaps"] == [
+        "FAIL: acl-plugin heap: 95% of 64 MiB is used; VPP ends without memory:"
+        " give it more in its startup.conf, and restart it"
+    ]
+    assert lines["buffers"] == [
+        "FAIL: default-numa-0: 148100 of 160168 buffers are used (92%); without any, packets are"
+        " dropped on reception: raise `buffers { buffers-per-numa }` in VPP's startup.conf, and"
+        " restart it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("main heap", "raise `memory { main-heap-size }` in its startup.conf, and restart it"),
+        ("stat segment", "raise `statseg { size }` in its startup.conf, and restart it"),
+    ],
+)
+def test_how_a_heap_is_made_larger_depends_on_which(
+    run: Run, settings: Settings, vpp: Simulator, name: str, advice: str
+) -> None:
+    vpp.freeze()  # or VPP might write it again
+    (row,) = vpp.where(f"/mem/{name}")["rows"]
+    vpp.corrupt(row, struct.pack("=QQ", 64 << 20, 63 << 20))
+    (line,) = run(settings)["heaps"]
+    assert line == (f"FAIL: {name}: 98% of 64 MiB is used; VPP ends without memory: {advice}")
+
+
+def test_the_memory_of_a_vpp_that_hangs_is_looked_at(
+    run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
+    vpp.hang()
+    lines = run(settings)
+    assert lines["heaps"] == ["ok: in use: main heap 7%, stat segment 2%"]
+    assert lines["buffers"] == ["ok: in use: default-numa-0 2%"]
+
+
+def test_without_a_segment_memory_is_skipped(run: Run, gone: Settings) -> None:
+    lines = run(gone)
+    for thing in ("heaps", "buffers"):
+        assert lines[thing] == ["note: skipped: VPP's segment says nothing of them"]
+
+
+# --- snmpd's CPUs ------------------------------------------------------------------------------
+
+
+def threads_on(*cpus: int) -> Asked:
+    """What a VPP reports whose main thread and workers have these CPUs."""
+    router = Router(VPP)
+    router.threads = tuple(
+        Thread(index, f"vpp_wk_{index}", "workers", 4711 + index, cpu)
+        for index, cpu in enumerate(cpus)
+    )
+    return Asked(router)
+
+
+@pytest.fixture
+def a_listener(gone: Settings, tmp_path: Path) -> Iterator[Settings]:
+    """Settings by which this process is snmpd."""
+    path = str(tmp_path / "agentx")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        yield replace(gone, address=UnixAddress(path))
+
+
+@pytest.mark.parametrize(
+    ("allowed", "cpus", "line"),
+    [
+        (
+            {0, 1, 2, 3, 4, 6},
+            (1, 2, 3, 6),
+            "note: it (pid {pid}) may run on CPU 2-3,6, where VPP's workers poll:"
+            " `systemctl edit snmpd-dataplane vpp-snmp-agent`, each with the lines `[Service]` and"
+            " `CPUAffinity=0`, then restart both",
+        ),
+        (
+            {0, 1},
+            (0, 1),  # none is left but the main thread's
+            "note: it (pid {pid}) may run on CPU 1, where VPP's workers poll:"
+            " `systemctl edit snmpd-dataplane vpp-snmp-agent`, each with the lines `[Service]` and"
+            " `CPUAffinity=0`, then restart both",
+        ),
+        (
+            {0, 1, 2},
+            (0, 2),
+            "note: it (pid {pid}) may run on CPU 2, where VPP's workers poll:"
+            " `systemctl edit snmpd-dataplane vpp-snmp-agent`, each with the lines `[Service]` and"
+            " `CPUAffinity=1`, then restart both",
+        ),
+        (
+            {0, 1},
+            (0, 0, 1),
+            "note: it (pid {pid}) may run on CPU 0-1, where VPP's workers poll:"
+            " they have all CPUs; give VPP fewer by `cpu { corelist-workers }`",
+        ),
+        (
+            {0, 4},
+            (4, 5, 6),
+            "ok: it (pid {pid}) runs on CPU 0,4, where none of VPP's workers polls",
+        ),
+        ({0, 1}, (0,), None),
+        ({0, 1}, (0, NO_INDEX), None),  # a worker that VPP did not place
+        ({0, 1}, (), None),
+    ],
+)
+def test_snmpd_belongs_on_no_cpu_of_a_worker(
+    a_listener: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    allowed: set[int],
+    cpus: tuple[int, ...],
+    line: str | None,
+) -> None:
+    monkeypatch.setattr(check, "cpus_of", {os.getpid(): frozenset(allowed)}.__getitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", {0: allowed}.__getitem__)
+    found = [f"{each.mark}: {each.text}" for each in check._cpus(a_listener, threads_on(*cpus))]
+    assert found == ([line.replace("{pid}", str(os.getpid()))] if line else [])
+
+
+def test_a_snmpd_that_cannot_be_seen_is_best_kept_off_the_workers_cpus(
+    gone: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", {0: {0, 1, 2, 3}}.__getitem__)
+    advice = (
+        "it is best kept off CPU 2-3, where VPP's workers poll: `systemctl edit snmpd-dataplane"
+        " vpp-snmp-agent`, each with the lines `[Service]` and `CPUAffinity=1`, then restart both"
+    )
+    asked = threads_on(0, 2, 3)
+    (line,) = check._cpus(gone, asked)
+    assert (line.mark, line.text) == (
+        "note",
+        f"not to be seen (No such file or directory); {advice}",
+    )
+    (line,) = check._cpus(replace(gone, address=TCPAddress("::1", 705)), asked)
+    assert (line.mark, line.text) == ("note", f"not to be seen over TCP; {advice}")
+
+
+def test_the_cpus_of_a_process_are_those_that_the_kernel_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert check.cpus_of(os.getpid()) == os.sched_getaffinity(0)
+    monkeypatch.setattr(check, "PROC", tmp_path)
+    (tmp_path / "4711").mkdir()
+    listed = "Name:\tsnmpd\nCpus_allowed:\tfff\nCpus_allowed_list:\t0-2,5,8-9\nMems_allowed:\t1\n"
+    (tmp_path / "4711" / "status").write_text(listed)
+    assert check.cpus_of(4711) == {0, 1, 2, 5, 8, 9}
 
 
 # --- the AgentX socket -------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def log_set_up(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 class Ran:
-    """What was run, and with what: the agent, `show`, `walk`, `ports` or `check`."""
+    """What was run, and with what: the agent, `show`, `show vpp`, `walk`, `ports` or `check`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
@@ -46,6 +46,11 @@ class Ran:
         """In place of show.show."""
         self.calls.append(("show", settings, as_json))
         return 3
+
+    def show_vpp(self, settings: Settings, as_json: bool) -> int:
+        """In place of show_vpp.show_vpp."""
+        self.calls.append(("show vpp", settings, as_json))
+        return 8
 
     def walk(self, settings: Settings, oid: str | None) -> int:
         """In place of show.walk."""
@@ -83,10 +88,11 @@ def ran(monkeypatch: pytest.MonkeyPatch, log_set_up: dict[str, Any], default_fil
     """Nothing runs for real."""
     ran = Ran()
     monkeypatch.setattr(cli, "Agent", ran.agent)
-    for name in ("show", "check", "ports"):
+    for name in ("show", "show_vpp", "check", "ports"):
         module = ModuleType(f"vpp_snmp_agent.{name}")
         vars(module).update(show=ran.show, walk=ran.walk, check=ran.check)
         vars(module).update(show_ports=ran.ports, forget_ports=ran.forget)
+        vars(module).update(show_vpp=ran.show_vpp)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     return ran
 
@@ -158,6 +164,7 @@ def test_help_lists_every_flag_and_command(capsys: pytest.CaptureFixture[str]) -
     assert all(f" {flag}" in text for flag in flags)
     assert "{run,show,walk,check,ports} run the agent (default); show " in text
     assert " walk [OID]: only what is at or below it (default all); ports [forget " in text
+    assert " show vpp: VPP's state, threads, memory, buffers and errors; " in text
     assert "-dd: every AgentX PDU too" in text
 
 
@@ -272,6 +279,9 @@ CHANGED = Settings(address=UnixAddress("/x"), debug=1)
         ("show --json -a /x -d", ("show", CHANGED, True), 3),
         ("-a /x -d show", ("show", CHANGED, False), 3),
         ("-a /x show -d --json", ("show", CHANGED, True), 3),
+        ("show vpp", ("show vpp", Settings(), False), 8),
+        ("--json show vpp", ("show vpp", Settings(), True), 8),
+        ("show -a /x vpp -d --json", ("show vpp", CHANGED, True), 8),
         ("walk", ("walk", Settings(), None), 4),
         ("walk 1.3.6.1.2.1.2", ("walk", Settings(), "1.3.6.1.2.1.2"), 4),
         ("walk .1.3.6", ("walk", Settings(), "1.3.6"), 4),
@@ -372,6 +382,8 @@ def test_check_tells_of_bad_settings_itself(
         (["1.3.6"], "argument command: invalid choice: '1.3.6'"),
         (["run", "run"], "run takes no argument 'run'"),
         (["show", "1.3"], "show takes no argument '1.3'"),
+        (["show", "vpp", "vpp"], "show takes no argument 'vpp'"),
+        (["check", "vpp"], "check takes no argument 'vpp'"),
         (["check", "1.3"], "check takes no argument '1.3'"),
         (["walk", "1.3", "1.4"], "walk takes no argument '1.4'"),
         (["ports", "forgte"], "ports takes no argument 'forgte'"),

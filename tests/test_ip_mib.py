@@ -1,7 +1,7 @@
 """mibs/ip_mib.py: addresses, neighbours and received packets, each at its interface's ifIndex."""
 
 from ipaddress import ip_address, ip_interface
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -291,17 +291,30 @@ class Neighbors:
     def __init__(self, entries: list[tuple[int, Subids, bool]]) -> None:
         self.ipv4_neighbors, self.ipv6_neighbors = SortedRows(), SortedRows()
         self.known: dict[tuple[int, Subids], tuple[bytes, bool]] = {}
-        lists: dict[int, NeighborLists] = {}
-        for number, (if_index, octets, static) in enumerate(entries):
+        self._lists: dict[int, NeighborLists] = {}
+        self._macs = count()
+        for if_index, octets, static in entries:
+            self.change(if_index, octets, static, True)
+
+    def change(self, if_index: int, octets: Subids, static: bool, there: bool) -> None:
+        """One comes, or is another one now, or goes."""
+        lists = self._lists.setdefault(if_index, NeighborLists())
+        if there:
             # An address that the MAC goes on from: nothing may take it for more of the address.
-            mac = b"\xff" * 5 + bytes((number,))
-            lists.setdefault(if_index, NeighborLists()).put(bytes(octets), mac, static)
+            mac = b"\xff" * 4 + next(self._macs).to_bytes(2, "big")
+            lists.put(bytes(octets), mac, static)
             self.known[if_index, octets] = mac, static
-        for if_index, each in lists.items():
-            if each.ipv4:
-                self.ipv4_neighbors.put(subids(if_index), each.ipv4)
-            if each.ipv6:
-                self.ipv6_neighbors.put(subids(if_index), each.ipv6)
+        else:
+            lists.remove(bytes(octets))
+            self.known.pop((if_index, octets), None)
+        for table, family in (
+            (self.ipv4_neighbors, lists.ipv4),
+            (self.ipv6_neighbors, lists.ipv6),
+        ):
+            if family:
+                table.put(subids(if_index), family)
+            else:
+                table.remove(subids(if_index))
 
     def indexes(self, media: bool) -> dict[Subids, tuple[int, Subids]]:
         """The interface and address of each index, in the indexes' order."""
@@ -361,8 +374,46 @@ def test_any_neighbours_are_found_as_in_a_sorted_list_of_all(
             assert row is not None
             if_index, octets = of
             mac, static = neighbors.known[of]
-            assert row == (if_index, bytes(octets), mac, static)
+            assert (row.if_index, row.address) == (if_index, bytes(octets))
+            assert (row.mac_address, row.static) == (mac, static)
             assert row.type == (4 if static else 3)
+
+
+@pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])
+@settings(max_examples=200, deadline=None)
+@given(entries=ENTRIES, others=ENTRIES, data=st.data())
+def test_neighbours_that_change_in_a_walk_are_found_as_they_are_then(
+    media: bool,
+    entries: list[tuple[int, Subids, bool]],
+    others: list[tuple[int, Subids, bool]],
+    data: st.DataObject,
+) -> None:
+    neighbors = Neighbors(entries)
+    rows = neighbors.rows(media)
+    index = rows.following(b"")
+    while index is not None:
+        for if_index, octets, static in (
+            data.draw(st.lists(st.sampled_from(others), max_size=2)) if others else ()
+        ):
+            neighbors.change(if_index, octets, static, data.draw(st.booleans()))
+        expected = {subids(*each): of for each, of in neighbors.indexes(media).items()}
+        row, of = rows.get(index), expected.get(index)
+        known = None if of is None else neighbors.known[of]
+        assert (None if row is None else (row.mac_address, row.static)) == known
+        after = next((each for each in expected if each > index), None)
+        index = rows.following(index)
+        assert index == after
+
+
+def test_neighbours_of_an_interface_that_goes_in_a_walk_go_with_it() -> None:
+    neighbors = Neighbors([(1001, (192, 0, 2, 1), False), (1001, (192, 0, 2, 7), True)])
+    rows = neighbors.rows(False)
+    index = rows.following(b"")
+    assert index is not None
+    assert rows.get(index) is not None
+    neighbors.ipv4_neighbors.remove(subids(1001))
+    assert rows.get(index) is None
+    assert rows.following(index) is None
 
 
 @pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])

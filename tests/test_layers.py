@@ -21,14 +21,17 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "cli": {
-        *("__init__", "agent", "check", "config", "loop", "ports", "show", "interfaces.state"),
+        *("__init__", "agent", "check", "config", "loop", "ports", "show", "show_vpp"),
+        "interfaces.state",
     },
     # The operator's view: what the agent would serve, without it.
     "look": {
         *("config", "sockets", "agentx.mib", "interfaces.", "mibs.", "vpp."),
     },
     "show": {"agentx.", "config", "interfaces.", "look", "vpp.records"},
+    "show_vpp": {"config", "interfaces.", "look", "show", "vpp.records"},
     "check": {
+        "affinity",
         "config",
         "control",
         "interfaces.",

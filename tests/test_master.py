@@ -22,6 +22,8 @@ from vpp_snmp_agent.simulator.stage import PATIENCE
 
 from .peer import BASE, COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
 
+MOST_ASKED = 5000  # by a walk that should have let others have their turn
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
@@ -61,6 +63,38 @@ def test_a_request_that_comes_six_times_is_answered_six_times(stage: Stage) -> N
     heard = stage.hear(6)
     assert len(heard) == 6
     assert answered(heard) == {1: [1, 2]}
+
+
+class Walk:
+    """In the place of a connection: the next question is there whenever an answer was sent."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def recv(self, size: int) -> bytes:
+        self.asked += 1
+        if self.asked > MOST_ASKED:
+            raise BlockingIOError
+        return get_next(COLUMN)
+
+    def send(self, data: bytes, flags: int) -> int:
+        return len(data)
+
+
+def test_a_walk_without_a_pause_lets_others_have_their_turn(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count()
+    began = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: began + next(ticks) * 50e-6)
+    walk = Walk()
+    monkeypatch.setattr(stage.master, "_socket", walk)
+    stage.loop.patient = True
+    stage.master._read()
+    assert walk.asked == 1  # what follows at once makes it a walk
+    stage.master._read()
+    assert walk.asked == pytest.approx(room.STRETCH / 50e-6, abs=3)
+    monkeypatch.undo()
 
 
 def test_an_answer_that_nobody_waits_for_changes_nothing(stage: Stage) -> None:

@@ -34,6 +34,8 @@ from vpp_snmp_agent.vpp.stats import (
     SegmentUnavailable,
     Vectors,
     differing_blocks,
+    listener_pid,
+    open_segment_of,
     receive_segment,
 )
 
@@ -998,3 +1000,45 @@ def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_lock_word_is_where_the_layout_says(writer: Writer) -> None:
     writer.hold(True)
     assert Segment(writer.fd).words[IN_PROGRESS_WORD] == 1
+
+
+# --- without a handover ---------------------------------------------------------------------------
+
+
+def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: Writer) -> None:
+    descriptor = open_segment_of(os.getpid())
+    try:
+        segment = Segment(descriptor)
+        assert segment.inode == os.fstat(writer.fd).st_ino
+        assert segment.scalar("/sys/heartbeat") == 7
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.write(descriptor, b"x")
+    finally:
+        os.close(descriptor)
+
+
+def test_a_process_that_has_none_open_or_has_ended_is_told_apart() -> None:
+    with pytest.raises(SegmentUnavailable, match=f"^process {os.getpid()} has no segment open$"):
+        open_segment_of(os.getpid())
+    with pytest.raises(SegmentUnavailable, match=r"^/proc/0/fd: No such file or directory$"):
+        open_segment_of(0)
+
+
+def test_who_may_not_look_into_a_process_is_told_who_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> list[str]:
+        raise PermissionError(1, "Operation not permitted", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    told = r"only root can read that of a VPP that hangs \(/proc/4711/fd: Operation not permitted\)"
+    with pytest.raises(SegmentUnavailable, match=told):
+        open_segment_of(4711)
+
+
+def test_who_listens_is_known_though_he_accepts_nobody(tmp_path: Path) -> None:
+    path = str(tmp_path / "api.sock")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(path)
+        silent.listen()
+        assert listener_pid(path, 1) == os.getpid()
+    with pytest.raises(ConnectionRefusedError):
+        listener_pid(path, 1)

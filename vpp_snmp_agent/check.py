@@ -23,14 +23,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import control, sockets
+from .affinity import PROC, ranges
 from .config import BadSettings, Settings, TCPAddress
 from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
 from .interfaces.host_ports import MAX_PORT, HostPorts, has_port
 from .interfaces.rows import Row
-from .look import Asked, ask, capabilities, in_order, load_descriptions, read_ports, rows_of
+from .interfaces.storage import HEAP, POOL, Storage
+from .look import (
+    Asked,
+    ask,
+    capabilities,
+    in_order,
+    load_descriptions,
+    read_ports,
+    rows_of,
+    system_of,
+    take_segment,
+)
 from .master import targets
-from .vpp.records import INTERFACES, LCP_PAIRS, LcpPair
-from .vpp.stats import SegmentUnavailable, peer_pid
+from .vpp.records import INTERFACES, LCP_PAIRS, LcpPair, Thread
+from .vpp.stats import SegmentUnavailable, listener_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
 ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept
@@ -79,6 +91,15 @@ UNWANTED_TYPES = frozenset(
     }
 )
 MAX_LISTED = 20  # names in a line
+MAX_USED = 0.9  # of a heap or a pool; more is too much
+
+# How VPP is given more, by what it calls a heap.
+HEAP_ADVICE = {
+    "main heap": "raise `memory { main-heap-size }` in its startup.conf",
+    "stat segment": "raise `statseg { size }` in its startup.conf",
+}
+# By the package's units.
+ONE_CPU = "`systemctl edit snmpd-dataplane vpp-snmp-agent`, each with the lines `[Service]` and"
 
 
 class Line(NamedTuple):
@@ -117,7 +138,9 @@ def _lines(settings_path: str, load: Callable[[], Settings]) -> Iterator[Line]:
     yield _vppcfg(settings)
     asked = ask(settings)
     yield from _vpp(settings, asked)
+    yield from _memory(settings, asked)
     yield from _agentx(settings)
+    yield from _cpus(settings, asked)
     yield _agent(settings)
     yield _state_directory(settings)
     yield from _managers(settings, asked)
@@ -173,6 +196,42 @@ def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
         yield Line(NOTE, "segment", "skipped: VPP does not report")
 
 
+def _memory(settings: Settings, asked: Asked) -> Iterator[Line]:
+    """Of a VPP that hangs too, as far as the kernel lets us see it."""
+    if asked.hung_since is not None and asked.segment is None:
+        take_segment(settings, asked)
+    storages = system_of(asked).storages
+    for thing, kind, wrong in (("heaps", HEAP, _scarce_heap), ("buffers", POOL, _scarce_pool)):
+        found = storages.of_kind(kind)
+        scarce = [each for each in found if _share(each) > MAX_USED]
+        for each in scarce:
+            yield Line(FAIL, thing, wrong(each))
+        if not found:
+            yield Line(NOTE, thing, "skipped: VPP's segment says nothing of them")
+        elif not scarce:
+            shares = ", ".join(f"{each.vpp_name} {_share(each):.0%}" for each in found)
+            yield Line(OK, thing, f"in use: {shares}")
+
+
+def _share(storage: Storage) -> float:
+    """How much of it is used, 0 to 1."""
+    amount = storage.amount()
+    return amount.used / amount.size if amount.size else 0.0
+
+
+def _scarce_heap(heap: Storage) -> str:
+    advice = HEAP_ADVICE.get(heap.vpp_name, "give it more in its startup.conf")
+    used = f"{_share(heap):.0%} of {heap.amount().size >> 20} MiB is used"
+    return f"{heap.vpp_name}: {used}; VPP ends without memory: {advice}, and restart it"
+
+
+def _scarce_pool(pool: Storage) -> str:
+    amount = pool.amount()
+    used = f"{amount.used} of {amount.size} buffers are used ({_share(pool):.0%})"
+    advice = "raise `buffers { buffers-per-numa }` in VPP's startup.conf, and restart it"
+    return f"{pool.vpp_name}: {used}; without any, packets are dropped on reception: {advice}"
+
+
 # --- snmpd -----------------------------------------------------------------------------------
 
 
@@ -198,10 +257,7 @@ def _agentx(settings: Settings) -> Iterator[Line]:
 
 def _listener(path: str) -> int:
     """The process id of who listens; 0 in another pid namespace.  Raises OSError."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(ANSWERS)
-        probe.connect(path)
-        return peer_pid(probe)
+    return listener_pid(path, ANSWERS)
 
 
 def _why_no_snmpd(path: str, error: OSError) -> str:
@@ -391,6 +447,55 @@ def left_on(words: list[str]) -> list[str]:
     if included:
         return [module for module in KERNEL_MODULES if module in included]
     return [module for module in KERNEL_MODULES if module not in excluded]
+
+
+def _cpus(settings: Settings, asked: Asked) -> Iterator[Line]:
+    """Whether snmpd stays off the CPUs of VPP's workers, as the agent does by itself."""
+    workers = asked.router.worker_cpus if asked.router else frozenset()
+    if asked.router is None or not workers:
+        return
+    thing = "snmpd's CPUs"
+    polled = f"CPU {ranges(workers)}, where VPP's workers poll"
+    advice = _one_cpu(frozenset(os.sched_getaffinity(0)), asked.router.threads)
+    if isinstance(settings.address, TCPAddress):
+        yield Line(NOTE, thing, f"not to be seen over TCP; it is best kept off {polled}: {advice}")
+        return
+    try:
+        pid = _listener(settings.address.path)
+        allowed = cpus_of(pid)
+    except OSError as error:
+        seen = f"not to be seen ({error.strerror or error})"
+        yield Line(NOTE, thing, f"{seen}; it is best kept off {polled}: {advice}")
+        return
+    if allowed & workers:
+        shared = f"it (pid {pid}) may run on CPU {ranges(allowed & workers)}, where VPP's workers"
+        yield Line(NOTE, thing, f"{shared} poll: {advice}")
+    else:
+        runs = f"it (pid {pid}) runs on CPU {ranges(allowed)}, where none of VPP's workers polls"
+        yield Line(OK, thing, runs)
+
+
+def _one_cpu(usable: frozenset[int], threads: Collection[Thread]) -> str:
+    """The drop-in that keeps snmpd and the agent on one CPU which no worker has; best on one that
+    no thread of VPP has.
+    """
+    workers = {each.cpu_id for each in threads if each.index}
+    left = usable - workers
+    free = left - {each.cpu_id for each in threads}
+    if not left:
+        return "they have all CPUs; give VPP fewer by `cpu { corelist-workers }`"
+    return f"{ONE_CPU} `CPUAffinity={min(free or left)}`, then restart both"
+
+
+def cpus_of(pid: int) -> frozenset[int]:
+    """The CPUs on which a process may run.  Raises OSError."""
+    status = (PROC / str(pid) / "status").read_text(errors="replace")
+    (listed,) = re.findall(r"^Cpus_allowed_list:\t(\S*)$", status, re.MULTILINE)
+    cpus: set[int] = set()
+    for each in listed.split(","):
+        low, _, high = each.partition("-")
+        cpus.update(range(int(low), int(high or low) + 1))
+    return frozenset(cpus)
 
 
 # --- what is kept ----------------------------------------------------------------------------

@@ -119,17 +119,19 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=["run", "show", "walk", "check", "ports"],
         default="run",
-        help="run the agent (default); show VPP's interfaces as a table; walk what the agent"
-        " would serve; check what must be right for it; list the ports that are remembered",
+        help="run the agent (default); show VPP's interfaces as a table, or VPP itself; walk"
+        " what the agent would serve; check what must be right for it; list the ports that are"
+        " remembered",
     )
     add(
         "arguments",
         metavar="ARGUMENT",
         nargs="*",
-        help="walk [OID]: only what is at or below it (default all); ports [forget [GLOB]]:"
+        help="show vpp: VPP's state, threads, memory, buffers and errors; walk [OID]: only what is"
+        " at or below it (default all); ports [forget [GLOB]]:"
         " forget the names that fit and are not shown",
     )
-    add("--json", action="store_true", help="show: JSON instead of a table")
+    add("--json", action="store_true", help="show: JSON instead of tables")
     add(
         "--unseen",
         metavar="AGE",
@@ -217,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     own = parser()
     given = own.parse_intermixed_args(arguments)  # flags may stand before and behind an OID
     root = glob = None
+    shows_vpp = given.command == "show" and given.arguments == ["vpp"]
     if given.command == "walk" and len(given.arguments) == 1:
         try:
             root = _oid(given.arguments[0])
@@ -228,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         glob = given.arguments[1] if given.arguments[1:] else "*"
         if not given.arguments[1:] and given.unseen is None:
             own.error("ports forget: expected a GLOB, --unseen AGE, or both")
-    elif given.arguments:
+    elif given.arguments and not shows_vpp:
         own.error(f"{given.command} takes no argument {given.arguments[-1]!r}")
     if given.unseen is not None and glob is None:
         own.error("--unseen belongs to `ports forget`")
@@ -260,8 +263,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(settings, load)
     from .ports import forget_ports, show_ports
     from .show import show, walk
+    from .show_vpp import show_vpp
 
     try:
+        if shows_vpp:
+            return show_vpp(settings, given.json)
         if given.command == "show":
             return show(settings, given.json)
         if given.command == "walk":

@@ -24,7 +24,6 @@ from .systemd import Supervisor
 from .vpp import feed, lacp
 from .vpp.records import (
     INTERFACES,
-    NO_INDEX,
     Available,
     Changes,
     Complete,
@@ -81,8 +80,7 @@ class Follower:
     def worker_cpus(self) -> frozenset[int]:
         """The CPUs of VPP's workers, as it reported them, or the one before it."""
         if self._router is not None and self._router.threads:
-            workers = (each for each in self._router.threads if each.index)
-            self._worker_cpus = frozenset(w.cpu_id for w in workers if w.cpu_id != NO_INDEX)
+            self._worker_cpus = self._router.worker_cpus
         return self._worker_cpus
 
     @property

@@ -12,6 +12,7 @@ import os
 import select
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -19,11 +20,13 @@ from . import config, sockets
 from .agentx.mib import Module, UpTime
 from .config import BadSettings, Descriptions, Settings
 from .interfaces import state
+from .interfaces.counters import UNKNOWN as UNKNOWN_VPP
 from .interfaces.counters import CounterSet, InterfaceCounters, Reached
 from .interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from .interfaces.publisher import Publisher
 from .interfaces.rows import Row
 from .interfaces.state import Port, StateError
+from .interfaces.system import System
 from .interfaces.totals import Saved
 from .mibs import modules
 from .vpp import feed, lacp
@@ -38,9 +41,12 @@ from .vpp.records import (
     Unavailable,
 )
 from .vpp.router import Router
-from .vpp.stats import Segment, SegmentUnavailable
+from .vpp.stats import KEPT, Segment, SegmentUnavailable, listener_pid, open_segment_of
 
 ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
+CONNECT_TIMEOUT = 1.0  # seconds for a VPP that hangs to be connected to
+LOCK_TIMEOUT = 2 * KEPT  # seconds for a lock to be let go, or to be known as one that is kept
+LOCK_INTERVAL = 0.05  # seconds between two looks at it
 NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
 
@@ -52,6 +58,7 @@ class Asked:
     segment: Segment | None = None
     away: bool = False  # nobody is there who could have answered
     hung_since: float | None = None  # by time.monotonic: somebody is, and did not
+    pid: int = 0  # of who does not; 0: not known
     no_interfaces: str = ""
     no_addresses: str = ""  # not all of them, at least
     no_segment: str = ""
@@ -135,6 +142,27 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
             asked.no_interfaces = why
         case feed.Failed(reason):
             asked.no_interfaces = f"{settings.api_socket}: {reason}"
+
+
+def take_segment(settings: Settings, asked: Asked) -> str:
+    """Take from the process of a VPP that hangs the segment that it does not hand over.
+
+    Returns why not, or nothing.
+    """
+    try:
+        asked.pid = listener_pid(settings.api_socket, CONNECT_TIMEOUT)
+        if not asked.pid:
+            return "VPP hangs in another pid namespace, and hands over no segment"
+        descriptor = open_segment_of(asked.pid)
+        try:
+            asked.segment = Segment(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return f"{settings.api_socket}: {error.strerror or 'who listens accepts nobody'}"
+    except SegmentUnavailable as error:
+        return str(error)
+    return ""
 
 
 def _explain(path: str, number: int, section: str) -> str:
@@ -247,15 +275,10 @@ def rows_of(
     known = ((each.key, each.if_index, each.facts) for each in ports if each.shown and each.facts)
     for _ in publisher.restore(known, DOWN if asked.away else UNKNOWN):
         pass
-    router, vpp = asked.router, publisher.system.vpp
-    if router is not None:
-        vpp.answers(router.identity)
-    if asked.away:
-        vpp.goes_away()
-    elif asked.hung_since is not None:
-        vpp.hangs(asked.hung_since)
+    router = asked.router
+    _note(asked, publisher.system)
     if router is not None and asked.has(INTERFACES):
-        vpp.has_reported_all()
+        publisher.system.vpp.has_reported_all()
         if asked.segment is not None:
             publisher.settled = asked.segment.uptime >= settings.settle
         publisher.follow(router)
@@ -270,6 +293,39 @@ def rows_of(
     while publisher.step(time.perf_counter()):
         pass
     return publisher, served
+
+
+def _note(asked: Asked, system: System) -> None:
+    """Whether VPP answers."""
+    if asked.router is not None:
+        system.vpp.answers(asked.router.identity)
+    if asked.away:
+        system.vpp.goes_away()
+    elif asked.hung_since is not None:
+        system.vpp.hangs(asked.hung_since)
+
+
+def system_of(asked: Asked) -> System:
+    """What VPP has beyond its interfaces, of one that answers and of one that hangs."""
+    system = System()
+    _note(asked, system)
+    if asked.router is not None:
+        system.threads.report(asked.router.threads)
+    if asked.segment is not None and not asked.away:
+        _await_lock(asked.segment)
+        system.use(asked.segment, UNKNOWN_VPP)
+        system.search_all()
+    return system
+
+
+def _await_lock(segment: Segment) -> None:
+    """Wait until the segment can be read: a lock that is kept is read through."""
+    until = time.monotonic() + LOCK_TIMEOUT
+    while time.monotonic() < until:
+        with suppress(SegmentUnavailable):
+            segment.settled_epoch()
+            return
+        time.sleep(LOCK_INTERVAL)
 
 
 def in_order(publisher: Publisher) -> list[Row]:

@@ -4,13 +4,14 @@ The rules this module keeps:
 
 - It reads only, by `look`.
 - What could not be had is told on standard error; the rest is shown.
+- Of VPP itself show_vpp.py has the rest.
 """
 
 import json
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
 from .agentx.mib import Module, View
@@ -37,7 +38,8 @@ INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 _STATUS = {UP: "up", DOWN: "down", UNKNOWN: "unknown", LOWER_LAYER_DOWN: "lowerLayerDown"}
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """Say on standard error what could not be had, if anything."""
     if text:
         print(f"vpp-snmp-agent: {text}", file=sys.stderr)
 
@@ -55,17 +57,17 @@ def _look(settings: Settings, everything: bool = False) -> Snapshot:
     """Ask VPP, and say on standard error what could not be had."""
     descriptions, no_descriptions = load_descriptions(settings)
     ports, no_ports = read_ports(settings)
-    _tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
-    _tell(no_ports and f"{no_ports}; these ifIndexes are not those of before")
+    tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
+    tell(no_ports and f"{no_ports}; these ifIndexes are not those of before")
     asked = ask(settings, everything)
     publisher, served = rows_of(asked, ports, Configuration(settings, descriptions))
-    _tell(asked.no_interfaces)
+    tell(asked.no_interfaces)
     if asked.no_interfaces and len(publisher.rows):
-        _tell("these are the interfaces as last known")
-    _tell(asked.no_addresses)
+        tell("these are the interfaces as last known")
+    tell(asked.no_addresses)
     for what, reason in asked.unavailable.items():
-        _tell(f"VPP's {what} are unavailable: {reason}")
-    _tell(asked.no_segment and f"no counters: {asked.no_segment}")
+        tell(f"VPP's {what} are unavailable: {reason}")
+    tell(asked.no_segment and f"no counters: {asked.no_segment}")
     status = 1 if asked.no_interfaces or asked.no_segment else 0
     return Snapshot(asked, publisher, served, status)
 
@@ -146,7 +148,7 @@ def _bits(number: int | None) -> str:
     return f"{value:.3g} Tb/s"
 
 
-def _text(value: str) -> str:
+def text(value: str) -> str:
     """Whatever VPP or a file says, without power over the terminal."""
     return "".join(each if each.isprintable() else "?" for each in value) or "-"
 
@@ -158,10 +160,10 @@ def _aligned(shown: list[dict[str, Any]]) -> Iterator[str]:
     lines = [
         {
             "ifIndex": str(each["ifIndex"]),
-            "ifName": _text(each["ifName"]),
-            "VPP name": _text(each["vppName"]),
-            "alias": _text(each["ifAlias"]),
-            "kind": _text(each["kind"]),
+            "ifName": text(each["ifName"]),
+            "VPP name": text(each["vppName"]),
+            "alias": text(each["ifAlias"]),
+            "kind": text(each["kind"]),
             "admin/oper": f"{each['ifAdminStatus']}/{each['ifOperStatus']}",
             "speed": _bits(each["speed"] or None),
             "MTU": str(each["ifMtu"]),
@@ -170,12 +172,20 @@ def _aligned(shown: list[dict[str, Any]]) -> Iterator[str]:
         }
         for each in shown
     ]
+    yield from columns(lines, _RIGHT)
+
+
+def columns(lines: list[dict[str, str]], right: Container[str]) -> Iterator[str]:
+    """A line of heads, and each line below them; nothing where there is none.
+
+    `right`: the heads of numbers.
+    """
     if not lines:
         return
     widths = {head: max(len(head), *(len(line[head]) for line in lines)) for head in lines[0]}
     for line in ({head: head for head in widths}, *lines):
         yield "  ".join(
-            line[head].rjust(width) if head in _RIGHT else line[head].ljust(width)
+            line[head].rjust(width) if head in right else line[head].ljust(width)
             for head, width in widths.items()
         ).rstrip()
 
@@ -188,7 +198,7 @@ def walk(settings: Settings, below: str | None) -> int:
     try:
         root = oid(below.removeprefix(".")) if below is not None else b""
     except (ValueError, struct.error):
-        _tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
+        tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
     _, _, served, status = _look(settings, everything="IP-MIB" in settings.mibs)
     found = False
@@ -197,7 +207,7 @@ def walk(settings: Settings, below: str | None) -> int:
         found = True
         print(in_snmpwalks_form(varbind))
     if not found:
-        _tell(f"no such object: nothing is served at or below {below}")
+        tell(f"no such object: nothing is served at or below {below}")
         return 1
     return status
 

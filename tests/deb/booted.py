@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
+from vpp_snmp_agent.affinity import ranges
 from vpp_snmp_agent.simulator.scenario import VPPCFG
 from vpp_snmp_agent.simulator.stage import ROOT
 
@@ -25,6 +26,7 @@ from .router import (
     PRIVACY,
     ROWS,
     VPP,
+    WORKER_CPUS,
     get,
     pid,
     ports,
@@ -302,10 +304,35 @@ def on_one_cpu(system: System) -> None:
     with drop_in(system, f"CPUAffinity={cpu}", SNMPD, AGENT):
         for unit in (SNMPD, AGENT):
             restart(system, unit, "restart")
-            status = system.run("cat", f"/proc/{pid(system, unit)}/status")
-            has_it = f"\nCpus_allowed_list:\t{cpu}\n" in status
-            check(f"a drop-in gives {unit} one CPU", has_it, status)
+            found = cpus(system, unit)
+            check(f"a drop-in gives {unit} one CPU", found == {str(cpu)}, found)
+        told = system.run("vpp-snmp-agent", "check", check=False)
+        check("`check` finds snmpd on no CPU of VPP's workers", f"runs on CPU {cpu}," in told, told)
         keeps(system, before, "the same ports")
+    for unit in (SNMPD, AGENT):
+        restart(system, unit, "restart")
+    keeps(system, before, "without it, the same ports")
+
+    # The kernel would end an agent whose SystemCallFilter forbade it.
+    agent = pid(system, AGENT)
+    first, last = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
+    settings = (system.root / SETTINGS).read_text()
+    for cpu in (last, first, last):
+        (system.root / SETTINGS).write_text(f"{settings}\ncpus: [ {cpu} ]\n")
+        system.run("systemctl", "reload", AGENT)
+        eventually(
+            f"`cpus: [ {cpu} ]` and systemctl reload move all threads of the agent and its child",
+            lambda cpu=cpu: cpus(system, AGENT) == {str(cpu)},  # type: ignore[misc]
+        )
+    check("which goes on", pid(system, AGENT) == agent and state(system, AGENT, "NRestarts") == "0")
+    (system.root / SETTINGS).write_text(settings)
+    system.run("systemctl", "reload", AGENT)
+    left = ranges(os.sched_getaffinity(0) - WORKER_CPUS)
+    eventually(
+        "and by `cpus: auto` it runs on all but those of VPP's workers",
+        lambda: cpus(system, AGENT) == {left},
+    )
+    keeps(system, before, "the same ports")
 
 
 def rebooted(system: System) -> None:
@@ -505,6 +532,15 @@ def keeps(system: System, before: str, what: str) -> None:
     wait_for_rows(system)
     now = ports(system, *IN_NAMESPACE)
     check(what, now == before, now)
+
+
+def cpus(system: System, unit: str) -> set[str]:
+    """Which CPUs the kernel allows to the threads of a unit and of its child, as it lists them."""
+    main = pid(system, unit)
+    children = system.run("sh", "-c", f"cat /proc/{main}/task/*/children").split()
+    paths = " ".join(f"/proc/{each}/task/*/status" for each in (main, *children))
+    statuses = system.run("sh", "-c", f"cat {paths}", check=False)  # a thread may just have ended
+    return set(re.findall(r"^Cpus_allowed_list:\t(\S+)$", statuses, re.MULTILINE))
 
 
 def inode(system: System) -> str:

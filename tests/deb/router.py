@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 
+from vpp_snmp_agent.simulator.api import FIRST_CPU
+
 from .debian import SIMULATOR, System
 from .told import Failed, until
 
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 ROWS = 18  # of the simulator's edge router
+WORKER_CPUS = {FIRST_CPU + 1, FIRST_CPU + 2}  # as it says
 AUTH, PRIVACY = "an authentication password", "a privacy password"
 MIB_2 = "1.3.6.1.2.1"
 # What the shipped view hides, below mib-2.

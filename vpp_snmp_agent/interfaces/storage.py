@@ -212,6 +212,10 @@ class Storages:
             else:
                 self._unread.append(each)
 
+    def of_kind(self, kind: Kind) -> list[Storage]:
+        """HEAP's or POOL's, in the order in which they were found."""
+        return [each for each in self.shown if each.kind is kind]
+
     def _show(self, storage: Storage) -> None:
         if len(self.shown) < MAX_ROWS and self.rows.get(storage.instance) is None:
             self.rows.put(storage.instance, storage)

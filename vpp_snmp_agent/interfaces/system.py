@@ -20,14 +20,14 @@ from ..vpp.stats import Segment, SegmentUnavailable
 from .errors import ERRORS, Errors
 from .ip_statistics import IPV4, IPV6, IpStatistics
 from .storage import HEAPS, POOLS, Storages
-from .threads import Threads
+from .threads import NODES, Threads
 from .totals import Saved, Totals
 from .vpp_state import VppState
 from .xstats import PREFIX as XSTATS
 from .xstats import Ports
 
 SESSIONS = ("/bfd/", "/nat44-ed/total-sessions")  # gauges that not every VPP has
-PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS, *SESSIONS)
+PREFIXES = (HEAPS, POOLS, ERRORS, XSTATS, NODES, *SESSIONS)
 SAVE_INTERVAL = 300.0  # seconds between two savings of what is not a base
 FIRST_SAVE_DELAY = 10.0  # seconds
 
@@ -137,6 +137,7 @@ class System:
             self._found = self._directory.names
             for each in (self.ipv4, self.ipv6):
                 each.find(self.names(ERRORS))
+            self.threads.find(self.names(NODES))
             self.ports.begin(self.names(XSTATS))
             self.is_searching = bool(self.names(XSTATS))
 

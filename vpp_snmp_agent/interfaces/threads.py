@@ -16,7 +16,7 @@ The rules this module keeps:
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from ..vpp.stats import (
 WORKERS = "/sys/num_worker_threads"  # the main thread is one more
 INPUT_RATE = "/sys/input_rate"  # of all threads together
 VECTOR_RATES, LOOP_RATES = b"/sys/vector_rate_per_worker", b"/sys/loops_per_worker"
+NODES = "/sys/node/"
 CLOCKS, VECTORS, CALLS = b"/sys/node/clocks", b"/sys/node/vectors", b"/sys/node/calls"
 
 INTERVAL = 1.0  # seconds between two readings of rates while somebody asks
@@ -132,6 +133,7 @@ class Threads:
         self._nodes = NO_NODES  # as they were read last
         self._before = NO_NODES  # and what they are compared with
         self._next = 0  # thread to be compared
+        self._has_nodes = False  # whether VPP counts by node
 
     def report(self, threads: Iterable[Thread]) -> None:
         """VPP's API reports these, or none."""
@@ -147,12 +149,17 @@ class Threads:
             self._rates = Vectors(segment, VECTOR_RATES), Vectors(segment, LOOP_RATES)
             self._counters = tuple(Vectors(segment, each) for each in (CLOCKS, VECTORS, CALLS))
             self._nodes = self._before = NO_NODES
+            self._has_nodes = False
             self._next = 0
             self._nodes_read_at = float("-inf")
             for row in self._by_index.values():
                 row.busy = None
         self._read_at = float("-inf")
         self.refresh()
+
+    def find(self, names: Collection[str]) -> None:
+        """All that the segment has below NODES: a read is no time to search for what is not."""
+        self._has_nodes = CLOCKS.decode() in names
 
     def lose(self) -> None:
         """VPP's process is gone."""
@@ -163,6 +170,10 @@ class Threads:
                 for rate in (row.vector_rate, row.loop_rate, row.input_rate)
             )
             row.busy = None
+
+    def in_order(self) -> list[tuple[int, ThreadRow]]:
+        """Each thread and its number, as they were read last."""
+        return sorted(self._by_index.items())
 
     def poll(self) -> bool:
         """To be called a few times a second: shares are worked out, a thread at a time.
@@ -175,7 +186,7 @@ class Threads:
         if self._next < len(self._nodes.clocks):
             self._compare(self._next)
             self._next += 1
-        elif now >= self._nodes_read_at + NODES_INTERVAL:
+        elif self._has_nodes and now >= self._nodes_read_at + NODES_INTERVAL:
             self._nodes_read_at = now
             self._read_nodes()
         else:

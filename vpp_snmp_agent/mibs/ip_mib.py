@@ -6,6 +6,7 @@ registers columns.  Everything else of 1.3.6.1.2.1.4 stays snmpd's, or is absent
 runs without its IP modules, as the shipped service has it.
 """
 
+import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -46,6 +47,8 @@ FOREVER = 2**32 - 1  # a lifetime
 VERSIONS = {subids(IPV4): IPV4, subids(IPV6): IPV6}
 PHYSICAL_IPV4, PHYSICAL_IPV6 = subids(IPV4, 4), subids(IPV6, 16)  # before the octets
 ENTRY_TAIL = 7  # octets of a neighbour's entry behind the address
+# `subids` of an address, by its octets.
+_ADDRESSES = {size: struct.Struct(f">{size}I").pack for size in (4, 16)}
 NO_TIME = 0  # ipIfStatsRefreshRate: counters are read when they are asked for
 HOP_LIMIT = 64  # ipDefaultTTL: of what VPP and Linux behind it send
 
@@ -97,10 +100,29 @@ class AddressRow(NamedTuple):
 class NeighborRow(NamedTuple):
     """One conceptual row of ipNetToMediaTable and ipNetToPhysicalTable."""
 
-    if_index: int
-    address: bytes  # four octets or sixteen
-    mac_address: bytes
-    static: bool
+    key: bytes  # of its ifIndex
+    entry: bytes  # as `NeighborLists` has it
+    size: int  # octets of its address
+
+    @property
+    def if_index(self) -> int:
+        """Whose neighbour it is."""
+        return int.from_bytes(self.key, "big")
+
+    @property
+    def address(self) -> bytes:
+        """Four octets or sixteen."""
+        return self.entry[: self.size]
+
+    @property
+    def mac_address(self) -> bytes:
+        """Six octets."""
+        return self.entry[self.size : self.size + 6]
+
+    @property
+    def static(self) -> bool:
+        """Whether somebody configured it."""
+        return self.entry[-1:] == b"\1"
 
     @property
     def type(self) -> int:
@@ -398,6 +420,9 @@ class NeighborRows:
 
     What is kept are the interfaces' own lists of entries; with `media` the rows are those of
     ipNetToMediaTable: the same of IPv4 alone, by ifIndex and address.
+
+    A walk asks for the row at the index that it was just given, and then for what follows it.
+    So where that one stands is known, and used as long as the same entry stands there.
     """
 
     def __init__(self, interfaces: Publisher, media: bool = False) -> None:
@@ -409,9 +434,35 @@ class NeighborRows:
                 (interfaces.ipv6_neighbors, PHYSICAL_IPV6, 16),
             )
         )
+        # Where `following` was found last.
+        self._index = self._key = b""  # and its ifIndex's
+        self._lists, _, self._size = self._families[0]
+        self._entries: list[bytes] = []
+        self._at = 0
+        self._entry = b""
+
+    def _is_last(self, index: bytes) -> bool:
+        """Whether this index was found last, and its entry is still where it was."""
+        entries, at = self._entries, self._at
+        return (
+            index == self._index
+            and at < len(entries)
+            and entries[at] is self._entry
+            and self._lists.get(self._key) is entries
+        )
+
+    def _found(self, before: bytes, at: int) -> bytes:
+        """The index of an entry; `before` is all of it that comes before the address."""
+        size = self._size
+        self._at = at
+        self._entry = entry = self._entries[at]
+        self._index = index = before + _ADDRESSES[size](*entry[:size])
+        return index
 
     def get(self, index: bytes) -> NeighborRow | None:
         """The row at an index."""
+        if self._is_last(index):
+            return NeighborRow(self._key, self._entry, self._size)
         if_index, rest = index[:4], index[4:]
         for lists, head, size in self._families:
             if not rest.startswith(head) or len(rest) != len(head) + 4 * size:
@@ -422,12 +473,14 @@ class NeighborRows:
                 return None
             at = bisect_left(entries, address)
             if at < len(entries) and entries[at].startswith(address):
-                return _neighbor_row(if_index, entries[at], size)
+                return NeighborRow(if_index, entries[at], size)
             return None
         return None
 
     def following(self, index: bytes) -> bytes | None:
         """The first index after this one."""
+        if self._is_last(index) and self._at + 1 < len(self._entries):
+            return self._found(index[: -4 * self._size], self._at + 1)
         if_index, rest = index[:4], index[4:]
         for lists, head, size in self._families:
             entries = lists.get(if_index)
@@ -440,7 +493,8 @@ class NeighborRows:
             else:
                 continue
             if at < len(entries):
-                return if_index + head + subids(*entries[at][:size])
+                self._key, self._lists, self._entries, self._size = if_index, lists, entries, size
+                return self._found(if_index + head, at)
         # No more of this interface: the first of the next one that has any.
         found = [
             (next_index, number)
@@ -450,10 +504,11 @@ class NeighborRows:
         if not found:
             return None
         if_index, number = min(found)
-        lists, head, size = self._families[number]
-        entries = lists.get(if_index)
+        self._lists, head, self._size = self._families[number]
+        entries = self._lists.get(if_index)
         assert entries
-        return if_index + head + subids(*entries[0][:size])
+        self._key, self._entries = if_index, entries
+        return self._found(if_index + head, 0)
 
 
 def _place_after(entries: list[bytes], octets: bytes, size: int) -> int:
@@ -468,15 +523,6 @@ def _place_after(entries: list[bytes], octets: bytes, size: int) -> int:
     if len(address) < size:
         return bisect_left(entries, address)
     return bisect_left(entries, address + b"\xff" * ENTRY_TAIL)
-
-
-def _neighbor_row(if_index: bytes, entry: bytes, size: int) -> NeighborRow:
-    return NeighborRow(
-        if_index=int.from_bytes(if_index, "big"),
-        address=entry[:size],
-        mac_address=entry[size : size + 6],
-        static=entry[-1:] == b"\1",
-    )
 
 
 def module(interfaces: Publisher) -> Module:

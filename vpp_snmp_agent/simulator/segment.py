@@ -85,7 +85,7 @@ class Segment:
 
     def __init__(self, size: int, generation: Generation) -> None:
         self.size = size
-        self.fd = os.memfd_create("stats", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self.fd = os.memfd_create("stat segment", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, size)
         fcntl.fcntl(self.fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)  # vppinfra/linux/mem.c
         self._memory = mmap.mmap(self.fd, size)

@@ -93,6 +93,12 @@ class Router:
         self._domains_of_bvi: dict[int, int] = {}
         self._domain_of_member: dict[int, int] = {}
 
+    @property
+    def worker_cpus(self) -> frozenset[int]:
+        """The CPUs of VPP's workers, as far as VPP placed and reported them."""
+        workers = (each for each in self.threads if each.index)
+        return frozenset(each.cpu_id for each in workers if each.cpu_id != NO_INDEX)
+
     # --- relations ------------------------------------------------------------------------
 
     def parent(self, interface: Interface) -> Interface | None:

@@ -55,6 +55,7 @@ from .layout import (
     Kind,
 )
 
+MEMFD = "/memfd:stat segment"  # what VPP calls it (vlib/stats/init.c), as /proc shows it
 LOCK_WAIT = 0.05  # seconds; VPP holds its lock for microseconds, unless it is preempted
 KEPT = 1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
 ATTEMPTS = 5  # to read one cell between two structural changes
@@ -111,6 +112,27 @@ def receive_segment(path: str, timeout: float) -> tuple[int, int]:
     return first, pid
 
 
+def open_segment_of(pid: int) -> int:
+    """A file descriptor of the segment that VPP, process `pid`, has open itself.
+
+    For one whose main thread hangs, which hands over nothing.  The kernel lets root look there,
+    and who VPP runs as.  Raises SegmentUnavailable.
+    """
+    directory = f"/proc/{pid}/fd"
+    try:
+        for each in os.listdir(directory):
+            path = f"{directory}/{each}"
+            with suppress(FileNotFoundError):  # it was closed just now
+                if os.readlink(path).startswith(MEMFD):
+                    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        why = f"{directory}: {error.strerror}"
+        if isinstance(error, PermissionError):
+            why = f"only root can read that of a VPP that hangs ({why})"
+        raise SegmentUnavailable(why) from error
+    raise SegmentUnavailable(f"process {pid} has no segment open")
+
+
 def _is_sealed(descriptor: int) -> bool:
     """Whether a segment is sealed against being cut off; False if it is of huge pages.
 
@@ -128,6 +150,17 @@ def _is_sealed(descriptor: int) -> bool:
         "the segment could be cut off while it is read (no F_SEAL_SHRINK, no huge pages):"
         " what listens there is no VPP"
     )
+
+
+def listener_pid(path: str, timeout: float) -> int:
+    """The process that listens at a stream socket; 0 if it is in another pid namespace.
+
+    It need not accept: the kernel knows.  Raises OSError.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(timeout)
+        probe.connect(path)
+        return peer_pid(probe)
 
 
 def peer_pid(connected: socket.socket) -> int:

@@ -1,0 +1,222 @@
+"""VPP itself, on standard output: `show vpp`.
+
+The rules this module keeps:
+
+- It reads only, by `look`, and keeps the manner of `show`.
+- Of a VPP that hangs its segment says the rest, which is taken from its process (`look`).
+- States have the names that VPP-SNMP-AGENT-MIB gives them.
+- Errors are as VPP counts them; the running agent may serve more, from before it was restarted.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from . import show
+from .config import Settings
+from .interfaces.errors import biggest
+from .interfaces.storage import HEAP, POOL, Storage
+from .interfaces.system import SegmentState, System
+from .interfaces.vpp_state import ApiState
+from .look import Asked, ask, system_of, take_segment
+from .show import columns, tell, text
+from .vpp.records import INTERFACES
+
+MAX_ERRORS = 20  # that are shown
+
+_API_STATE = {
+    ApiState.ANSWERING: "answering",
+    ApiState.HUNG: "hung",
+    ApiState.AWAY: "away",
+    ApiState.NOT_REACHED: "notReached",
+}
+_SEGMENT_STATE = {
+    SegmentState.LIVE: "live",
+    SegmentState.STUCK: "stuck",
+    SegmentState.NONE: "none",
+}
+
+# The heads of numbers.
+_RIGHT = frozenset(
+    {
+        *("thread", "CPU", "vectors/call", "loops/s", "input/s"),
+        *("size", "used", "%", "buffers", "cached", "available", "count", "per second"),
+    }
+)
+
+
+def show_vpp(settings: Settings, as_json: bool) -> int:
+    """Print what VPP says of itself, as tables or a JSON object; the exit status."""
+    asked = ask(settings)
+    tell(asked.no_interfaces)
+    no_segment = asked.no_segment
+    if asked.hung_since is not None and asked.segment is None:
+        no_segment = take_segment(settings, asked)
+    tell(no_segment and f"no statistics: {no_segment}")
+    for what, reason in asked.unavailable.items():
+        tell(f"VPP's {what} are unavailable: {reason}")
+    shown = _shown(asked, system_of(asked))
+    lines: Iterable[str] = ()
+    if as_json:
+        lines = (json.dumps(shown, indent=2),)
+    elif asked.router is not None or asked.hung_since is not None:
+        lines = _in_text(shown)
+    for line in lines:
+        print(line)
+    return 1 if asked.no_interfaces or no_segment else 0
+
+
+def _shown(asked: Asked, system: System) -> dict[str, Any]:
+    """What is shown; rates a second, memory in octets, None where it is not known."""
+    vpp, errors = system.vpp, system.errors
+    before = errors.snapshot()
+    if system.segment is not None:
+        time.sleep(show.INTERVAL)
+        errors.read_all()
+        system.threads.refresh()
+    generation = system.generation
+    return {
+        "version": vpp.version or None,
+        "pid": vpp.pid or asked.pid or None,
+        # The segment has it, and it stands still there while VPP hangs.
+        "upTime": vpp.up_time if system.segment and asked.hung_since is None else None,
+        "apiState": _API_STATE[vpp.api_state],
+        "segmentState": _SEGMENT_STATE[system.segment_state],
+        "segmentLayout": generation.value if generation else None,
+        "segmentEpoch": system.segment.epoch if system.segment else None,
+        "interfaces": _interfaces(asked),
+        "punted": errors.punted,
+        "threads": [
+            {
+                "index": index,
+                "name": thread.name,
+                "cpu": thread.cpu_id,
+                "vectorsPerCall": thread.vector_rate,
+                "loopRate": thread.loop_rate,
+                "inputRate": thread.input_rate,
+            }
+            for index, thread in system.threads.in_order()
+        ],
+        "heaps": [_memory(each) for each in system.storages.of_kind(HEAP)],
+        "bufferPools": [_buffers(each) for each in system.storages.of_kind(POOL)],
+        "errors": [
+            {
+                "node": each.node,
+                "reason": each.reason,
+                "count": each.counted,
+                "rate": round(each.per_second, 1),
+            }
+            for each in biggest(before, errors.snapshot(), MAX_ERRORS)
+        ],
+    }
+
+
+def _interfaces(asked: Asked) -> int | None:
+    if asked.router is None or not asked.has(INTERFACES):
+        return None
+    return len(asked.router.interfaces)
+
+
+def _memory(heap: Storage) -> dict[str, Any]:
+    amount = heap.amount()
+    return {"name": heap.vpp_name, "size": amount.size, "used": amount.used}
+
+
+def _buffers(pool: Storage) -> dict[str, Any]:
+    amount = pool.amount()
+    return {
+        "name": pool.vpp_name,
+        "size": amount.size,
+        "used": amount.used,
+        "cached": amount.cached,
+        "available": amount.available,
+    }
+
+
+# --- as tables -------------------------------------------------------------------------------
+
+
+def _in_text(shown: dict[str, Any]) -> Iterator[str]:
+    state = [
+        ("version", text(shown["version"] or "")),
+        ("pid", _number(shown["pid"])),
+        ("up time", "-" if shown["upTime"] is None else str(timedelta(seconds=shown["upTime"]))),
+        ("API", shown["apiState"]),
+        ("segment", _segment(shown)),
+        ("interfaces", _number(shown["interfaces"])),
+        ("punted", _number(shown["punted"])),
+    ]
+    for name, value in state:
+        yield f"{name:<12}{value}"
+    threads = [
+        {
+            "thread": str(each["index"]),
+            "name": text(each["name"]),
+            "CPU": _number(each["cpu"]),
+            "vectors/call": _number(each["vectorsPerCall"]),
+            "loops/s": _number(each["loopRate"]),
+            "input/s": _number(each["inputRate"]),
+        }
+        for each in shown["threads"]
+    ]
+    heaps = [
+        {
+            "heap": text(each["name"]),
+            "size": _octets(each["size"]),
+            "used": _octets(each["used"]),
+            "%": _percent(each),
+        }
+        for each in shown["heaps"]
+    ]
+    pools = [
+        {
+            "buffer pool": text(each["name"]),
+            "buffers": _number(each["size"]),
+            "used": _number(each["used"]),
+            "cached": _number(each["cached"]),
+            "available": _number(each["available"]),
+            "%": _percent(each),
+        }
+        for each in shown["bufferPools"]
+    ]
+    errors = [
+        {
+            "node": text(each["node"]),
+            "reason": text(each["reason"]),
+            "count": _number(each["count"]),
+            "per second": f"{each['rate']:.1f}",
+        }
+        for each in shown["errors"]
+    ]
+    for table in (threads, heaps, pools, errors):
+        if table:
+            yield ""
+            yield from columns(table, _RIGHT)
+
+
+def _segment(shown: dict[str, Any]) -> str:
+    if shown["segmentEpoch"] is None:
+        return str(shown["segmentState"])
+    laid_out = f"laid out as in {shown['segmentLayout'] or '-'}"
+    return f"{shown['segmentState']}, {laid_out}, epoch {shown['segmentEpoch']}"
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _octets(number: int) -> str:
+    """1610612736 as `1.5 GiB`."""
+    value = float(number)
+    for prefix in ("", "Ki", "Mi", "Gi"):
+        if value < 999.5:
+            return f"{value:.3g} {prefix}B"
+        value /= 1024
+    return f"{value:.3g} TiB"
+
+
+def _percent(amount: dict[str, Any]) -> str:
+    """How much of it is used."""
+    return f"{100 * amount['used'] / amount['size']:.0f}"
