@@ -27,7 +27,7 @@ help:
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
 	@echo "make mibs         the standard MIBs that our own stands on, for its test"
-	@echo "make managers-test root: what is shipped for Prometheus, with Debian's (UPDATE=1: generates)"
+	@echo "make managers-test root: what is shipped for managers, with Debian's (UPDATE=1: generates)"
 	@echo "make deb          $(DEB)"
 	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"
 	@echo "make clean        remove what the others made"

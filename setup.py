@@ -28,7 +28,10 @@ setup(
         "PyYAML>=6.0,<7",
     ],
     extras_require={
-        "test": ["pytest>=7", "hypothesis>=6", "mypy>=1.8", "ruff>=0.5", "types-PyYAML>=6"],
+        "test": [
+            *("pytest>=7", "hypothesis>=6", "mypy>=1.8", "ruff>=0.5", "types-PyYAML>=6"),
+            "jsonschema>=4",
+        ],
     },
     entry_points={"console_scripts": ["vpp-snmp-agent = vpp_snmp_agent.cli:main"]},
 )

@@ -51,6 +51,7 @@ def test_each_column_of_a_port_is_what_its_driver_counts_and_others_are_absent()
         (3, ("rx_crc_errors", "rx_oversize_errors")),
         (1, ("tx_late_coll_frames",)),
     ):
+        made.set_name(index, f"eth{index}")
         made.add_counter(f"/if/xstats/{index}", Kind.SIMPLE, 1, len(names))
         for column, name in enumerate(names):
             made.add_symlink(f"/interfaces/eth{index}/{name}", f"/if/xstats/{index}", column)

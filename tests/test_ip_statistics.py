@@ -107,6 +107,94 @@ def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_made_anew(writer:
     assert reader.statistics.totals.restarted_at == 102.0
 
 
+def test_what_an_index_had_counted_stays_in_the_sum_however_busy_the_next_one_is(
+    writer: Writer,
+) -> None:
+    writer.set_name(7, "pppoe_session4")
+    writer.set_name(8, "loop11")
+    reader = Reader(writer)
+    put(writer, 7, 300, 100, 0)
+    put(writer, 8, 0, 50, 0)
+    assert reader.later() == 450
+    put(writer, 7, 0, 5000, 0)
+    writer.set_name(7, "pppoe_session5")
+    assert reader.later() == 5450
+    assert reader.statistics.totals.restarted_at == 102.0
+    put(writer, 7, 0, 5001, 0)
+    assert reader.later() == 5451
+
+
+@pytest.mark.parametrize("gap", ["deleted", None])
+def test_what_a_deleted_interface_had_counted_is_counted_once(
+    writer: Writer, gap: str | None
+) -> None:
+    writer.set_name(7, "loop4")
+    reader = Reader(writer)
+    put(writer, 7, 300, 100, 0)
+    assert reader.later() == 400
+    writer.set_name(7, gap)
+    put(writer, 7, 310, 100, 0)  # after the last reading
+    assert reader.later() == 410
+    put(writer, 7, 0, 0, 0)
+    assert reader.later() == 410
+    put(writer, 7, 0, 9000, 0)
+    writer.set_name(7, "loop4")
+    assert reader.later() == 9410
+    writer.set_name(7, gap)
+    assert reader.later() == 9410
+    put(writer, 7, 0, 0, 9999)
+    writer.set_name(7, "loop4")
+    assert reader.later() == 410 + 9000 + 9999
+
+
+def test_an_interface_that_is_made_anew_while_many_are_cleared_is_not_counted_twice(
+    writer: Writer,
+) -> None:
+    writer.set_name(7, "loop4")
+    reader = Reader(writer)
+    for index in range(INTERFACES):
+        put(writer, index, 1000 + index)
+    before = reader.later()
+    assert before is not None
+    for index in range(INTERFACES):
+        put(writer, index, 0)
+    put(writer, 7, 2222)
+    writer.set_name(7, "loop5")
+    assert reader.later() == before
+    assert reader.later() == before + 2222
+
+
+def test_they_are_read_soon_while_interfaces_come_and_go(writer: Writer) -> None:
+    reader = Reader(writer)
+    assert reader.later() == 0
+    reader.now += 2.0
+    assert not reader.statistics.poll()
+    writer.set_name(9, "loop6")
+    assert reader.statistics.poll()
+    assert not reader.statistics.poll()
+
+
+def test_what_is_changed_between_names_and_cells_is_read_again_later(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.set_name(7, "loop4")
+    reader = Reader(writer)
+    put(writer, 7, 300)
+    assert reader.later() == 300
+    names = Segment.interface_names
+
+    def read_and_make_another(segment: Segment) -> tuple[int, list[bytes]]:
+        found = names(segment)
+        put(writer, 7, 4000)
+        writer.set_name(7, "loop5")
+        return found
+
+    monkeypatch.setattr(Segment, "interface_names", read_and_make_another)
+    assert reader.later() == 300
+    monkeypatch.undo()
+    assert reader.later() == 4300
+
+
 def test_an_index_that_is_half_zeroed_when_it_is_read_is_not_counted_twice(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,7 +84,10 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.names": set(),
     "interfaces.totals": {"interfaces.counters"},
     "interfaces.ip_statistics": {"vpp.layout", "vpp.stats", "interfaces.totals"},
-    "interfaces.storage": {"agentx.mib", "agentx.pdu", "vpp.stats"},
+    "interfaces.storage": {
+        *("agentx.mib", "agentx.pdu", "vpp.stats"),
+        *("interfaces.counters", "interfaces.totals"),
+    },
     "interfaces.errors": {
         *("agentx.mib", "agentx.pdu", "vpp.layout", "vpp.stats"),
         *("interfaces.counters", "interfaces.totals"),
@@ -102,7 +105,7 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.xstats": {"vpp.layout", "vpp.stats", "interfaces.totals"},
     "interfaces.counters": {"vpp.layout", "vpp.stats"},
     "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
-    "interfaces.writer": {"interfaces.facts", "interfaces.journal"},
+    "interfaces.writer": {"interfaces.facts", "interfaces.journal", "interfaces.totals"},
     "interfaces.state": {
         *("interfaces.__init__", "interfaces.counters", "interfaces.facts", "interfaces.journal"),
         *("interfaces.totals", "interfaces.writer"),

@@ -498,6 +498,7 @@ class Saving(ReadOnlyIndexes):
         super().__init__(list(ports))
         self.saved: dict[str, Reached | None] = {}
         self.saved_totals: dict[str, Saved] = {}
+        self.urgent: set[str] = set()
         self.can_save = True  # totals
         self.at_once = 1000  # how many it saves in one call
         self._left: list[str] = []
@@ -518,9 +519,10 @@ class Saving(ReadOnlyIndexes):
     def totals(self, key: str) -> Saved | None:
         return self.saved_totals.get(key)
 
-    def save_totals(self, key: str, saved: Saved) -> bool:
+    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
         if self.can_save:
             self.saved_totals[key] = saved
+            self.urgent.update([key] if urgent else ())
         return self.can_save
 
 
@@ -673,6 +675,40 @@ def test_packets_of_all_interfaces_go_on_over_a_restart_of_vpp_of_the_agent_and_
         os.close(each.fd)
 
 
+def test_a_base_that_changed_is_saved_by_the_next_step_and_does_not_wait() -> None:
+    made, indexes = writer_of_ip(5, 100, 30), Saving()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), made)
+    assert received(publisher) == 135
+    publisher.save_totals()
+    assert not indexes.urgent
+    made.set_row("/if/ip4", 0, [5, 120, 0])
+    assert received(publisher) == 155
+    assert not publisher.is_quiet
+    finish(publisher)
+    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (155, 30)}
+    assert indexes.urgent == {"ip 4"}
+    assert publisher.is_quiet
+    os.close(made.fd)
+
+
+def test_vpps_memory_is_shown_by_an_agent_that_starts_while_none_is_there() -> None:
+    made, indexes = writer_of_ip(5), Saving()
+    made.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
+    made.set_row("/mem/main heap", 0, [4096 * 1013, 4096 * 17])
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), made)
+    publisher.system.search_all()
+    publisher.poll()
+    after = new_publisher(indexes=indexes)
+    (storage,) = after.system.storages.shown
+    assert storage.name == "VPP main heap"
+    assert storage.measured() == (4096, 1013, 0)
+    count(after, router_of(ETHERNET), made)
+    assert storage.measured() == (4096, 1013, 17)
+    os.close(made.fd)
+
+
 def test_what_cannot_be_saved_is_saved_later() -> None:
     made = writer_of_ip(5, 100)
     indexes = Saving()
@@ -683,10 +719,13 @@ def test_what_cannot_be_saved_is_saved_later() -> None:
     made.set_row("/if/ip4", 0, [5, 1])
     assert received(publisher) == 106
     publisher.poll()
+    finish(publisher)
+    assert publisher.is_quiet
     assert indexes.saved_totals == {}
     indexes.can_save = True
     publisher.poll()
     assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (106, 100)}
+    assert indexes.urgent == {"ip 4"}
     os.close(made.fd)
 
 
@@ -708,6 +747,7 @@ def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
 def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
     publisher: Publisher, first: Writer
 ) -> None:
+    first.set_name(1, "eth0")
     first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
     first.add_symlink("/interfaces/eth0/rx_crc_errors", "/if/xstats/1", 0)
     count(publisher, router_of(ETHERNET, LOOP), first)

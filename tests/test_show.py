@@ -406,7 +406,7 @@ def test_a_walk_of_all_is_all_that_is_served(run: Run, settings: Settings) -> No
 
 def test_a_walk_counts_on_from_what_the_agent_saved(run: Run, settings: Settings) -> None:
     state = State.open(settings.state_dir)
-    state.save_totals("ip 4", Saved(4711, {"InHdrErrors": (1000, 0)}))
+    state.save_totals("ip 4", Saved(4711, {"InHdrErrors": (1000, 0)}), urgent=False)
     state.close()
     printed = run(lambda: show.walk(settings, "1.3.6.1.2.1.4.4"))
     assert printed.out == ".1.3.6.1.2.1.4.4.0 = Counter32: 1351\n"

@@ -412,9 +412,9 @@ def test_numbers_that_are_no_rows_are_restored_as_they_were_saved(tmp_path: Path
     first, last = Saved(4711, {"a": (5, 0)}), Saved(4712, {"a": (2**64 + 9, 2**64), "b": (0, 0)})
     with opened(tmp_path) as state:
         assert state.totals("ip 4") is None
-        assert state.save_totals("ip 4", first)
-        assert state.save_totals("ip 6", Saved(4713, {"c": (6, 1)}))
-        assert state.save_totals("ip 4", last)
+        assert state.save_totals("ip 4", first, urgent=False)
+        assert state.save_totals("ip 6", Saved(4713, {"c": (6, 1)}), urgent=False)
+        assert state.save_totals("ip 4", last, urgent=False)
         until("saved", lambda: read_totals(str(tmp_path)).get("ip 4") == last)
     with opened(tmp_path) as state:
         assert state.totals("ip 4") == last
@@ -425,7 +425,7 @@ def test_numbers_that_did_not_change_are_not_written_again(tmp_path: Path) -> No
     saved = Saved(4711, {"a": (5, 0)})
     with opened(tmp_path) as state:
         for _ in range(3):
-            assert state.save_totals("ip 4", saved)
+            assert state.save_totals("ip 4", saved, urgent=False)
     assert (tmp_path / JOURNAL).read_text().count("totals") == 1
 
 
@@ -433,8 +433,8 @@ def test_a_compacted_journal_has_the_numbers_that_are_no_rows(tmp_path: Path) ->
     saved = Saved(4711, {"a": (5, 3)})
     with opened(tmp_path) as state:
         for number in range(40):
-            state.save_totals("ip 4", Saved(4711, {"a": (number, 0)}))
-        state.save_totals("ip 4", saved)
+            state.save_totals("ip 4", Saved(4711, {"a": (number, 0)}), urgent=False)
+        state.save_totals("ip 4", saved, urgent=False)
     with opened(tmp_path) as state:
         assert state.totals("ip 4") == saved
     assert (tmp_path / JOURNAL).read_text().count("totals") == 1
@@ -455,7 +455,7 @@ def test_damaged_numbers_that_are_no_rows_cost_their_line(
     tmp_path: Path, record: dict[str, object]
 ) -> None:
     with opened(tmp_path) as state:
-        state.save_totals("ip 6", Saved(4711, {"a": (5, 0)}))
+        state.save_totals("ip 6", Saved(4711, {"a": (5, 0)}), urgent=False)
     with (tmp_path / JOURNAL).open("ab") as file:
         file.write(journal.line(record))
     with opened(tmp_path) as state:
@@ -475,6 +475,21 @@ def test_a_base_that_changed_is_durable_within_a_second(
         state.read_counters({"a": live(RX)}.get)
         state.save_counters(["a"])
         until("saved", lambda: saved_counters(tmp_path) == {"a": RX})
+        assert time.monotonic() - started < 1.0
+
+
+def test_a_base_of_what_is_no_rows_is_durable_within_a_second_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
+    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        started = time.monotonic()
+        saved, other = Saved(4711, {"a": (5, 3)}), Saved(4711, {"b": (7, 1)})
+        state.save_totals("ip 6", other, urgent=False)
+        state.save_totals("ip 4", saved, urgent=True)
+        until("saved", lambda: read_totals(str(tmp_path)) == {"ip 4": saved, "ip 6": other})
         assert time.monotonic() - started < 1.0
 
 
@@ -686,6 +701,39 @@ def test_what_was_hidden_and_then_forgotten_does_not_come_back(tmp_path: Path) -
     with opened(tmp_path) as state:
         assert not list(state.ports())
     assert not asides(tmp_path)
+
+
+def test_what_was_counted_of_a_forgotten_port_is_forgotten(tmp_path: Path) -> None:
+    gone = ("dot3 eth9/0/a", "errors eth9/0/a-tx", "errors eth9/0/a-output")
+    kept = ("dot3 eth9/0/b", "errors ip4-input", "ip 4")
+    totals = {
+        key: Saved(4711, {"n": (number, number // 2)}) for number, key in enumerate(gone + kept, 7)
+    }
+    with opened(tmp_path) as state:
+        assign(state, **{"eth9/0/a": 1, "eth9/0/b": 2})
+        for key, saved in totals.items():
+            state.save_totals(key, saved, urgent=False)
+        assert state.forget(["eth9/0/a"]) == ["eth9/0/a"]
+        for key in gone:  # as whoever counted it still knows it, over another VPP, too
+            assert state.save_totals(key, totals[key], urgent=False)
+            served = totals[key].served["n"]
+            again = Saved(4712, {"n": (served, served)})
+            assert state.save_totals(key, again, urgent=True)
+    assert read_totals(str(tmp_path)) == {key: totals[key] for key in kept}
+    with opened(tmp_path) as state:
+        assert [state.totals(key) for key in gone] == [None] * 3
+
+
+def test_what_is_counted_of_a_port_that_came_back_is_saved(tmp_path: Path) -> None:
+    before, after = Saved(4711, {"n": (5, 0)}), Saved(4711, {"n": (6, 0)})
+    with opened(tmp_path) as state:
+        assign(state, a=1)
+        state.save_totals("dot3 a", before, urgent=False)
+        state.forget(["a"])
+        assign(state, a=1)
+        state.save_totals("dot3 a", after, urgent=False)
+        state.save_totals("dot3 a", before, urgent=False)
+    assert read_totals(str(tmp_path)) == {"dot3 a": before}
 
 
 def test_to_forget_is_durable(tmp_path: Path) -> None:

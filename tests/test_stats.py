@@ -699,6 +699,50 @@ def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None
         Segment(writer.fd).name_at(3)
 
 
+def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -> None:
+    writer.set_name(3, "eno1")
+    writer.set_name(4, "e" * 63)
+    writer.set_name(6, "deleted")
+    segment = Segment(writer.fd)
+    epoch, texts = segment.interface_names()
+    assert epoch == writer.epoch
+    names = [stats.name_in(text) for text in texts]
+    assert names == [b"", b"", b"", b"eno1", b"e" * 63, b"", b""]
+    assert segment.interface_names()[1] is texts
+    writer.set_name(6, "loop7")
+    epoch, texts = segment.interface_names()
+    assert (epoch, stats.name_in(texts[6])) == (writer.epoch, b"loop7")
+
+
+def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(stats, "LOCK_WAIT", 0.0)
+    writer.set_name(3, "eno1")
+    segment = Segment(writer.fd)
+    _, before = segment.interface_names()
+    writer.hold(True)
+    writer.set_name(3, "eno2")
+    segment.look_at_lock()
+    epoch, texts = segment.interface_names()
+    assert texts is before
+    assert segment.unchanged(epoch)
+
+
+@pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE - 3, BASE + SIZE, 2**64 - 8])
+def test_of_all_names_one_that_leads_astray_reads_nothing_beyond(
+    writer: Writer, value: int
+) -> None:
+    writer.set_name(3, "eno1")
+    writer.set_name(4, "eno2")
+    names = writer._name_pointers.offset
+    writer.overwrite(names + 3 * 8, struct.pack("=Q", value))
+    _, texts = Segment(writer.fd).interface_names()
+    assert len(texts[3]) <= stats.NAME_SIZE
+    assert stats.name_in(texts[4]) == b"eno2"
+
+
 # --- damage ---------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from vpp_snmp_agent.interfaces.storage import (
     found,
     index_of,
 )
+from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.stats import Segment
@@ -169,6 +170,58 @@ def test_of_two_names_that_come_to_one_index_the_first_one_has_it(
         assert len(storages.shown) == 4
 
 
+# --- what is saved -------------------------------------------------------------------------------
+
+
+def test_an_agent_that_starts_while_no_vpp_is_there_shows_every_size(memory: Memory) -> None:
+    storages = Storages()
+    memory.add_heap("ip fib", 1 << 43, 999_424)
+    memory.shown(storages)
+    assert storages.is_dirty
+    saved = storages.saved()
+    assert not storages.is_dirty
+    after = Storages()
+    after.restore(saved)
+    assert measured(after) == {
+        "VPP main heap": (4096, 262_144, 0),
+        "VPP stat segment": (4096, 8191, 0),
+        f"VPP buffers {POOL}": (BUFFER_SIZE, 16_552, 0),
+        "VPP ip fib": (8192, 1 << 30, 0),
+    }
+    assert after.saved() == saved
+    after.use(memory.segment)
+    assert measured(after)["VPP main heap"] == (4096, 262_144, 18_345)
+    assert memory.shown(after) == measured(storages)
+    assert not after.is_dirty
+
+
+def test_what_vpp_has_no_more_is_shown_until_the_next_start(memory: Memory) -> None:
+    storages = Storages()
+    memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
+    memory.shown(storages)
+    saved = storages.saved()
+    other = Memory()
+    other.add_heap("main heap", 4096 * 31, 4096 * 9)
+    after = Storages()
+    after.restore(saved)
+    assert other.shown(after)["VPP ip fib"] == (4096, 29, 0)
+    assert after.is_dirty
+    last = Storages()
+    last.restore(after.saved())
+    assert measured(last) == {"VPP main heap": (4096, 31, 0)}
+    os.close(other.writer.fd)
+
+
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [("/mem/\ud800", 5), ("/mem/x", 0), ("/mem/y", 1 << 64), ("/err/z", 7), ("", 8)],
+)
+def test_damage_in_what_was_saved_makes_no_row(key: str, size: int) -> None:
+    storages = Storages()
+    storages.restore(Saved(0, {key: (size, 0), "/mem/whole": (4096 * 3, 0)}))
+    assert measured(storages) == {"VPP whole": (4096, 3, 0)}
+
+
 # --- what comes and goes -------------------------------------------------------------------------
 
 
@@ -245,5 +298,45 @@ def test_a_damaged_directory_makes_neither_rows_without_end_nor_a_long_search(
     monkeypatch.setattr(storage, "MAX_TRIED", 1)
     storages = Storages()
     assert [len(memory.shown(storages)) for _ in range(4)] == [1, 2, 3, 3]
-    monkeypatch.setattr(storage, "MAX_NAMES", len(memory.heaps) - 1)
-    assert memory.shown(Storages()) == {}
+
+
+def add_heaps(memory: Memory, count: int) -> None:
+    for number in range(count):
+        memory.add_heap(f"heap {number}", 4096 * (100 + number), 4096 * (number + 1))
+
+
+def test_more_names_than_can_be_true_take_nothing_away_and_are_told_once(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
+    storages = Storages()
+    before = memory.shown(storages)
+    add_heaps(memory, 65)
+    assert memory.shown(storages) == before
+    memory.set_heap("ip fib", 4096 * 29, 4096 * 11)
+    assert memory.shown(storages) == before | {"VPP ip fib": (4096, 29, 11)}
+    (record,) = caplog.records
+    assert "272 names of heaps" in record.message
+    memory.heaps = {each for each in memory.heaps if "/heap " not in each and "fib" not in each}
+    assert memory.shown(storages) == before | {"VPP ip fib": (4096, 29, 0)}
+
+
+def test_of_more_names_than_can_be_true_those_that_every_vpp_has_are_shown(
+    memory: Memory,
+) -> None:
+    before = memory.shown(Storages())
+    add_heaps(memory, 65)
+    assert memory.shown(Storages()) == before
+    assert len(before) == 3
+
+
+def test_what_is_not_shown_because_there_are_too_many_rows_is_told_once(
+    memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_heaps(memory, 62)
+    storages = Storages()
+    for _ in range(3):
+        shown = memory.shown(storages)
+    assert len(shown) == 64
+    (record,) = caplog.records
+    assert record.message == f"VPP buffers {POOL} is not shown: 64 rows of VPP's memory are"

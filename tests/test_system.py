@@ -429,6 +429,38 @@ def test_vpps_memory_keeps_its_rows_while_vpp_is_away_and_over_its_restart(
     assert storages(snmpd) == names
 
 
+def test_an_agent_that_starts_while_vpp_hangs_has_its_memory_in_what_it_registers_first(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd
+) -> None:
+    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+        until("memory is used", lambda: len(used(snmpd)) == STORAGES and all(used(snmpd)))
+        names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
+        agent.stop()
+    vpp.hang()
+    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+        until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
+        assert storages(snmpd) == names
+        assert used(snmpd) == [0, 0, 0]
+        assert snmpd.column(f"{STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
+        vpp.resume()
+        until("memory is used again", lambda: all(used(snmpd)))
+        assert storages(snmpd) == names
+
+
+def test_a_reload_that_changes_the_mibs_has_vpps_memory_in_what_it_registers_first(
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text("mibs: [IF-MIB]\n")
+    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as agent:
+        until("the rows are served", served(snmpd))
+        assert not storages(snmpd)
+        file.write_text("mibs: [IF-MIB, HOST-RESOURCES-MIB]\n")
+        agent.send(signal.SIGHUP)
+        until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
+        assert len(storages(snmpd)) == STORAGES
+
+
 def used(snmpd: Snmpd) -> list[int]:
     """hrStorageUsed of VPP's memory."""
     found = snmpd.column(f"{STORAGE}.6")

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from vpp_snmp_agent.interfaces import xstats
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.xstats import XSTATS
 from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp import stats
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
 
 VPP, OTHER_VPP = 47110000, 47120000
 PORT, OTHER = "TenGigabitEthernet1/0/0", "GigabitEthernet5/0/1"
@@ -28,6 +29,7 @@ def new_writer(prefix: str = "", index: int = 3) -> Writer:
     made.add_names("/if/names")
     made.add_counter("/if/rx-error", Kind.SIMPLE, 2, 8)
     for port, at, names in ((PORT, index, IXGBE), (OTHER, 7, BNXT)):
+        made.set_name(at, port)
         made.add_symlink(f"/interfaces/{port}/rx-error", "/if/rx-error", at)
         made.add_counter(f"/if/xstats/{at}", Kind.SIMPLE, 2, len(names))
         for column, name in enumerate(names):
@@ -51,6 +53,15 @@ class Reader:
 
     def use(self, writer: Writer, cell: int = VPP) -> None:
         self.system.use(Segment(writer.fd), cell)
+        self.system.poll()
+        while self.system.search_on():
+            pass
+
+    def search_again(self) -> None:
+        """Search the directory at once, though it was searched just now."""
+        directory = self.system._directory
+        assert directory is not None
+        directory._due = 0.0
         self.system.poll()
         while self.system.search_on():
             pass
@@ -169,17 +180,130 @@ def test_numbers_of_a_driver_that_come_later_are_found(writer: Writer) -> None:
     reader = Reader()
     reader.use(late)
     assert reader.value("FCSErrors") is None
+    late.set_name(1, PORT)
     late.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
     late.add_symlink(f"/interfaces/{PORT}/rx_phy_crc_errors", "/if/xstats/1", 0)
     late.set_row("/if/xstats/1", 0, [77])
-    directory = reader.system._directory
-    assert directory is not None
-    directory._due = 0.0
+    reader.search_again()
+    assert reader.value("FCSErrors") == 77
+    os.close(late.fd)
+
+
+# --- an index that another port is given ----------------------------------------------------------
+
+THIRD = "TenGigabitEthernet9/0/1"
+
+
+def add_port(writer: Writer, name: str, index: int, *counts: int) -> None:
+    """A port of an ixgbe, in the place of whichever was there."""
+    writer.set_name(index, name)
+    writer.add_counter(f"/if/xstats/{index}", Kind.SIMPLE, 2, len(IXGBE))
+    for column, xstat in enumerate(IXGBE):
+        writer.add_symlink(f"/interfaces/{name}/{xstat}", f"/if/xstats/{index}", column)
+    writer.set_row(f"/if/xstats/{index}", 0, list(counts))
+
+
+def give_away(writer: Writer, index: int) -> None:
+    """Delete the port there: its symlinks and its numbers stay."""
+    writer.set_name(index, "deleted")
+
+
+def take_over(writer: Writer, name: str, index: int, *counts: int) -> None:
+    """A port gets the index, and the counter, of one that was deleted."""
+    writer.set_name(index, name)
+    for column, xstat in enumerate(IXGBE):
+        writer.add_symlink(f"/interfaces/{name}/{xstat}", f"/if/xstats/{index}", column)
+    writer.set_row(f"/if/xstats/{index}", 0, list(counts))
+
+
+def test_a_port_that_is_made_anew_elsewhere_has_nothing_of_the_one_in_its_place() -> None:
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+    reader.use(writer)
+    assert reader.value("FCSErrors") == 7
+    give_away(writer, 3)
+    take_over(writer, THIRD, 3, 200, 5000, 60)
+    assert reader.value("FCSErrors") == 7  # nobody has searched yet
+    reader.search_again()
+    assert reader.value("FCSErrors", later=14.0) == 7
+    assert reader.value("FCSErrors", THIRD) == 5000
+    add_port(writer, PORT, 5, 300, 1, 2)
+    assert reader.value("FCSErrors") == 7
+    reader.search_again()
+    assert reader.value("FCSErrors", later=13.0) == 8
+    assert reader.value("FrameTooLongs") == 7
+    assert reader.value("FCSErrors", THIRD) == 5000
+    os.close(writer.fd)
+
+
+def test_a_port_that_is_found_no_more_keeps_what_it_had() -> None:
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+    reader.use(writer)
+    assert reader.value("FCSErrors") == 7
+    for column, xstat in enumerate(IXGBE):
+        writer.remove(f"/interfaces/{PORT}/{xstat}")
+        writer.add_symlink(f"/interfaces/{THIRD}/{xstat}", "/if/xstats/3", column)
+    writer.set_name(3, THIRD)
+    writer.set_row("/if/xstats/3", 0, [200, 5000, 60])
+    reader.search_again()
+    port = reader.system.ports.get(PORT)
+    assert port is not None
+    assert port._source is None
+    assert reader.value("FCSErrors") == 7
+    assert reader.value("FCSErrors", THIRD) == 5000
+    os.close(writer.fd)
+
+
+def test_a_port_that_comes_back_where_it_was_is_read_again() -> None:
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+    reader.use(writer)
+    assert reader.value("FCSErrors") == 7
+    give_away(writer, 3)
+    reader.search_again()
+    writer.set_row("/if/xstats/3", 0, [100, 9, 5])
+    assert reader.value("FCSErrors") == 7
+    writer.set_name(3, PORT)
+    reader.search_again()
+    assert reader.value("FCSErrors") == 9
+    os.close(writer.fd)
+
+
+def test_more_ports_than_can_be_true_are_not_searched_for_and_that_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(xstats, "MAX_PORTS", 3)
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+    reader.use(writer)
+    for number in (4, 5, 6):
+        add_port(writer, f"eth{number}", number, 0, 100 * number, 0)
+        reader.search_again()
+    writer.set_row("/if/xstats/3", 0, [100, 9, 5])
+    assert reader.value("FCSErrors") == 9
+    assert set(reader.system.ports) == {PORT, OTHER, "eth4"}
+    (record,) = caplog.records
+    assert "xstats of 4 ports" in record.message
+    os.close(writer.fd)
+
+
+def test_a_search_whose_end_meets_a_lock_ends_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, reader = new_writer(), Reader()
+    writer.set_row("/if/xstats/3", 0, [100, 7, 5])
+
+    def locked(segment: Segment, sw_if_index: int) -> tuple[int, bytes]:
+        raise SegmentUnavailable("VPP keeps the segment locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Segment, "name_at", locked)
+        reader.use(writer)
+        assert not list(reader.system.ports)
     reader.system.poll()
     while reader.system.search_on():
         pass
-    assert reader.value("FCSErrors") == 77
-    os.close(late.fd)
+    assert reader.value("FCSErrors") == 7
+    os.close(writer.fd)
 
 
 DOCS = Path(__file__).parent.parent / "docs" / "ethernet-statistics.md"

@@ -249,7 +249,7 @@ class ReadOnlyIndexes:
         """What numbers that are no row's had come to when the agent saved them last."""
         return self._totals.get(key)
 
-    def save_totals(self, key: str, saved: Saved) -> bool:
+    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
         """Nothing is saved."""
         return True
 

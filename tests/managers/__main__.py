@@ -12,9 +12,13 @@ from pathlib import Path
 from vpp_snmp_agent.simulator.stage import StageError
 
 from ..deb.told import Failed
-from . import prometheus
+from . import librenms, prometheus, zabbix
 
-MANAGERS = {"prometheus": prometheus.tell}
+MANAGERS = {
+    "prometheus": prometheus.tell,
+    "zabbix": zabbix.tell,
+    "librenms": librenms.tell,
+}
 
 
 def main() -> int:

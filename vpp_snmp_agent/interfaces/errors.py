@@ -31,7 +31,7 @@ from ..agentx.pdu import subids
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.stats import BLOCK, BLOCK_SIZE, Segment, SegmentUnavailable, Vectors, differing_blocks
 from .counters import UNKNOWN
-from .totals import Saved, Totals
+from .totals import NODE_KEY, Saved, Totals
 
 ERRORS = "/err/"
 PUNT = b"/net/punt"
@@ -136,7 +136,13 @@ def biggest(before: Snapshot, after: Snapshot, most: int) -> list[Rate]:
 class Errors:
     """All that was above zero since the agent runs, and what was punted."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`fallen`: see `Totals`."""
+        self._fallen = fallen
         self.rows = SortedRows()  # Error by (node, reason)
         self._clock = clock
         self._by_name: dict[str, Error] = {}  # as the segment has it
@@ -172,7 +178,7 @@ class Errors:
 
     def _new_totals(self, key: str) -> Totals:
         """Those of a node that counts for the first time, or of what is punted."""
-        totals = Totals(key, self._clock)
+        totals = Totals(key, self._clock, self._fallen)
         totals.carries = self._carries
         known = self._saved(key)
         if known is not None:
@@ -306,7 +312,7 @@ class Errors:
         node, reason = names
         totals = self._nodes.get(node)
         if totals is None:
-            totals = self._nodes[node] = self._new_totals(f"errors {node}")
+            totals = self._nodes[node] = self._new_totals(NODE_KEY.format(node))
         row = self._by_name[name] = Error(node, reason, totals)
         self.rows.put(row.index, row)
         return row

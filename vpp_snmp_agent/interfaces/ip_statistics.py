@@ -7,11 +7,14 @@ ip_in_out_acl.c; src/plugins/urpf).  docs/ip-statistics.md has the same table fo
 
 The rules this module keeps:
 
-- It is read when it is asked for, once a second at most, and every IDLE_INTERVAL while nobody
-  asks.
+- It is read when it is asked for, once a second at most.  While nobody asks it is read every
+  IDLE_INTERVAL, and every CHANGED_INTERVAL while interfaces come and go.
 - VPP zeroes an interface's cell when it gives the index to the next one, with each session:
   what it had counted stays in the sum.  What it counted after the last reading is lost, a few
   seconds' worth at most; that is a discontinuity.
+- An index was given away where its cell is lower than before, or where /if/names has another
+  name, however high the cell is.  VPP writes the name after it has zeroed the cell.  A
+  deleted interface's cell stays as it was, and counts until then.
 - An interface whose cell fell while it was read is read again: it may be half zeroed.  Where
   many fell, they are being cleared, and the next reading decides.
 - What VPP has no error for in this release has no value; what it does not count at all
@@ -22,14 +25,18 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from functools import lru_cache
+from itertools import compress
+from itertools import count as count_from
+from operator import ne
 from typing import NamedTuple
 
 from ..vpp.layout import Kind
-from ..vpp.stats import Counter, Segment, SegmentUnavailable
+from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
 from .totals import Totals
 
 MAX_AGE = 1.0  # seconds
 IDLE_INTERVAL = 5.0  # seconds between two readings while nobody asks
+CHANGED_INTERVAL = 2.0  # the same where VPP made or deleted something since
 MAX_FALLEN = 64  # interfaces that are read again one by one, of 17 threads in 0.1 ms
 
 IPV4, IPV6 = 4, 6
@@ -147,16 +154,22 @@ ERRORS = (
 class IpStatistics:
     """What is counted of one version of IP."""
 
-    def __init__(self, version: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`version`: IPV4 or IPV6."""
+    def __init__(
+        self,
+        version: int,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`version`: IPV4 or IPV6.  `fallen`: see `Totals`."""
         self.version = version
-        self.totals = Totals(f"ip {version}", clock)
+        self.totals = Totals(f"ip {version}", clock, fallen)
         self._clock = clock
         self._read_at = float("-inf")
         self._segment: Segment | None = None
         self._received: Counter | None = None
         self._cells: int | None = None  # as read last in this segment (`Counter.read_all`)
         self._count = 0  # of them
+        self._names: list[bytes] = []  # whose they were (`Segment.interface_names`)
         self._is_clearing = False  # many fell, and the next reading decides
         self._errors: list[tuple[str, list[str]]] = []  # column, and the entries that are there
 
@@ -166,6 +179,7 @@ class IpStatistics:
         self._segment = segment
         self._received = Counter(segment, f"/if/ip{self.version}", Kind.SIMPLE)
         self._cells, self._count, self._is_clearing = None, 0, False
+        self._names = []
         self._errors = []
         self._read_at = float("-inf")
         self.totals.begin(cell)
@@ -188,10 +202,14 @@ class IpStatistics:
 
     def poll(self) -> bool:
         """To be called a few times a second: whether it was read for that."""
-        is_due = self._is_clearing or self._clock() >= self._read_at + IDLE_INTERVAL
+        if self._segment is None or self._received is None:
+            return False
+        has_changed = self._segment.epoch != self._received.epoch
+        interval = CHANGED_INTERVAL if has_changed else IDLE_INTERVAL
+        is_due = self._is_clearing or self._clock() >= self._read_at + interval
         if is_due:
             self._read()
-        return is_due and self._segment is not None
+        return is_due
 
     def _read(self) -> None:
         self._read_at = self._clock()
@@ -208,28 +226,42 @@ class IpStatistics:
             self.totals.count(column, sum(next(values) for _ in entries))
 
     def _read_received(self) -> None:
-        if self._received is None:
+        if self._segment is None or self._received is None:
             return
+        epoch, names = self._segment.interface_names()
         cells, count = self._received.read_all()
+        if self._received.epoch != epoch:
+            raise SegmentUnavailable("VPP changes its interfaces too fast")
         if cells & _high_bits(count):
             raise SegmentUnavailable("more packets were received than there are")
         before = self._cells
         if before is not None:
-            fallen = list(_fallen(before, cells, max(count, self._count)))
+            others = _others(self._names, names)
+            fallen = [
+                index
+                for index in _fallen(before, cells, max(count, self._count))
+                if index not in others
+            ]
             if len(fallen) > MAX_FALLEN and not self._is_clearing:
                 self._is_clearing = True
                 return
-            if fallen:
-                cells = self._carry(before, cells, max(count, self._count), fallen)
+            if fallen or others:
+                cells = self._carry(before, cells, max(count, self._count), fallen, others)
         self._cells, self._count, self._is_clearing = cells, count, False
+        self._names = names
         # A number to the base of 2^64 leaves the sum of its digits, divided by 2^64 - 1.
         self.totals.count(IN_RECEIVES, cells % _LANE_MASK)
 
-    def _carry(self, before: int, now: int, count: int, fallen: list[int]) -> int:
-        """Let the sum go on over these; the cells as they are then.  Raises SegmentUnavailable."""
+    def _carry(
+        self, before: int, now: int, count: int, fallen: list[int], others: Collection[int]
+    ) -> int:
+        """Let the sum go on over these; the cells as they are then.  Raises SegmentUnavailable.
+
+        `fallen`: whose cells are lower than before.  `others`: which other interfaces have.
+        """
         assert self._received is not None
         had, has = _each(before, count), _each(now, count)
-        lost = 0
+        lost = sum(had[index] for index in others if index < count)
         for index in fallen:
             value = has[index]
             if len(fallen) <= MAX_FALLEN:
@@ -240,6 +272,14 @@ class IpStatistics:
         if lost:
             self.totals.add(IN_RECEIVES, lost)
         return now
+
+
+def _others(before: list[bytes], now: list[bytes]) -> set[int]:
+    """The sw_if_indexes at which another interface is than before."""
+    if before is now:
+        return set()
+    changed = compress(count_from(), map(ne, before, now))
+    return {index for index in changed if name_in(now[index]) not in (b"", name_in(before[index]))}
 
 
 def _each(cells: int, count: int) -> memoryview:

@@ -8,14 +8,15 @@ its JSON in front:
 
     [ifIndex, key, seen]          a name, when it was last shown (or got its ifIndex)
     [ifIndex, key, seen, {...}]   it is shown, and these are its facts
-    {"forget": [key, ...]}        names that the operator forgot
+    {"forget": [key, ...]}        names that the operator forgot, with all that was counted of them
     {"counters": [key, cell, ...]}
                                   what its counters had come to: which cell they were read
                                   from, 18 values as served, and 16 bases (counters.Reached);
                                   without zeros at the end, and 0 for unicast packets that
                                   are the packets without multicast and broadcast
     {"totals": [key, cell, {name: [served, base], ...}]}
-                                  what numbers had come to that are no row's (totals.Saved)
+                                  what numbers had come to that are no row's (totals.Saved); of
+                                  the key "storage", how large VPP's heaps and pools are
     {"given": [[first, last]...]} ifIndexes that were given to somebody: never again
     {"time": seconds}             whatever is shown was shown at this time too
 
@@ -44,7 +45,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from .counters import DERIVED, SOURCES, UNICAST, Reached
 from .facts import Facts
-from .totals import Saved
+from .totals import Saved, keys_of
 
 JOURNAL = "ports.journal"
 OLD = "interfaces.json"  # of 0.1.0
@@ -112,9 +113,9 @@ def counters_line(key: str, packed: "array[int]") -> bytes:
     return line({"counters": [key, *packed]})
 
 
-def totals_record(key: str, saved: Saved) -> dict[str, object]:
-    """The line of numbers that are no row's, before it is encoded."""
-    return {"totals": [key, saved.cell, saved.numbers]}
+def totals_line(key: str, saved: Saved) -> bytes:
+    """The line of numbers that are no row's."""
+    return line({"totals": [key, saved.cell, saved.numbers]})
 
 
 def is_sound(text: bytes) -> bool:
@@ -383,6 +384,8 @@ class Contents:
                 self.counters[at].pop(key, None)
                 self._lengths.pop(key, None)
                 self._counter_lengths.pop(key, None)
+                for each in keys_of(key):
+                    self.totals.pop(each, None)
         elif "counters" in record:
             self._apply_counters(_typed(list, record["counters"]), length)
         elif "totals" in record:
@@ -462,7 +465,7 @@ class Contents:
         """How long the lines are that count, as good as: without facts, two numbers and a key."""
         names = sum(len(key) + 32 for packed in self.packed for key in packed)
         lengths = *self._lengths.values(), *self._counter_lengths.values()
-        totals = sum(len(line(totals_record(*each))) for each in self.totals.items())
+        totals = sum(len(totals_line(*each)) for each in self.totals.items())
         return 100 + self._given_octets + names + sum(lengths) + totals
 
     def live_lines(self, pause: Callable[[], None]) -> Iterator[bytes]:
@@ -473,7 +476,7 @@ class Contents:
             yield line({"given": ranges[at : at + GIVEN_PER_LINE]})
         yield line({"time": self.time})
         for key, saved in self.totals.items():
-            yield line(totals_record(key, saved))
+            yield totals_line(key, saved)
         for packed, facts, counters in self._shards():
             for key, value in packed.items():
                 yield port_line(key, value, facts.get(key))

@@ -79,8 +79,8 @@ class Indexes(Protocol):
     def totals(self, key: str) -> Saved | None:
         """What numbers that are no row's had come to, as far as it was saved."""
 
-    def save_totals(self, key: str, saved: Saved) -> bool:
-        """Save what they have come to; whether that could be done."""
+    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
+        """Save what they have come to; whether that could be done.  `urgent`: a base changed."""
 
 
 class Publisher:
@@ -260,14 +260,18 @@ class Publisher:
 
     def _save_fallen(self) -> None:
         """Save the bases that changed."""
-        if self._has_fallen:
-            assert self._sources is not None
+        if self._has_fallen and self._sources is not None:
             self._save_counters(self._sources.fallen)
             self._sources.fallen.clear()
+        if self._has_fallen:
+            self.system.fallen.clear()
+            self.save_totals(all_of_them=False)
 
     @property
     def _has_fallen(self) -> bool:
-        return self._is_shown and self._sources is not None and bool(self._sources.fallen)
+        if not self._is_shown:
+            return False
+        return bool(self.system.fallen or (self._sources is not None and self._sources.fallen))
 
     def _count_drops(self) -> None:
         if self._sources is not None:
@@ -280,8 +284,9 @@ class Publisher:
         """Save what numbers have come to that are no row's; else those for which it is time."""
         for each in self.system.unsaved(all_of_them) if self._indexes is not None else ():
             assert self._indexes is not None
-            if not self._indexes.save_totals(each.key, each.saved()):
-                each.is_dirty = True
+            urgent = each.is_dirty
+            if not self._indexes.save_totals(each.key, each.saved(), urgent):
+                each.is_dirty = urgent
 
     def poll(self) -> None:
         """To be called a few times a second, whether anybody asks or not."""

@@ -9,7 +9,8 @@ The rules this module keeps:
 - An index is given once: never to another name, and never another to a name that is
   remembered.  It is between 1 and 2147483647.
 - `index_of` knows an index once it is on the disk.  All else is saved minutes later,
-  but for a counter's base: when it changes, its line is handed over at once.
+  but for a counter's base, or a number's that is no row's: when it changes, its line is handed
+  over at once.
 - A directory has one owner.  Who only reads needs no lock, and writes nothing.
 - What cannot be read ends the start.  What is damaged is set aside, and what can be read of it
   counts.
@@ -39,8 +40,8 @@ from .journal import (
     StateError,
     shard,
 )
-from .totals import Saved
-from .writer import CountersEntry, Entry, Opened, Record, Writer
+from .totals import Saved, keys_of
+from .writer import CountersEntry, Entry, Opened, Record, TotalsEntry, Writer
 
 __all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read", "read_totals"]
 
@@ -265,6 +266,8 @@ class State:
         # Of those that are not shown, or not yet with counters of their own.
         self._counters = opened.contents.counters
         self._totals = opened.contents.totals
+        # What had been saved of forgotten interfaces: not to be saved again as it is.
+        self._forgotten: dict[str, Saved] = {}
         self._counters_of: Callable[[str], InterfaceCounters | None] | None = None
         self._unsaved: dict[str, None] = {}  # keys whose counters' lines shall not wait
         self._given = opened.contents.all_given()
@@ -358,7 +361,8 @@ class State:
     def forget(self, keys: Iterable[str]) -> list[str]:
         """Forget those that are remembered and not shown; their ifIndex goes to nobody else.
 
-        Returns those forgotten.  It takes 1 us a key: hand it some hundreds at a time.
+        What was counted of them is forgotten, too.  Returns those forgotten.  It takes 3 us a
+        key: hand it some hundreds at a time.
         """
         found = []
         for key in keys:
@@ -366,6 +370,10 @@ class State:
             if key not in self._facts[at] and self._packed[at].pop(key, None) is not None:
                 self._dirty[at].discard(key)
                 self._counters[at].pop(key, None)
+                for each in keys_of(key):
+                    saved = self._totals.pop(each, None)
+                    if saved is not None:
+                        self._forgotten[each] = saved
                 found.append(key)
         for start in range(0, len(found), FORGET_SLICE):
             self._queue([{"forget": found[start : start + FORGET_SLICE]}])
@@ -449,16 +457,22 @@ class State:
         """What numbers that are no row's had come to when they were saved last."""
         return self._totals.get(key)
 
-    def save_totals(self, key: str, saved: Saved) -> bool:
+    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
         """Save what they have come to; False where nothing can be written now.
 
-        On the disk it is with the next commit, a second later at most.
+        On the disk it is with the next commit, a second later at most, and half a second if it
+        is `urgent`: a base changed.
         """
         if self._writer is None or self._writer.failures:
             return False
+        forgotten = self._forgotten.get(key)
+        if forgotten is not None:
+            if forgotten.served == saved.served:
+                return True
+            del self._forgotten[key]
         if self._totals.get(key) != saved:
             self._totals[key] = saved
-            self._queue([journal.totals_record(key, saved)])
+            self._queue([TotalsEntry(key, saved, urgent)])
         return True
 
     def shown(self) -> Iterator[Port]:

@@ -3,18 +3,23 @@
 The rules this module keeps:
 
 - A row's index follows from its name and from nothing else, on any router and after any
-  start: there is nothing to save.  The known ones have numbers of their own (KNOWN), all
+  start: it is not saved.  The known ones have numbers of their own (KNOWN), all
   others 2000 plus a checksum of 30 bits.  Should two names come to one index, as some two of
   sixty do on one router in 600,000, the one that was found first has it and the other is
   left out: an index that changes hands would be worse.
 - A row is made when its figures are read for the first time, and lives as long as the agent.
+  Its name and size are saved, so that an agent that starts while VPP hangs or is away shows it;
+  what VPP had no more when that was looked for last is not.
 - Figures are read when they are asked for.  What cannot be read now stands as it was read
   last; what is gone, with its VPP or before, keeps its size and has nothing used.
+- Where there are more names than can be true, what is shown stays and is read on, and of what
+  is not only the known ones are looked for.
 - Of a pool the cached buffers are not used: a thread keeps them at hand, free (`show buffers`).
 - What comes out of a segment fits its MIB's type, whatever it is: hrStorageTable's Integer32,
   our own tables' 64 bits.
 """
 
+import logging
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
@@ -24,6 +29,10 @@ from typing import NamedTuple
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.stats import Segment, SegmentUnavailable
+from .counters import UNKNOWN
+from .totals import Saved
+
+log = logging.getLogger("vpp-snmp-agent")
 
 HEAPS, POOLS = "/mem/", "/buffer-pools/"
 
@@ -106,7 +115,10 @@ POOL = Kind(read_pool, BUFFER_SIZE, BUFFER_SIZE, POOLS)
 class Storage:
     """A heap or a pool."""
 
-    __slots__ = ("_amount", "_key", "_segment", "index", "instance", "kind", "name", "vpp_name")
+    __slots__ = (
+        *("_amount", "_segment", "index", "instance", "is_gone", "key", "kind", "name"),
+        "vpp_name",
+    )
 
     def __init__(self, name: str, key: str, kind: Kind) -> None:
         """`key`: what it is called in a segment."""
@@ -115,7 +127,8 @@ class Storage:
         self.instance = subids(self.index)
         self.kind = kind
         self.vpp_name = key.removeprefix(kind.prefix)
-        self._key = key
+        self.key = key
+        self.is_gone = False  # from a VPP that was searched
         self._segment: Segment | None = None
         self._amount = Amount(0, 0)
 
@@ -127,11 +140,20 @@ class Storage:
         """It is gone, but for its size."""
         self._segment, self._amount = None, Amount(self._amount.size, 0)
 
+    def restore(self, size: int) -> None:
+        """It had this size before the agent started."""
+        self._amount = Amount(size, 0)
+
+    @property
+    def size(self) -> int:
+        """As it was read last."""
+        return self._amount.size
+
     def amount(self) -> Amount:
         """What is read now, else what was read last; a size of 0 before anything was."""
         if self._segment is not None:
             with suppress(SegmentUnavailable):
-                amount = self.kind.read(self._segment, self._key)
+                amount = self.kind.read(self._segment, self.key)
                 if amount.size:  # else VPP has not written it yet
                     self._amount = amount
         return self._amount
@@ -153,8 +175,6 @@ def index_of(name: str) -> int:
 
 def found(heaps: Collection[str], pools: Collection[str]) -> Iterator[Storage]:
     """What names of a segment below HEAPS and POOLS stand for, in the order of their keys."""
-    if max(len(heaps), len(pools)) > MAX_NAMES:
-        return
     for key in sorted(heaps):
         heap = key.removeprefix(HEAPS)
         # What is below a heap are the links to its cells.
@@ -167,16 +187,27 @@ def found(heaps: Collection[str], pools: Collection[str]) -> Iterator[Storage]:
             yield Storage(f"VPP buffers {pool}", key, POOL)
 
 
+def _known(names: Collection[str]) -> set[str]:
+    """Those of them that are of KNOWN heaps and pools."""
+    heaps = {HEAPS + name.removeprefix("VPP ") for name in KNOWN}
+    pools = {f"{POOLS}{name.removeprefix('VPP buffers ')}/used" for name in KNOWN}
+    return {each for each in heaps | pools if each in names}
+
+
 class Storages:
-    """All that were there since the agent started."""
+    """All that were there since the agent started, or when it ended last."""
+
+    key = "storage"  # under which their sizes are saved
 
     def __init__(self) -> None:
+        self.is_dirty = False  # what is there is not what was there when `saved` was called
         self.rows = SortedRows()  # Storage by hrStorageIndex
         # The same by what VPP calls them, with its length before it.
         self.heaps, self.pools = SortedRows(), SortedRows()
         self.shown: list[Storage] = []  # the same, in the order in which they were found
         self._unread: list[Storage] = []  # found, and not shown yet
         self._names: tuple[Collection[str], Collection[str]] | None = None
+        self._has_too_many = self._is_full = False  # names, rows
 
     def use(self, segment: Segment) -> None:
         """Another VPP is there, or the same again; what it has is not known yet."""
@@ -197,18 +228,32 @@ class Storages:
         names = heaps, pools
         if self._names is None or any(map(is_not, names, self._names)):
             self._names = names
-            there = {each.name: each for each in found(*names)}
+            has_too_many = max(len(heaps), len(pools)) > MAX_NAMES
+            if has_too_many and not self._has_too_many:
+                log.warning(
+                    "VPP's segment has %d names of heaps and %d of buffer pools, more than %d: its"
+                    " memory is shown as it was found before, but for that which every VPP has",
+                    *(len(heaps), len(pools), MAX_NAMES),
+                )
+            self._has_too_many = has_too_many
+            there = {
+                each.name: each for each in found(*(map(_known, names) if has_too_many else names))
+            }
             for each in self.shown:
-                if there.pop(each.name, None) is None:
+                is_gone = there.pop(each.name, None) is None and not has_too_many
+                if is_gone:
                     each.lose()
                 else:
                     each.use(segment)
+                self.is_dirty |= is_gone != each.is_gone
+                each.is_gone = is_gone
             self._unread = list(there.values())
         tried, self._unread = self._unread[:MAX_TRIED], self._unread[MAX_TRIED:]
         for each in tried:
             each.use(segment)
             if each.amount().size:
                 self._show(each)
+                self.is_dirty = True
             else:
                 self._unread.append(each)
 
@@ -216,8 +261,26 @@ class Storages:
         """HEAP's or POOL's, in the order in which they were found."""
         return [each for each in self.shown if each.kind is kind]
 
+    def restore(self, saved: Saved) -> None:
+        """Show what there was, of its size and with nothing used; before anything is there."""
+        sizes = {key: size for key, size in saved.served.items() if 0 < size <= MAX_AMOUNT}
+        heaps = {key for key in sizes if key.startswith(HEAPS)}
+        pools = {f"{key}/used" for key in sizes if key.startswith(POOLS)}
+        for each in found(heaps, pools):
+            each.restore(sizes[each.key])
+            self._show(each)
+
+    def saved(self) -> Saved:
+        """The sizes of what there is, by what it is called in a segment."""
+        self.is_dirty = False
+        return Saved(UNKNOWN, {each.key: (each.size, 0) for each in self.shown if not each.is_gone})
+
     def _show(self, storage: Storage) -> None:
-        if len(self.shown) < MAX_ROWS and self.rows.get(storage.instance) is None:
+        if len(self.shown) >= MAX_ROWS:
+            if not self._is_full:
+                log.warning("%s is not shown: %d rows of VPP's memory are", storage.name, MAX_ROWS)
+            self._is_full = True
+        elif self.rows.get(storage.instance) is None:
             self.rows.put(storage.instance, storage)
             self.shown.append(storage)
             name = storage.vpp_name.encode()

@@ -27,6 +27,16 @@ from .counters import UNKNOWN
 
 _U64 = 2**64 - 1
 
+# Keys: what a driver counts of a port, by the port's name, and errors, by the node's.
+PORT_KEY, NODE_KEY = "dot3 {}", "errors {}"
+_NODES = "{}-tx", "{}-output"  # that an interface has of its own (vnet/interface.c)
+
+
+def keys_of(interface: str) -> list[str]:
+    """The keys of what is counted of one interface, by VPP's name for it."""
+    nodes = (node.format(interface) for node in _NODES)
+    return [PORT_KEY.format(interface), *map(NODE_KEY.format, nodes)]
+
 
 class Saved(NamedTuple):
     """What numbers had come to, for whoever goes on from there."""
@@ -34,13 +44,24 @@ class Saved(NamedTuple):
     cell: int  # which VPP counted them: see `counters.vpp_of`
     numbers: Mapping[str, tuple[int, int]]  # by name: as served, and the base
 
+    @property
+    def served(self) -> dict[str, int]:
+        """Each as it was served."""
+        return {name: served for name, (served, _) in self.numbers.items()}
+
 
 class Totals:
     """Some numbers of one thing, by their names."""
 
-    def __init__(self, key: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """`key`: under which they are saved."""
+    def __init__(
+        self,
+        key: str,
+        clock: Callable[[], float] = time.monotonic,
+        fallen: dict[str, None] | None = None,
+    ) -> None:
+        """`key`: under which they are saved, and which is put into `fallen` when a base changes."""
         self.key = key
+        self._fallen = {} if fallen is None else fallen
         self.carries = True  # False with `counters: plain`
         self.restarted_at: float | None = None  # of the last discontinuity, by `clock`
         self.is_dirty = False  # a base changed since `saved` was called
@@ -52,7 +73,7 @@ class Totals:
     def restore(self, saved: Saved) -> None:
         """Go on from there; to be called before anything is counted."""
         self._cell = saved.cell
-        self._served = {name: served for name, (served, _) in saved.numbers.items()}
+        self._served = saved.served
         self._bases = {name: base for name, (_, base) in saved.numbers.items() if base}
 
     def saved(self) -> Saved:
@@ -94,6 +115,7 @@ class Totals:
 
     def _restart(self) -> None:
         self.restarted_at, self.is_dirty = self._clock(), True
+        self._fallen[self.key] = None
 
     def count(self, name: str, counted: int) -> None:
         """What VPP counts of it now."""

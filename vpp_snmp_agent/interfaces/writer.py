@@ -37,8 +37,10 @@ from .journal import (
     counters_line,
     line,
     port_line,
+    totals_line,
     yielder,
 )
+from .totals import Saved
 
 log = logging.getLogger("vpp-snmp-agent")
 
@@ -189,7 +191,15 @@ class CountersEntry(NamedTuple):
     urgent: bool  # a base of theirs changed
 
 
-Record = Entry | CountersEntry | dict[str, object]  # the last as the journal has it
+class TotalsEntry(NamedTuple):
+    """A line of numbers that are no row's, before it is encoded."""
+
+    key: str
+    saved: Saved
+    urgent: bool  # a base of theirs changed
+
+
+Record = Entry | CountersEntry | TotalsEntry | dict[str, object]  # the last as the journal has it
 
 
 class _Abandoned(Exception):
@@ -257,13 +267,16 @@ class Writer:
                 self._due = max(self._due, time.monotonic() + GATHER_TIME)
             for record in records:
                 self._lines.append(self._encoded(record))
-                if isinstance(record, CountersEntry) and record.urgent and not self.failures:
+                is_urgent = isinstance(record, CountersEntry | TotalsEntry) and record.urgent
+                if is_urgent and not self.failures:
                     self._due = min(self._due, time.monotonic() + URGENT_TIME)
                 self._yield()
 
     def _encoded(self, record: Record) -> bytes:
         if isinstance(record, CountersEntry):
             return counters_line(record.key, record.numbers)
+        if isinstance(record, TotalsEntry):
+            return totals_line(record.key, record.saved)
         if not isinstance(record, Entry):
             return line(record)
         text = port_line(record.key, record.packed, record.facts)
