@@ -66,7 +66,10 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         gc.collect()
         before = left_behind(tmp_path / "state")
         status = check.check(str(path), lambda: settings)
-        assert left_behind(tmp_path / "state") == before
+        children, *others = left_behind(tmp_path / "state")
+        # One that an earlier test left may end meanwhile.
+        assert set(children.split()) <= set(before[0].split())
+        assert others == list(before[1:])
         printed = capsys.readouterr()
         lines = by_thing(printed.out)
         failed = any(line.startswith("FAIL") for about in lines.values() for line in about)

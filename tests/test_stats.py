@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -1062,8 +1063,13 @@ def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: Writer) -
 
 
 def test_a_process_that_has_none_open_or_has_ended_is_told_apart() -> None:
-    with pytest.raises(SegmentUnavailable, match=f"^process {os.getpid()} has no segment open$"):
-        open_segment_of(os.getpid())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            wrong = f"^process {other.pid} has no segment open$"
+            with pytest.raises(SegmentUnavailable, match=wrong):
+                open_segment_of(other.pid)
+        finally:
+            other.kill()
     with pytest.raises(SegmentUnavailable, match=r"^/proc/0/fd: No such file or directory$"):
         open_segment_of(0)
 
