@@ -62,7 +62,10 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         gc.collect()
         before = left_behind(tmp_path / "state")
         status = command()
-        assert left_behind(tmp_path / "state") == before
+        children, *others = left_behind(tmp_path / "state")
+        # One that an earlier test left may end meanwhile.
+        assert set(children.split()) <= set(before[0].split())
+        assert others == list(before[1:])
         return Printed(status, *capsys.readouterr())
 
     return ran

@@ -43,7 +43,10 @@ def show_it(
         before = left_behind(tmp_path / "state")
         status = show_vpp.show_vpp(settings, as_json)
         gc.collect()
-        assert left_behind(tmp_path / "state") == before
+        children, *others = left_behind(tmp_path / "state")
+        # One that an earlier test left may end meanwhile.
+        assert set(children.split()) <= set(before[0].split())
+        assert others == list(before[1:])
         return Printed(status, *capsys.readouterr())
 
     return shown
