@@ -873,7 +873,7 @@ PLACE = "expected /path/of/socket or host:port"
             "alias: expected one of description, name; got `descr`; did you mean `description`?",
         ),
         ("discards: 1", "discards: expected one of misses, all; got the number `1`"),
-        ("cpus: 3", "cpus: expected one of auto, any; got the number `3`"),
+        ("cpus: 3", "cpus: expected auto, any, or a list of CPUs; got the number `3`"),
         ("cpus: []", "cpus: expected auto, any, or a list of CPUs; got a list"),
         ("cpus: [ 0-3 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got the text `0-3`"),
         ("cpus: [ 8192 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got `8192`"),

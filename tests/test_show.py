@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vpp_snmp_agent import look, show
+from vpp_snmp_agent import children, look, show
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import VarBind, oid
 from vpp_snmp_agent.config import Settings
@@ -526,3 +526,14 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
             assert (ours.status, ours.err) == (0, "")
             assert last_change.sub(r"\1", ours.out) == last_change.sub(r"\1", theirs)
     assert (tmp_path / "state" / JOURNAL).exists()
+
+
+def test_where_no_process_can_be_started_that_is_what_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(children, "start", refuse)
+    asked = look.ask(Settings(api_socket=str(tmp_path / "api.sock")))
+    assert "no process to ask VPP with: Resource temporarily" in asked.no_interfaces

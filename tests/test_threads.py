@@ -377,3 +377,17 @@ def test_a_simulated_vpp_counts_by_node(tmp_path: Path, clock: Clock) -> None:
         counted = sum(clocks for clocks, *_ in others)
         expected = [1000 * n * counted / (polling + n * counted) for n in range(3)]
         assert shares() == [round(each) for each in expected]
+
+
+def test_what_another_vpp_does_not_tell_it_has_not_from_the_one_before(
+    vpp: Vpp, clock: Clock
+) -> None:
+    threads = following(vpp, clock)
+    assert None not in [row.vector_rate for row in rows(threads)]
+    bare = Writer(1 << 20, Generation.V22_02)
+    bare.add_names("/if/names")
+    threads.use(Segment(bare.fd))
+    os.close(bare.fd)
+    found = [(row.vector_rate, row.loop_rate, row.input_rate) for row in rows(threads)]
+    assert found
+    assert set(found) == {(None, None, None)}

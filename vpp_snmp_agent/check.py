@@ -198,8 +198,9 @@ def _vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
 
 def _memory(settings: Settings, asked: Asked) -> Iterator[Line]:
     """Of a VPP that hangs too, as far as the kernel lets us see it."""
+    why = "VPP's segment says nothing of them"
     if asked.hung_since is not None and asked.segment is None:
-        take_segment(settings, asked)
+        why = take_segment(settings, asked) or why
     storages = system_of(asked).storages
     for thing, kind, wrong in (("heaps", HEAP, _scarce_heap), ("buffers", POOL, _scarce_pool)):
         found = storages.of_kind(kind)
@@ -207,7 +208,7 @@ def _memory(settings: Settings, asked: Asked) -> Iterator[Line]:
         for each in scarce:
             yield Line(FAIL, thing, wrong(each))
         if not found:
-            yield Line(NOTE, thing, "skipped: VPP's segment says nothing of them")
+            yield Line(NOTE, thing, f"skipped: {why}")
         elif not scarce:
             shares = ", ".join(f"{each.vpp_name} {_share(each):.0%}" for each in found)
             yield Line(OK, thing, f"in use: {shares}")

@@ -492,6 +492,8 @@ def _link_traps(value: _Value) -> tuple[tuple[str, bool], ...]:
 
 def _cpus(value: _Value) -> str | tuple[int, ...]:
     if not isinstance(value.node, yaml.SequenceNode):
+        if isinstance(value.node, yaml.ScalarNode) and value.node.tag == _WHOLE:
+            raise value.wrong("auto, any, or a list of CPUs")
         return _one_of("auto", "any")(value)
     if not value.node.value:
         raise value.wrong("auto, any, or a list of CPUs")

@@ -88,8 +88,8 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
         )
     )
     try:
-        for _ in source.check(time.monotonic()):
-            pass  # it starts, and has nothing to say yet
+        for news in source.check(time.monotonic()):  # it starts, or cannot be started
+            _take(news, asked, settings)
         while not (asked.no_interfaces or all(map(asked.has, wanted - asked.unavailable.keys()))):
             left = max(0.0, until - time.monotonic())
             if not select.select([source], [], [], left)[0] or not left:

@@ -152,8 +152,8 @@ class Threads:
             self._has_nodes = False
             self._next = 0
             self._nodes_read_at = float("-inf")
-            for row in self._by_index.values():
-                row.busy = None
+            for row in self._by_index.values():  # what this VPP does not tell, it has not
+                row.busy = row.vector_rate = row.loop_rate = row.input_rate = None
         self._read_at = float("-inf")
         self.refresh()
 

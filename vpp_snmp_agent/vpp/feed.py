@@ -11,7 +11,7 @@ The rules this module keeps:
   VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
 - A child that this process did not hear for long ends (reporter.py), and is followed by
   another at once: that is nothing that VPP did, and no news.
-- That VPP hangs is news at most once in `HUNG_INTERVAL`.
+- That one VPP hangs is news at most once in `HUNG_INTERVAL`.
 """
 
 import contextlib
@@ -158,6 +158,7 @@ class Feed:
         self._silent_since: float | None = None  # over as many connections as were tried
         self._hung = False  # which is news that was handed on, over as many connections too
         self._hung_allowed = 0.0
+        self._identity: Identity | None = None  # of the VPP that answered last
         self._inode: int | None = None
         self._start_at = 0.0
         self._pause = MIN_RESTART_INTERVAL
@@ -240,6 +241,8 @@ class Feed:
                 self._asked = True
                 self._inode = self._current_inode()
             case Connected(identity):
+                if identity != self._identity:
+                    self._identity, self._hung_allowed = identity, 0.0
                 yield Present(identity)
             case Mapped() if descriptors:
                 yield SegmentReceived(descriptors[0])
