@@ -53,8 +53,8 @@ def test_what_was_not_taken_is_due_until_it_is() -> None:
     assert due(only_one, 101, HUNG, AWAY) == [(AWAY, True)]
 
 
-def test_what_is_passed_over_is_not_notified_but_what_follows_is() -> None:
+def test_what_nobody_asked_for_meanwhile_is_due_as_it_is_then() -> None:
+    """As where the settings sent none for a while."""
     alarms = Alarms()
-    alarms.pass_over([HUNG])
-    assert due(alarms, 100, HUNG) == []
-    assert due(alarms, 101) == [(HUNG, False)]
+    assert due(alarms, 100, AWAY) == [(AWAY, True)]
+    assert due(alarms, 200, HUNG) == [(HUNG, True), (AWAY, False)]

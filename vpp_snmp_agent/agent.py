@@ -384,7 +384,6 @@ class Agent:
         publisher = self._serving.shown.publisher
         raised, settings = publisher.system.vpp.alarms, self._settings
         if settings.vpp_traps == "disabled" or "VPP-SNMP-AGENT-MIB" not in settings.mibs:
-            self._alarms.pass_over(raised)
             return
         if not self._master.takes_notifications or not self._master.holds(
             vpp_snmp_agent_mib.OBJECTS

@@ -3,7 +3,8 @@
 The rules this module keeps:
 
 - What is notified is how things are now: an alarm that is again as it was last notified has
-  nothing to notify, however often it came and went, and whether anybody listened.
+  nothing to notify, however often it came and went, and whether anybody listened or the settings
+  let it.
 - An alarm that comes and goes rests between two notifications; the first waits for nothing.
 - What was handed out counts as notified: nothing is notified twice, whatever became of it.
 """
@@ -31,7 +32,3 @@ class Alarms:
             self._raised ^= {alarm}
             self._rests_until[alarm] = now + REST
             yield alarm, is_raised
-
-    def pass_over(self, raised: Collection[Alarm]) -> None:
-        """Notify nothing of how things are now."""
-        self._raised = set(raised)
