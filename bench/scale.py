@@ -35,7 +35,7 @@ from . import processes
 from .__main__ import about, table
 from .churn import PARENT, Churn, Links, Sessions, known_names, run
 from .managers import Answer, Managers, Walker, on_wire
-from .measured_agent import STEPS_FILE
+from .measured_agent import PACE_FILE, STEPS_FILE
 from .measures import COLUMNS, IF_ENTRY, IF_NUMBER, IF_X_ENTRY, MEBI, MILLI, Row
 from .state_files import Written, write_past
 
@@ -589,6 +589,7 @@ def main() -> int:
     broken: Exception | None = None
     with tempfile.TemporaryDirectory(prefix="vpp-snmp-agent-scale.") as name:
         directory = Path(name)
+        os.environ[PACE_FILE] = str(directory / "pace")
         try:
             for row in chain(at_scale(directory, effort), livelock(directory / "livelock")):
                 elapsed = time.monotonic() - began

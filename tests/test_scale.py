@@ -85,11 +85,11 @@ def test_a_step_is_what_is_done_between_two_polls(
 
 
 def test_how_slow_the_machine_is_goes_by_the_best_that_it_ever_was(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     took = {"now": 100}
     monkeypatch.setattr(Pace, "_work", lambda pace: took["now"])
-    pace = Pace()
+    pace = Pace(tmp_path / "pace")
     assert pace() == 1
     took["now"] = 300
     assert pace() == 3
@@ -97,6 +97,7 @@ def test_how_slow_the_machine_is_goes_by_the_best_that_it_ever_was(
     assert pace() == 1
     took["now"] = 300
     assert pace() == 6
+    assert Pace(tmp_path / "pace")() == 3  # by the best of any process of the run
 
 
 def test_a_call_that_blocks_shows_as_that(measured: tuple[MeasuredPoll, Recorder, Path]) -> None:
