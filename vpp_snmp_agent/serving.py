@@ -27,7 +27,7 @@ from .interfaces.state import State, StateError
 from .loop import Loop, log
 
 SLICE = 0.0007  # seconds of work between two looks for a request
-RESTORE_SLICE = 0.002  # seconds: nobody can ask before all is restored
+RESTORE_SLICE = 0.001  # seconds: nobody can ask before all is restored
 NEW_NAMES_TIMEOUT = 2.0  # seconds that other rows wait for new names among them
 
 # Settings on which rows depend.

@@ -77,7 +77,7 @@ class System:
                 each.use(segment, cell)
         self.storages.use(self.segment)
         self.threads.use(self.segment)
-        self.poll()  # at once: a row of its memory that is missing is missed
+        self._begin_search()  # at once: a row of its memory that is missing is missed
 
     def lose(self) -> None:
         """VPP's process is gone."""
@@ -114,9 +114,7 @@ class System:
 
     def poll(self) -> None:
         """To be called a few times a second: begins what is due."""
-        if self._directory is not None and not self.is_searching:
-            self._search()
-        self._find()
+        self._begin_search()
         if self.segment is not None and not self.is_away:
             self.vpp.watch(self.segment)
         # One of them at a time, in turn: of 10,000 interfaces and 17 threads each takes 2 ms.
@@ -125,6 +123,11 @@ class System:
             if self._polls[-1]():
                 return
         self.ports.poll()
+
+    def _begin_search(self) -> None:
+        if self._directory is not None and not self.is_searching:
+            self._search()
+        self._find()
 
     def search_on(self) -> bool:
         """Search another slice of the directory, if a search is under way; whether it goes on."""
