@@ -33,7 +33,7 @@ help:
 	@echo "make clean        remove what the others made"
 
 demo: packages $(VENV)/ready
-	@$(VENV)/bin/python -m vpp_snmp_agent.simulator.demo $(if $(KEEP),--keep)
+	@$(VENV)/bin/python -m simulator.demo $(if $(KEEP),--keep)
 
 # By a make of its own: which Python there is shows once the packages are there.
 bench: packages

@@ -18,10 +18,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["vpp_snmp_agent", "vpp_snmp_agent.*"]),
-    package_data={
-        "vpp_snmp_agent.mibs": ["VPP-SNMP-AGENT-MIB"],
-        "vpp_snmp_agent.simulator": ["*.yaml"],
-    },
+    package_data={"vpp_snmp_agent.mibs": ["VPP-SNMP-AGENT-MIB"]},
     install_requires=[
         "pyagentx3>=0.1.4,<0.2",
         "vpp_papi>=2.4,<2.5",

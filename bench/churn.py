@@ -13,8 +13,8 @@ from ipaddress import IPv4Address
 from statistics import median
 from typing import Any
 
+from simulator import Simulator
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.simulator import Simulator
 
 from .managers import PAUSE, Answer, Managers, Scout, on_wire
 
@@ -308,8 +308,8 @@ def run(
         now = time.monotonic()
         if now >= look_at:
             look_at = now + 0.1
-            for look in meanwhile:
-                look()
+            for poll in meanwhile:
+                poll()
     links.give_up()
     sessions.give_up()
     return now - began

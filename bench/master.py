@@ -12,7 +12,7 @@ from types import TracebackType
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import SearchRange, VarBind
 
-PATIENCE = 20.0  # seconds: for a connection or an answer
+TIMEOUT = 20.0  # seconds: for a connection or an answer
 SESSION = 1
 NEVER = b""  # the end of a range that has none
 
@@ -24,7 +24,7 @@ class Master:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(os.fspath(path))
         self._listener.listen(1)
-        self._listener.settimeout(PATIENCE)
+        self._listener.settimeout(TIMEOUT)
         self._peer: socket.socket | None = None
         self._packets = 0
 
@@ -44,7 +44,7 @@ class Master:
     def accept(self) -> None:
         """Wait for a subagent and let it open its session."""
         self._peer, _ = self._listener.accept()
-        self._peer.settimeout(PATIENCE)
+        self._peer.settimeout(TIMEOUT)
         self._serve_until(pdu.REGISTER)
 
     def _receive(self) -> tuple[pdu.Header, bytes]:
@@ -106,7 +106,7 @@ class Master:
 
     def wait_for_rows(self, subtree: bytes) -> None:
         """Return as soon as there is anything below an OID."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while not self.get_next(subtree).name.startswith(subtree):
             if time.monotonic() > limit:
                 raise TimeoutError("the subagent serves no row")

@@ -27,7 +27,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from vpp_snmp_agent import loop
+from vpp_snmp_agent.runtime import loop
 
 STEPS_FILE = "SCALE_STEPS"  # the environment variable
 PACE_FILE = "SCALE_PACE"  # likewise: of `Pace`, one for all agents of a run

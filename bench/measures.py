@@ -15,9 +15,9 @@ from pathlib import Path
 from signal import SIGHUP
 from statistics import median
 
+from simulator import Simulator
+from simulator.stage import Agent, StageError
 from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, oid
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Agent, StageError
 
 from . import processes, staleness
 from .master import Master
@@ -30,10 +30,10 @@ COLUMNS = (
 )
 IF_NUMBER = oid("1.3.6.1.2.1.2.1.0")
 HC_IN_OCTETS = f"{IF_X_ENTRY}.6"
-PACE = 0.001  # seconds between two requests of those whose answers are timed
+REQUEST_INTERVAL = 0.001  # seconds between two requests of those whose answers are timed
 SETTLED = 1.0  # seconds that answers are timed after the agent has the news
 
-PATIENCE = 30.0  # seconds until the agent has them
+TIMEOUT = 30.0  # seconds until the agent has them
 NEWS = "VPP reports"  # in the agent's debug log
 
 MICRO, MILLI, MEBI = 1e-6, 1e-3, 2**20
@@ -263,7 +263,7 @@ def timed(
     position = start = oid(IF_ENTRY)
     worker = threading.Thread(target=work)
     worker.start()
-    limit = time.monotonic() + PATIENCE
+    limit = time.monotonic() + TIMEOUT
     until_then = None
     both = agent.pid, os.getpid()
     while time.monotonic() < (until_then or limit):
@@ -274,10 +274,10 @@ def timed(
         position = start if cell.type is END_OF_MIB_VIEW else cell.name
         if until_then is None and len(took) % 100 == 0 and not worker.is_alive() and done():
             until_then = time.monotonic() + SETTLED
-        time.sleep(max(0.0, PACE - whole))
+        time.sleep(max(0.0, REQUEST_INTERVAL - whole))
     worker.join()
     if until_then is None:
-        raise StageError(f"not within {PATIENCE:g} s: the agent has the news")
+        raise StageError(f"not within {TIMEOUT:g} s: the agent has the news")
     return took
 
 

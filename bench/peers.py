@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from simulator.stage import Process
 from vpp_snmp_agent.agentx.pdu import OBJECT_IDENTIFIER, VarBind, dotted, encode_varbind
-from vpp_snmp_agent.simulator.stage import Process
 
 from .poller import in_namespace_of
 

@@ -16,10 +16,10 @@ from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
+from simulator import Simulator
+from simulator.stage import Agent, Process, Snmpd, until
 from vpp_snmp_agent.agentx.pdu import VarBind
 from vpp_snmp_agent.agentx.pdu import oid as key
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Agent, Process, Snmpd, until
 
 from . import processes
 from .measures import (

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from vpp_snmp_agent.simulator.stage import Snmpd, StageError
+from simulator.stage import Snmpd, StageError
 
 from . import snmp
 from .snmp import Counters, Question

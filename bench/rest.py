@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
 
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd
+from simulator.stage import Agent, Snmpd
 
 from . import processes
 from .measures import Effort, Row, quiet_vpp

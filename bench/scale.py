@@ -25,11 +25,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from simulator import Simulator
+from simulator.scenario import address_of, neighbor
+from simulator.stage import Agent, StageError, until
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import oid
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import address_of, neighbor
-from vpp_snmp_agent.simulator.stage import Agent, StageError, until
 
 from . import processes
 from .__main__ import about, table
@@ -388,7 +388,7 @@ def in_churn(directory: Path, stage: Stage, effort: Effort, neighbors: int) -> I
             walker.begin()
         gc.collect()
         gc.freeze()
-        took = run(managers, stage.vpp, churn, links, sessions, effort.churn, [written.look])
+        took = run(managers, stage.vpp, churn, links, sessions, effort.churn, [written.poll])
         octets, lines = written.octets(), agent.text().count("\n") - lines
         for walker in walkers:
             walker.ending = True

@@ -179,9 +179,9 @@ def check(question: Question, message: bytes) -> list[Cell]:
 class Counters:
     """Counters that have to move: what was seen of each, and when it was another value."""
 
-    def __init__(self, names: Iterable[str], patience: float = 0.0) -> None:
-        """`patience`: seconds for which one may show the value that it had."""
-        self._patience = patience
+    def __init__(self, names: Iterable[str], timeout: float = 0.0) -> None:
+        """`timeout`: seconds for which one may show the value that it had."""
+        self._timeout = timeout
         self._seen: dict[bytes, tuple[int, float] | None] = dict.fromkeys(map(oid, names))
 
     def see(self, found: Iterable[Cell], now: float) -> None:
@@ -195,7 +195,7 @@ class Counters:
                 if cell.number < value:
                     raise WrongAnswer(f"{dotted(cell.name)} fell from {value} to {cell.number}")
                 if cell.number == value:
-                    if now - since >= self._patience:
+                    if now - since >= self._timeout:
                         raise WrongAnswer(f"{dotted(cell.name)} stands still at {value}")
                     continue
             self._seen[cell.name] = cell.number, now

@@ -53,10 +53,10 @@ class Growth:
         self._directory = directory
         self.octets = 0
         self._seen: dict[int, tuple[int, int]] = {}  # by inode: size, and when it was changed
-        self.look()
+        self.poll()
         self.octets = 0
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """To be called more often than files are replaced."""
         found: dict[int, tuple[int, int]] = {}
         with os.scandir(self._directory) as entries:
@@ -84,13 +84,13 @@ class Written:
         self.by_kernel = file_system(directory) not in IN_MEMORY
         self._before = written(pid) if self.by_kernel else 0
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """To be called often."""
-        self._growth.look()
+        self._growth.poll()
 
     def octets(self) -> int:
         """Since this was made."""
-        self._growth.look()
+        self._growth.poll()
         if self.by_kernel:
             return written(self._pid) - self._before
         return self._growth.octets

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from simulator.stage import until
 from vpp_snmp_agent.agent import Agent
-from vpp_snmp_agent.config import Settings
-from vpp_snmp_agent.loop import log
-from vpp_snmp_agent.simulator.stage import until
+from vpp_snmp_agent.runtime.loop import log
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, Interface
 

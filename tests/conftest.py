@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Snmpd, until
+from simulator import Simulator
+from simulator.stage import Snmpd, until
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import (
     INTERFACES,

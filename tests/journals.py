@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.journal import OLD
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, read
-from vpp_snmp_agent.simulator.stage import until
 
 FACTS = Facts(
     name="eno1",

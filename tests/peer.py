@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from simulator.stage import TIMEOUT
 from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.connection import Master
 from vpp_snmp_agent.agentx.mib import Column, Module, SortedRows, Table, UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, INTEGER, PDU, Response, SearchRange, oid
-from vpp_snmp_agent.config import Settings, UnixAddress
-from vpp_snmp_agent.loop import Loop
-from vpp_snmp_agent.master import Master
-from vpp_snmp_agent.simulator.stage import PATIENCE
+from vpp_snmp_agent.runtime.loop import Loop
+from vpp_snmp_agent.settings.declarations import Settings, UnixAddress
 
 BASE = "1.3.6.1.4.1.99999"
 COLUMN = f"{BASE}.1.1"
@@ -119,7 +119,7 @@ class Stage:
 
     def until(self, what: str, condition: Callable[[], object]) -> None:
         """Turn until something is so, for so long at most."""
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < limit, what
             self.turn()

@@ -8,7 +8,7 @@ from vpp_snmp_agent.agentx.mib import Module, UpTime
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Indexes, Publisher
 from vpp_snmp_agent.interfaces.rows import Row
-from vpp_snmp_agent.look import ReadOnlyIndexes
+from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,

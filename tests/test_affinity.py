@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 import pytest
 
-from vpp_snmp_agent.affinity import Cpus, move, ranges, wanted
+from vpp_snmp_agent.runtime.affinity import Cpus, move, ranges, wanted
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import affinity, jobs
+from simulator.stage import until
 from vpp_snmp_agent import agent as room
-from vpp_snmp_agent.config import Settings
-from vpp_snmp_agent.simulator.stage import until
+from vpp_snmp_agent.runtime import affinity, jobs
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Complete, Thread, Threads
 

@@ -1,6 +1,6 @@
 """interfaces/alarms.py: which of VPP's alarms are notified, and how often."""
 
-from vpp_snmp_agent.interfaces.alarms import REST, Alarms
+from vpp_snmp_agent.interfaces.alarms import MIN_INTERVAL, Alarms
 from vpp_snmp_agent.interfaces.vpp_state import Alarm
 
 HUNG, AWAY = Alarm.HUNG, Alarm.AWAY
@@ -33,14 +33,14 @@ def test_an_alarm_that_comes_and_goes_rests_and_then_its_latest_state_is_notifie
     assert due(alarms, 101) == []
     assert due(alarms, 102, AWAY) == []
     assert due(alarms, 103) == []
-    assert due(alarms, 100 + REST) == [(AWAY, False)]
+    assert due(alarms, 100 + MIN_INTERVAL) == [(AWAY, False)]
 
 
 def test_an_alarm_that_is_again_as_it_was_notified_is_not_notified() -> None:
     alarms = Alarms()
     assert due(alarms, 100, AWAY) == [(AWAY, True)]
     assert due(alarms, 101) == []
-    assert due(alarms, 100 + REST, AWAY) == []
+    assert due(alarms, 100 + MIN_INTERVAL, AWAY) == []
     assert due(alarms, 200) == [(AWAY, False)]
 
 

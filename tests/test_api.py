@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from vpp_papi import vpp_serializer
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import until
+from simulator import Simulator
+from simulator.stage import until
 from vpp_snmp_agent.vpp import api, feed
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,

@@ -28,10 +28,10 @@ from bench.snmp import (
     Question,
     WrongAnswer,
 )
+from simulator.stage import Process, Snmpd, StageError
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Table
 from vpp_snmp_agent.mibs import if_mib, ip_mib
-from vpp_snmp_agent.simulator.stage import Process, Snmpd, StageError
 
 
 class Sleeper(Process):
@@ -248,9 +248,9 @@ def octets(index: int, value: int) -> Cell:
     return Cell(snmp.oid(f"1.3.6.1.2.1.31.1.1.1.6.{index}"), COUNTER64, value.to_bytes(9, "big"))
 
 
-def counters(patience: float) -> Counters:
+def counters(timeout: float) -> Counters:
     """Of port 1001 alone."""
-    return Counters(["1.3.6.1.2.1.31.1.1.1.6.1001"], patience)
+    return Counters(["1.3.6.1.2.1.31.1.1.1.6.1001"], timeout)
 
 
 def test_a_counter_that_stands_still_is_found() -> None:

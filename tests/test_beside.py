@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import pytest
 
-from vpp_snmp_agent import check
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Agent, Process, Snmpd, until
+from simulator import Simulator
+from simulator.stage import Agent, Process, Snmpd, until
+from vpp_snmp_agent.operator import check
 
 from .test_snmpd import EXTRA, IF_NAME, MIB_2, ROUTES, ROWS, WALK_LIMIT, walk
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.agentx.pdu import dotted
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import bridge_mib
-from vpp_snmp_agent.show import walked
+from vpp_snmp_agent.operator.show import walked
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.records import Changes, Interface, LcpPair
 
 from . import routers

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import check, control, look
-from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import SWITCHED_OFF, Snmpd
+from vpp_snmp_agent import control
 from vpp_snmp_agent.control import NAME
-from vpp_snmp_agent.look import Asked
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Snmpd
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.operator import check, snapshot
+from vpp_snmp_agent.operator.snapshot import Asked
+from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.settings.document import BadSettings
+from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.layout import VALUE_OFFSET
 from vpp_snmp_agent.vpp.records import NO_INDEX, LcpPair, Thread
 from vpp_snmp_agent.vpp.router import Router
@@ -254,7 +256,7 @@ def test_a_vpp_that_was_killed_fails(run: Run, settings: Settings, vpp: Simulato
 def test_a_vpp_that_hangs_fails(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     assert run(settings)["API socket"] == [
         f"FAIL: {vpp.api_socket}: no answer from VPP within 0.7 s:"
@@ -335,7 +337,7 @@ def test_how_a_heap_is_made_larger_depends_on_which(
 def test_the_memory_of_a_vpp_that_hangs_is_looked_at(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     lines = run(settings)
     assert lines["heaps"] == ["ok: in use: main heap 7%, stat segment 2%"]
@@ -871,7 +873,7 @@ def test_a_state_directory_that_may_not_be_written_fails(
 def test_a_segment_of_huge_pages_is_noted(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "_is_sealed", lambda descriptor: False)
+    monkeypatch.setattr(vpp_segment, "_is_sealed", lambda descriptor: False)
     ok, note = run(settings)["segment"]
     assert ok.startswith(f"ok: {vpp.stats_socket}: laid out as in ")
     assert note.startswith("note: of huge pages (statseg { page-size }), which VPP cannot seal: ")

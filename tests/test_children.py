@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import children
-from vpp_snmp_agent.simulator.stage import until
+from simulator.stage import until
+from vpp_snmp_agent.runtime import children
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = """
@@ -35,7 +35,7 @@ def main(arguments):
 PARENT = """
 import signal, sys
 sys.path[:0] = sys.argv[1:3]
-from vpp_snmp_agent import children
+from vpp_snmp_agent.runtime import children
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 children.start("worker", 2, sys.argv[3], "stay").wait()
 signal.pause()
@@ -133,7 +133,7 @@ def test_no_python_takes_a_module_from_the_working_directory(
     script = tmp_path / "parent.py"
     script.write_text(
         f"import sys; sys.path[0] = {str(ROOT)!r}; sys.path.insert(1, {str(worker)!r})\n"
-        "from vpp_snmp_agent import children\n"
+        "from vpp_snmp_agent.runtime import children\n"
         "sys.exit(children.start('worker', 2, sys.argv[1]).wait())"
     )
     command = (str(python), str(script), str(tmp_path / "said"))

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from vpp_snmp_agent import __version__, cli, config
-from vpp_snmp_agent.config import BadSettings, Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent import __version__, cli
 from vpp_snmp_agent.interfaces.state import StateError
+from vpp_snmp_agent.settings import declarations
+from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.settings.document import BadSettings
 
 
 @pytest.fixture
@@ -78,7 +80,7 @@ class Ran:
 def default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the settings file is looked for; not there yet."""
     path = tmp_path / "default.yaml"
-    monkeypatch.setattr(config, "SETTINGS_FILE", str(path))
+    monkeypatch.setattr(declarations, "SETTINGS_FILE", str(path))
     monkeypatch.setattr(cli, "SETTINGS_FILE", str(path))
     return path
 
@@ -89,7 +91,7 @@ def ran(monkeypatch: pytest.MonkeyPatch, log_set_up: dict[str, Any], default_fil
     ran = Ran()
     monkeypatch.setattr(cli, "Agent", ran.agent)
     for name in ("show", "show_vpp", "check", "ports"):
-        module = ModuleType(f"vpp_snmp_agent.{name}")
+        module = ModuleType(f"vpp_snmp_agent.operator.{name}")
         vars(module).update(show=ran.show, walk=ran.walk, check=ran.check)
         vars(module).update(show_ports=ran.ports, forget_ports=ran.forget)
         vars(module).update(show_vpp=ran.show_vpp)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from simulator.stage import until
 from vpp_snmp_agent import control
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.control import Control
 from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.state import State
-from vpp_snmp_agent.loop import Loop
-from vpp_snmp_agent.ports import forget_ports, show_ports
-from vpp_snmp_agent.simulator.stage import until
+from vpp_snmp_agent.operator.ports import forget_ports, show_ports
+from vpp_snmp_agent.runtime.loop import Loop
+from vpp_snmp_agent.settings.declarations import Settings
 
 FACTS = Facts(
     *("eno1", "Core", 6, 9000, 10**9, bytes.fromhex("6805ca324610"), True, 2),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces import counters as room
 from vpp_snmp_agent.interfaces.counters import (
     ENDED,
@@ -21,9 +22,8 @@ from vpp_snmp_agent.interfaces.counters import (
     Reached,
     vpp_of,
 )
-from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 Set = Callable[..., None]
 INDEX, NAME = 4, "eno1"

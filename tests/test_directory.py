@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import directory, stats
+from simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp import directory
+from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.directory import SEARCH_INTERVAL, Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 HEAP = "/mem/main heap"
 
@@ -85,7 +86,7 @@ def test_a_prefix_longer_than_a_word_is_compared_whole(writer: Writer) -> None:
 
 
 def test_a_slice_at_a_time_is_searched(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stats, "NAMES_SLICE", 3)
+    monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 3)
     found = Directory(Segment(writer.fd), ("/err/",))
     assert whole(found) == 3
     assert len(found.names["/err/"]) == 2
@@ -111,7 +112,7 @@ def test_what_went_is_gone_after_the_next_search(writer: Writer) -> None:
     found = Directory(segment, ("/mem/",), clock)
     whole(found)
     writer.remove(f"{HEAP}/used")
-    with pytest.raises(stats.SegmentUnavailable, match="has no /mem/main heap/used"):
+    with pytest.raises(vpp_segment.SegmentUnavailable, match="has no /mem/main heap/used"):
         segment.value(f"{HEAP}/used")
     clock.now += SEARCH_INTERVAL
     whole(found)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.pdu import dotted
 from vpp_snmp_agent.interfaces import errors as module
 from vpp_snmp_agent.interfaces.errors import (
@@ -22,9 +23,9 @@ from vpp_snmp_agent.interfaces.errors import (
     totals,
 )
 from vpp_snmp_agent.interfaces.totals import Saved
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp.cells import BLOCK
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import BLOCK, Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 THREADS, COLUMNS = 3, 3 * BLOCK + 5
 FIRST, OTHER = 17, 19  # cells of two VPPs
@@ -204,7 +205,7 @@ def test_what_one_reading_leaves_is_taken_by_those_that_follow_at_once(
     for _ in range(4):
         errors.poll()
         seen.append(len(errors.rows))
-        clock.now += module.REST_INTERVAL
+        clock.now += module.REMAINDER_INTERVAL
     assert seen == [1, 3, 4, 4]
     monkeypatch.setattr(module, "MAX_BLOCKS", 9)
     monkeypatch.setattr(module, "MAX_TAKEN", 1)
@@ -316,7 +317,7 @@ def test_a_reading_during_which_vpp_changed_its_directory_is_taken_back(
         patch.setattr(Segment, "error_columns", error_columns)
         errors.poll()
     assert len(errors.rows) == 0
-    clock.now += module.REST_INTERVAL
+    clock.now += module.REMAINDER_INTERVAL
     errors.poll()
     assert len(errors.rows) == 1
 
@@ -356,7 +357,7 @@ def test_what_vpp_counted_when_it_ended_is_read_soon(vpp: Vpp, clock: Clock) -> 
     errors = following(vpp, clock)
     errors.poll()
     vpp.count(TTL, 3)
-    clock.now += module.REST_INTERVAL
+    clock.now += module.REMAINDER_INTERVAL
     errors.poll()
     assert len(errors.rows) == 0
     errors.lose()

@@ -4,14 +4,14 @@ import os
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import Table, View
 from vpp_snmp_agent.agentx.pdu import dotted
 from vpp_snmp_agent.interfaces.xstats import XSTATS
 from vpp_snmp_agent.mibs import etherlike_mib
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import port, router_of, served, sub
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces import facts as rules
 from vpp_snmp_agent.interfaces.facts import DOWN, LOWER_LAYER_DOWN, UP, Configuration, Facts
 from vpp_snmp_agent.interfaces.names import Candidates, Names
+from vpp_snmp_agent.settings.declarations import Settings
+from vpp_snmp_agent.settings.vppcfg import Descriptions
 from vpp_snmp_agent.vpp.records import (
     NO_INDEX,
     Addresses,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import until
+from simulator import Simulator
+from simulator.stage import until
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -28,7 +28,7 @@ from vpp_snmp_agent.vpp.records import (
     Threads,
     Waiting,
 )
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .conftest import Listener, link, named
 from .routers import VPP
@@ -361,7 +361,7 @@ def test_a_reporter_that_nobody_hears_leaves_vpp_and_the_next_one_reports_all(
         (child,) = children()
         vpp.add_neighbors(4000, "loop0")  # more than a pipe holds
         state = Path(f"/proc/{child}/stat")
-        until("it ends", lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "Z", patience=30)
+        until("it ends", lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "Z", timeout=30)
         vpp.add_neighbor("loop0", "203.0.113.77", "02:00:00:00:00:77")
         listener.wait_until(lambda reported: len(reported.neighbors) == known + 4001)
         assert len(listener.all(feed.Present)) == 1

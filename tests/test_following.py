@@ -8,15 +8,15 @@ from typing import cast
 
 import pytest
 
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.following import Follower
 from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import ApiState
-from vpp_snmp_agent.systemd import Supervisor
+from vpp_snmp_agent.runtime.systemd import Supervisor
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed, lacp
 from vpp_snmp_agent.vpp.records import NO_INDEX, Changes, Inventory, LacpPort, Thread, Threads
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.agentx.pdu import dotted, oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import host_resources_mib
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import new_publisher
 

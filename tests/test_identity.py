@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces import writer
 from vpp_snmp_agent.interfaces.facts import DOWN, Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
-from vpp_snmp_agent.look import ReadOnlyIndexes
+from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Identity, Record
 from vpp_snmp_agent.vpp.router import Router
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import Table, View
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER32,
@@ -21,11 +22,10 @@ from vpp_snmp_agent.agentx.pdu import (
 )
 from vpp_snmp_agent.interfaces.counters import READINGS, CounterSet
 from vpp_snmp_agent.mibs import if_mib
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import BridgeDomain, Changes, Interface, Record
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import VPP, bond, new_publisher, port, publish, router_of, served, sub
 
@@ -89,7 +89,9 @@ def test_every_counter_stands_where_its_readings_do_and_is_walked_where_rows_are
             assert column.is_counter == (column.name != "ifOutDiscards")
         else:
             assert not column.is_counter
-    placed = {column.place for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns)}
+    placed = {
+        column.reading_index for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns)
+    }
     assert placed - {None} == set(range(len(READINGS)))
 
 
@@ -195,9 +197,9 @@ def test_every_counter_column_has_its_source_before_and_after_a_restart_of_vpp()
         together = if_mib.readings(row)
         assert together is not None
         wide = {
-            column.name: together[column.place]
+            column.name: together[column.reading_index]
             for column in (*if_mib.IF_TABLE.columns, *if_mib.IF_X_TABLE.columns)
-            if column.place is not None
+            if column.reading_index is not None
         }
         assert wide == {name: (counted | narrow)[name] for name in wide}
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces.system import System
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def writer() -> Iterator[Writer]:
 def test_names_are_searched_for_once_a_segment_is_there(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "NAMES_SLICE", 1)
+    monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 1)
     system = System()
     system.poll()
     assert not system.search_on()

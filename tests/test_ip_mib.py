@@ -13,7 +13,7 @@ from vpp_snmp_agent.agentx.pdu import dotted, oid, subids
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.mibs import ip_mib
 from vpp_snmp_agent.mibs.ip_mib import NeighborRows, StatsRows
-from vpp_snmp_agent.show import walked
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,

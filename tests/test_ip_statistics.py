@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces import ip_statistics
 from vpp_snmp_agent.interfaces.ip_statistics import (
     ERRORS,
@@ -18,9 +19,9 @@ from vpp_snmp_agent.interfaces.ip_statistics import (
     IpStatistics,
     _fallen,
 )
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import IN_PROGRESS_WORD, Generation, Kind
-from vpp_snmp_agent.vpp.stats import Counter, Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 THREADS, INTERFACES = 3, 200
 VPP, OTHER_VPP = 4711, 4712
@@ -265,7 +266,7 @@ def test_more_interfaces_than_before_are_no_fall(writer: Writer) -> None:
 def test_while_the_segment_is_locked_the_last_reading_stands(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vpp_snmp_agent.vpp.stats.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("vpp_snmp_agent.vpp.segment.LOCK_WAIT", 0.0)
     reader = Reader(writer)
     put(writer, 1, 5)
     assert reader.later() == 5

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from vpp_snmp_agent import jobs
-from vpp_snmp_agent.config import BadSettings
-from vpp_snmp_agent.jobs import MAX_MEMORY, in_process, in_thread
-from vpp_snmp_agent.loop import Loop
-from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.systemd import Supervisor
+from simulator.stage import until
+from vpp_snmp_agent.runtime import jobs
+from vpp_snmp_agent.runtime.jobs import MAX_MEMORY, in_process, in_thread
+from vpp_snmp_agent.runtime.loop import Loop
+from vpp_snmp_agent.runtime.systemd import Supervisor
+from vpp_snmp_agent.settings.document import BadSettings
 
 TIMEOUT = 20  # seconds
 Outcome = tuple[Any, Exception | None]

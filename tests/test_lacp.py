@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.lacp import States
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import Bond, Changes, LacpPort
 from vpp_snmp_agent.vpp.router import Router
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import port, router_of
 

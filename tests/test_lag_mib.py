@@ -11,7 +11,7 @@ from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.agentx.pdu import dotted, oid
 from vpp_snmp_agent.mibs import lag_mib
 from vpp_snmp_agent.mibs.lag_mib import lacp_state, port_list
-from vpp_snmp_agent.show import walked
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.records import Bond, Changes, LacpPort
 from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE
 

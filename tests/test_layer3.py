@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import until
+from simulator import Simulator
+from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
 from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors

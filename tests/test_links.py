@@ -7,7 +7,7 @@ import pytest
 from vpp_snmp_agent.agentx.mib import SortedRows
 from vpp_snmp_agent.agentx.pdu import subids
 from vpp_snmp_agent.interfaces.facts import DOWN, UP
-from vpp_snmp_agent.interfaces.links import BURST, REST, Links
+from vpp_snmp_agent.interfaces.links import BURST, MIN_INTERVAL, Links
 from vpp_snmp_agent.interfaces.rows import LinkChange, Row
 
 from .routers import new_publisher, port, publish, router_of
@@ -65,8 +65,8 @@ def test_a_port_that_flaps_rests_and_then_its_latest_state_is_notified(rows: Sor
     assert due(links, rows, 100) == [1001]
     for status in (UP, DOWN, UP):
         go(links, rows, 1001, status)
-    assert due(links, rows, 100 + REST / 2) == []
-    assert due(links, rows, 100 + REST) == [1001]
+    assert due(links, rows, 100 + MIN_INTERVAL / 2) == []
+    assert due(links, rows, 100 + MIN_INTERVAL) == [1001]
     go(links, rows, 1001, DOWN)
     go(links, rows, 1001, UP)
     assert due(links, rows, 200) == []

@@ -6,7 +6,7 @@ import select
 
 import pytest
 
-from vpp_snmp_agent.loop import Loop, Told
+from vpp_snmp_agent.runtime.loop import Loop, StateLog
 
 
 def test_who_is_ready_is_called_until_forgotten() -> None:
@@ -51,17 +51,17 @@ def test_one_who_was_forgotten_by_another_in_the_same_turn_is_not_called() -> No
 
 def test_the_same_is_logged_once_and_a_failure_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    told = Told()
+    state_log = StateLog()
     for _ in range(4):
-        told.tell(logging.WARNING, "disk", "the disk is full")
-        told.tell(logging.INFO, "rows", "18 rows")
+        state_log.report(logging.WARNING, "disk", "the disk is full")
+        state_log.report(logging.INFO, "rows", "18 rows")
     assert caplog.messages == ["the disk is full", "18 rows"]
-    told.tell(logging.INFO, "disk", "the disk takes it")
-    told.tell(logging.INFO, "rows", "19 rows")
+    state_log.report(logging.INFO, "disk", "the disk takes it")
+    state_log.report(logging.INFO, "rows", "19 rows")
     assert caplog.messages[2:] == [
         "3 times more: the disk is full",
         "the disk takes it",
         "19 rows",
     ]
-    assert told.last("disk") == "the disk takes it"
-    assert told.last("nothing") == ""
+    assert state_log.last("disk") == "the disk takes it"
+    assert state_log.last("nothing") == ""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import __version__, cli, config
-from vpp_snmp_agent.config import Settings
+from vpp_snmp_agent import __version__, cli
+from vpp_snmp_agent.settings import declarations
+from vpp_snmp_agent.settings.declarations import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DEBIAN = ROOT / "debian"
@@ -21,7 +22,7 @@ COMPLETION = (DEBIAN / "completions" / "vpp-snmp-agent").read_text()
 ACTIONS = {action.dest: action for action in cli.parser()._actions}
 FLAGS = {flag for action in ACTIONS.values() for flag in action.option_strings}
 COMMANDS = set(ACTIONS["command"].choices or ())
-KEYS = set(config._SETTINGS)
+KEYS = set(declarations._SETTINGS)
 
 
 def section(page: str, heading: str) -> str:
@@ -65,7 +66,7 @@ def test_the_manual_has_every_command_and_no_other() -> None:
 
 
 def test_the_manual_has_every_key_and_no_other() -> None:
-    assert [item.removeprefix("Ic ") for item in SETTINGS] == list(config._SETTINGS)
+    assert [item.removeprefix("Ic ") for item in SETTINGS] == list(declarations._SETTINGS)
 
 
 DEFAULTS = {each.name.replace("_", "-"): each.default for each in fields(Settings)}
@@ -107,9 +108,11 @@ def test_the_packages_version_is_the_agents() -> None:
 
 def test_the_packages_settings_file_is_one_and_names_the_vppcfg() -> None:
     path = DEBIAN / "agent.yaml"
-    assert config.parse_settings(path.read_bytes(), str(path)) == {"vppcfg": "/etc/vpp/vppcfg.yaml"}
+    assert declarations.parse_settings(path.read_bytes(), str(path)) == {
+        "vppcfg": "/etc/vpp/vppcfg.yaml"
+    }
     uncommented = re.sub(r"^#(\w+: )", r"\1", path.read_text(), flags=re.MULTILINE)
-    shown = config.parse_settings(uncommented.encode(), str(path))
+    shown = declarations.parse_settings(uncommented.encode(), str(path))
     assert shown.keys() == {"vppcfg", "hide", "speeds", "names", "alias"}
 
 

@@ -564,7 +564,9 @@ COUNTING_TABLE = Table(
     f"{BASE}.7.1",
     (
         Column(1, "index", INTEGER, lambda row: row),
-        Column(2, "packets", COUNTER64, lambda row: None if row < 100 else row * 11, place=0),
+        Column(
+            2, "packets", COUNTER64, lambda row: None if row < 100 else row * 11, reading_index=0
+        ),
         Column(3, "lost", COUNTER64, lambda row: None if row < 100 else row, is_counter=True),
     ),
 )

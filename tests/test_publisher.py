@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.agentx.pdu import oid
-from vpp_snmp_agent.config import Descriptions, Settings
 from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces import rows
 from vpp_snmp_agent.interfaces.counters import UNKNOWN as UNKNOWN_CELL
@@ -29,9 +29,9 @@ from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
 from vpp_snmp_agent.interfaces.totals import Saved
-from vpp_snmp_agent.look import ReadOnlyIndexes
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.settings.declarations import Settings
+from vpp_snmp_agent.settings.vppcfg import Descriptions
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -47,7 +47,7 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 from vpp_snmp_agent.vpp.router import Router
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import VPP, new_publisher, pair, port, publish, router_of, rows_of, sub, tap
 
@@ -463,8 +463,8 @@ def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_c
     finish(publisher)
     counters = rows_of(publisher)[1001].counters
     made.hold(True)
-    segment.look_at_lock()
-    monkeypatch.setattr(stats, "KEPT", 0.0)
+    segment.poll_lock()
+    monkeypatch.setattr(segment, "STUCK_TIMEOUT", 0.0)
     row = made.counters["/if/tx"].rows[0]
     assert row is not None
     made.words[row.offset // 8 + 2 * 1 + 1] = 9000

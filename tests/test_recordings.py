@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 
+from simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.threads import CALLS, CLOCKS, VECTORS, cycles, read_nodes
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from vpp_snmp_agent.vpp.cells import Counter, Vectors
 from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Counter, Segment, Vectors
+from vpp_snmp_agent.vpp.segment import Segment
 
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 IF_TABLE = "1.3.6.1.2.1.2.2.1"

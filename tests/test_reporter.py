@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import until
+from simulator import Simulator
+from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3, reporter
 from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, Layer3

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import Agent, Snmpd, until
 
 from .soak.probe import ABSENT, Poll
 

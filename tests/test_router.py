@@ -8,9 +8,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces import facts as rules
 from vpp_snmp_agent.interfaces.facts import Configuration
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.records import (
     NO_INDEX,
     Addresses,

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.agentx.pdu import oid, subids
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
@@ -27,8 +27,8 @@ from vpp_snmp_agent.interfaces.facts import (
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Derived, Interfaces, Row
 from vpp_snmp_agent.mibs import modules
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.layout import Generation
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -46,7 +46,7 @@ from vpp_snmp_agent.vpp.records import (
     Record,
 )
 from vpp_snmp_agent.vpp.router import Router
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import MAC, VPP, bond, new_publisher, pair, port, publish, router_of, sub, tap
 

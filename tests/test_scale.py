@@ -21,10 +21,10 @@ from bench.managers import Managers, Walker, is_below, on_wire
 from bench.measured_agent import LARGEST, MeasuredPoll, Pace, Recorder, Steps, count_rows_made
 from bench.scale import Bar, halves
 from bench.state_files import BLOCK, Growth, Written, file_system, write_past
+from simulator import Simulator
+from simulator.stage import until
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, INTEGER, OCTET_STRING, encode_varbind, oid
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import until
 
 MILLI = 10**6  # ns
 
@@ -161,12 +161,12 @@ def test_what_is_appended_counts_with_a_block(tmp_path: Path) -> None:
     file = tmp_path / "journal"
     file.write_bytes(bytes(700))
     growth = Growth(tmp_path)
-    growth.look()
+    growth.poll()
     assert growth.octets == 0
     with file.open("ab") as appended:
         appended.write(bytes(90))
-    growth.look()
-    growth.look()
+    growth.poll()
+    growth.poll()
     assert growth.octets == 90 + BLOCK
 
 
@@ -176,14 +176,14 @@ def test_a_file_that_is_replaced_or_new_counts_whole(tmp_path: Path) -> None:
     growth = Growth(tmp_path)
     new = tmp_path / "state.new"
     new.write_bytes(bytes(6100))
-    growth.look()
+    growth.poll()
     assert growth.octets == 6100
     new.replace(file)  # written as `new`, and counted then
-    growth.look()
+    growth.poll()
     assert growth.octets == 6100
     new.write_bytes(bytes(37))
     new.replace(file)
-    growth.look()
+    growth.poll()
     assert growth.octets == 6100 + 37
 
 
@@ -192,7 +192,7 @@ def test_a_file_that_is_written_in_place_counts_a_block(tmp_path: Path) -> None:
     file.write_bytes(bytes(8192))
     growth = Growth(tmp_path)
     os.utime(file, (1, 1))
-    growth.look()
+    growth.poll()
     assert growth.octets == BLOCK
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx import session as room
+from vpp_snmp_agent.agentx.fastpath import FastPath
 from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER32,
@@ -41,7 +42,6 @@ from vpp_snmp_agent.agentx.session import (
     Registered,
     Session,
 )
-from vpp_snmp_agent.agentx.shortcut import Shortcut
 
 ORDERS = pytest.mark.parametrize("order", [">", "<"], ids=["network", "little-endian"])
 SESSION = 0x11223344
@@ -1024,7 +1024,7 @@ def test_on_hold_what_the_fast_path_would_answer_waits_too(
     answers = split(drained(session))
     assert [each.body for each in answers] == 2 * [Response(0, 0, 0, [index(found)])]
     fast = session.receive(request)
-    assert Shortcut(View(OBJECTS), SESSION).answer(request) == fast
+    assert FastPath(View(OBJECTS), SESSION).answer(request) == fast
     session.show(another_view(3))
     assert session.receive(request) != fast
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, StageError, until
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import Agent, Snmpd, StageError, until
 
 pytestmark = pytest.mark.system
 

@@ -14,17 +14,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from vpp_snmp_agent import children, look, show
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import Agent, Snmpd, until
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import VarBind, oid
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from vpp_snmp_agent.operator import show, snapshot
+from vpp_snmp_agent.runtime import children
+from vpp_snmp_agent.settings.declarations import Settings
 
 ROWS = 18
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
@@ -295,7 +296,7 @@ def test_without_vpp_what_is_known_is_shown_down(run: Run, gone: Settings) -> No
 def test_a_vpp_that_hangs_is_told(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 1
@@ -450,7 +451,7 @@ def test_a_walk_says_that_vpp_is_away(run: Run, gone: Settings) -> None:
 def test_a_walk_says_that_vpp_hangs(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.3)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.3)
     vpp.hang()
     assert f".{API_STATE}.0 = INTEGER: 2\n" in run(lambda: show.walk(settings, API_STATE)).out
 
@@ -535,5 +536,5 @@ def test_where_no_process_can_be_started_that_is_what_is_said(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(children, "start", refuse)
-    asked = look.ask(Settings(api_socket=str(tmp_path / "api.sock")))
+    asked = snapshot.ask(Settings(api_socket=str(tmp_path / "api.sock")))
     assert "no process to ask VPP with: Resource temporarily" in asked.no_interfaces

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from vpp_snmp_agent import look, show, show_vpp
-from vpp_snmp_agent.config import Settings
-from vpp_snmp_agent.look import Asked
+from simulator import Simulator
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.vpp.stats import SegmentUnavailable
+from vpp_snmp_agent.operator import show, show_vpp, snapshot
+from vpp_snmp_agent.operator.snapshot import Asked
+from vpp_snmp_agent.settings.declarations import Settings
+from vpp_snmp_agent.vpp.segment import SegmentUnavailable
 
 from .test_show import Printed, left_behind, settings_for
 
@@ -35,7 +35,7 @@ def show_it(
 ) -> ShowVpp:
     """`show vpp`, without the pause between its readings; nothing is left behind by it."""
     monkeypatch.setattr(show, "INTERVAL", 0.0)
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 5.0)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 5.0)
 
     def shown(settings: Settings, as_json: bool) -> Printed:
         capsys.readouterr()
@@ -202,7 +202,7 @@ def test_octets_have_three_digits(number: int, text: str) -> None:
 
 
 def hang(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(look, "ANSWER_TIMEOUT", 0.7)
+    monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
 
 
@@ -229,7 +229,7 @@ def test_of_a_vpp_that_hangs_its_segment_says_the_rest(
 def test_of_a_vpp_that_hangs_in_its_lock_what_has_one_place_is_shown(
     show_it: ShowVpp, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "LOCK_INTERVAL", 0.01)
+    monkeypatch.setattr(snapshot, "LOCK_INTERVAL", 0.01)
     vpp.hold_lock()
     hang(vpp, monkeypatch)
     state, *others = tables(show_it(settings, False))
@@ -245,7 +245,7 @@ def test_who_may_not_see_its_process_is_told_that_it_hangs_and_who_may(
         assert pid == vpp.pid
         raise SegmentUnavailable(f"only root can read that of process {pid}")
 
-    monkeypatch.setattr(look, "open_segment_of", refuse)
+    monkeypatch.setattr(snapshot, "open_segment_of", refuse)
     hang(vpp, monkeypatch)
     printed = show_it(settings, False)
     assert printed.status == 1
@@ -291,8 +291,8 @@ def test_without_a_segment_the_api_says_what_it_can(
 def test_who_hangs_in_another_pid_namespace_cannot_be_seen(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(look, "listener_pid", lambda path, timeout: 0)
-    why = look.take_segment(settings, Asked())
+    monkeypatch.setattr(snapshot, "listener_pid", lambda path, timeout: 0)
+    why = snapshot.take_segment(settings, Asked())
     assert why == "VPP hangs in another pid namespace, and hands over no segment"
 
 
@@ -302,6 +302,6 @@ def test_who_accepts_nobody_any_more_cannot_be_seen(
     def refuse(path: str, timeout: float) -> int:
         raise TimeoutError
 
-    monkeypatch.setattr(look, "listener_pid", refuse)
-    why = look.take_segment(settings, Asked())
+    monkeypatch.setattr(snapshot, "listener_pid", refuse)
+    why = snapshot.take_segment(settings, Asked())
     assert why == f"{settings.api_socket}: who listens accepts nobody"

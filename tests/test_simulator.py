@@ -26,16 +26,16 @@ import yaml
 from vpp_papi import VPPApiClient, VPPIOError
 from vpp_papi.vpp_stats import VPPStats
 
-from vpp_snmp_agent.simulator import Simulator, SimulatorError
-from vpp_snmp_agent.simulator.grammar import ENUMS
-from vpp_snmp_agent.simulator.interface import Interface, Spec
-from vpp_snmp_agent.simulator.messages import MEMCLNT, Api
-from vpp_snmp_agent.simulator.release import Release
-from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER, VPPCFG, in_order, plain
-from vpp_snmp_agent.simulator.segment import Heap
-from vpp_snmp_agent.simulator.stage import until
-from vpp_snmp_agent.simulator.traffic import CELLS, INCLUDED, Traffic
-from vpp_snmp_agent.simulator.vpp import Router
+from simulator import Simulator, SimulatorError
+from simulator.grammar import ENUMS
+from simulator.interface import Interface, Spec
+from simulator.messages import MEMCLNT, Api
+from simulator.release import Release
+from simulator.scenario import EDGE_ROUTER, VPPCFG, in_order, plain
+from simulator.segment import Heap
+from simulator.stage import until
+from simulator.traffic import CELLS, INCLUDED, Traffic
+from simulator.vpp import Router
 from vpp_snmp_agent.vpp import layout
 from vpp_snmp_agent.vpp.layout import Kind
 
@@ -839,7 +839,7 @@ def test_the_simulator_ends_with_the_process_that_started_it(tmp_path: Path) -> 
     program = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from vpp_snmp_agent.simulator import Simulator\n"
+        "from simulator import Simulator\n"
         "vpp = Simulator(Path(sys.argv[1]))\n"
         "vpp.start()\n"
         "print(vpp.pid, flush=True)\n"
@@ -856,7 +856,7 @@ def test_the_simulator_ends_with_the_process_that_started_it(tmp_path: Path) -> 
 
 
 def test_by_hand_it_writes_its_vppcfg_and_serves_until_sigterm(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vpp_snmp_agent.simulator", "--run-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "simulator", "--run-dir", str(tmp_path)]
     command += ["--vppcfg", str(tmp_path / "vppcfg.yaml")]
     root = Path(__file__).resolve().parents[1]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root) as process:

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vpp_snmp_agent import sockets
-from vpp_snmp_agent.sockets import explain
+from vpp_snmp_agent.runtime import sockets
+from vpp_snmp_agent.runtime.sockets import explain
 
 Files = dict[str, os.stat_result | OSError]  # by path: what stat says
 

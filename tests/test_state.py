@@ -23,6 +23,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces import state as room
 from vpp_snmp_agent.interfaces.counters import DERIVED, SOURCES, InterfaceCounters, Reached
@@ -47,7 +48,6 @@ from vpp_snmp_agent.interfaces.state import (
 )
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.writer import NEW
-from vpp_snmp_agent.simulator.stage import until
 
 from .journals import (
     FACTS,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces import storage
 from vpp_snmp_agent.interfaces.storage import (
     BUFFER_SIZE,
@@ -17,9 +18,8 @@ from vpp_snmp_agent.interfaces.storage import (
     index_of,
 )
 from vpp_snmp_agent.interfaces.totals import Saved
-from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 POOL = "default-numa-0"
 HEAP_LINKS = ("total", "used", "free")

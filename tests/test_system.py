@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import check
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.config import Settings, UnixAddress
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import modules
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import OBJECTS as OWN
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
+from vpp_snmp_agent.operator import check
+from vpp_snmp_agent.settings.declarations import Settings, UnixAddress
 
 pytestmark = pytest.mark.system
 

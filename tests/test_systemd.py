@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent.systemd import Supervisor
+from vpp_snmp_agent.runtime.systemd import Supervisor
 
 
 @pytest.fixture(autouse=True)

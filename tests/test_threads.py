@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from simulator import Simulator
+from simulator.counters import NODES
+from simulator.segment import Segment as Writer
+from simulator.stage import until
 from vpp_snmp_agent.interfaces import threads as module
 from vpp_snmp_agent.interfaces.threads import (
     INTERVAL,
@@ -16,13 +20,10 @@ from vpp_snmp_agent.interfaces.threads import (
     cycles,
     read_nodes,
 )
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.counters import NODES
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.simulator.stage import until
+from vpp_snmp_agent.vpp.cells import Vectors
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
-from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable, Vectors, receive_segment
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable, receive_segment
 
 MAIN = Thread(0, "vpp_main", "", 4711, 1)
 WORKERS = Thread(1, "vpp_wk_0", "workers", 4713, 5), Thread(2, "vpp_wk_1", "workers", 4714, 7)

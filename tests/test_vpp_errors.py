@@ -5,19 +5,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.agentx.pdu import dotted, oid
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.errors import MAX_NAMES_LENGTH, index_of
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_errors
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import new_publisher
 

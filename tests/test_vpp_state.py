@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces.vpp_state import WATCH_INTERVAL, Alarm, ApiState, VppState
-from vpp_snmp_agent.simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import VPP
 

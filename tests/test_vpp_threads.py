@@ -5,17 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import View
 from vpp_snmp_agent.agentx.pdu import dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_threads
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.show import walked
-from vpp_snmp_agent.simulator.segment import Segment as Writer
+from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
-from vpp_snmp_agent.vpp.stats import Segment
+from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import new_publisher
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, State, read
 from vpp_snmp_agent.interfaces.writer import NEW
-from vpp_snmp_agent.simulator.stage import until
 
 from .journals import FACTS, Disk, asides, assign, indexes, lines, opened, wait
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from simulator.segment import Segment as Writer
 from vpp_snmp_agent.interfaces import xstats
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.xstats import XSTATS
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.stats import Segment, SegmentUnavailable
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 VPP, OTHER_VPP = 47110000, 47120000
 PORT, OTHER = "TenGigabitEthernet1/0/0", "GigabitEthernet5/0/1"
@@ -95,7 +95,7 @@ def test_each_port_has_what_its_driver_counts_and_nothing_else(
 def test_links_are_found_a_slice_of_the_directory_at_a_time(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "SEARCH_SLICE", 2)
+    monkeypatch.setattr(vpp_segment, "SEARCH_SLICE", 2)
     reader = Reader()
     reader.use(writer)
     writer.set_row("/if/xstats/7", 0, [31, 8000, 2])

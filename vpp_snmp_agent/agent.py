@@ -2,8 +2,8 @@
 
 The rules this module keeps:
 
-- Nothing in it waits but the poll, save 1 ms for a walk's next question (master.py), and
-  50 ms, once, for a lock that VPP keeps (vpp/stats.py), and 1 to 4 ms, once a second at most
+- Nothing in it waits but the poll, save 1 ms for a walk's next question (agentx/connection.py), and
+  50 ms, once, for a lock that VPP keeps (vpp/segment.py), and 1 to 4 ms, once a second at most
   for each of its counters, where VPP zeroes them (interfaces/counters.py).
 - What is long is done elsewhere (the state's thread, a process that reads the vppcfg) or a
   slice at a time, and requests are answered between the slices.
@@ -21,25 +21,29 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import __version__, affinity, config, jobs
+from . import __version__
+from .agentx.connection import Master
 from .agentx.mib import UpTime
-from .config import BadSettings, Descriptions, Settings
 from .following import Follower
 from .interfaces.alarms import Alarms
 from .interfaces.facts import Configuration, Facts
 from .interfaces.links import Links
-from .loop import Loop, Told, log
-from .master import Master
 from .mibs import vpp_snmp_agent_mib
 from .mibs.if_mib import link_notification
+from .runtime import affinity, jobs
+from .runtime.loop import Loop, StateLog, log
+from .runtime.systemd import Supervisor
 from .serving import Served, Serving
-from .systemd import Supervisor
+from .settings import vppcfg
+from .settings.declarations import Settings
+from .settings.document import BadSettings
+from .settings.vppcfg import Descriptions
 from .vpp import feed
 
 TICK = 0.25  # seconds between two looks at what is due while anything changes
-REST_TICK = 1.0  # the same at rest
+IDLE_TICK = 1.0  # the same at rest
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
-REST_INTERVAL = 1.0  # seconds between two collections of garbage
+COLLECTION_INTERVAL = 1.0  # seconds between two collections of garbage
 MAX_YOUNG = 2_000  # objects that a collection may look through: 0.3 ms
 VPPCFG_TIMEOUT = 60.0  # seconds that reading the vppcfg may take; 25 MB of it take 38
 SETTINGS_TIMEOUT = 2.0  # seconds that new settings wait for the vppcfg
@@ -83,7 +87,7 @@ class Agent:
         self._settings = settings
         self._reload = reload
         self._loop = Loop()
-        self._told = Told()
+        self._state_log = StateLog()
         self._supervisor = Supervisor()
         self._uptime = UpTime()
         self._links = Links()
@@ -96,7 +100,7 @@ class Agent:
         self._is_outdated = False  # what it will bring: it is to be read again
         self._has_read = False  # the vppcfg, once, or it is known why not
         self._read_at = self._configure_at = float("inf")
-        self._vppcfg_told = Told()
+        self._vppcfg_log = StateLog()
         self._serving = Serving(
             *(self._loop, self._uptime, self._configuration, self._switch, self._control_status)
         )
@@ -113,7 +117,7 @@ class Agent:
         self._status_sent = ""
         self._slices = 0  # of work, since garbage was collected last
         self._count_logged, self._count_logged_at = -1, float("-inf")
-        self._alive_at = self._rest_at = self._due = 0.0
+        self._alive_at = self._collect_at = self._due = 0.0
         self._was_active = True
         self._stopping = False
         self._know_descriptions()
@@ -137,7 +141,7 @@ class Agent:
                 now = time.monotonic()
                 if now >= self._next_tick:
                     self._tick(now)
-                    self._due = now + (REST_TICK if self._is_at_rest() else TICK)
+                    self._due = now + (IDLE_TICK if self._is_at_rest() else TICK)
                 has_work = self._work()
                 self._loop.turn(0 if has_work else max(0.0, self._next_tick - now))
             log.info("vpp-snmp-agent ends")
@@ -168,10 +172,10 @@ class Agent:
         self._serving.save(now)
         self._notify(now)
         self._log_count(now)
-        if now >= self._rest_at:
-            self._rest_at = now + REST_INTERVAL
+        if now >= self._collect_at:
+            self._collect_at = now + COLLECTION_INTERVAL
             self._serving.shown.publisher.retry_counters()
-            collect_young(at_rest=self._slices < MAX_SLICES)
+            collect_young(idle=self._slices < MAX_SLICES)
             self._slices = 0
         status = self._status()
         if status != self._status_sent:
@@ -192,15 +196,19 @@ class Agent:
         here, there = affinity.ranges(self._cpus), affinity.ranges(cpus)
         if not cpus:
             wrong = f"cpus: none that the agent may use is left: it runs on {here} as before"
-            self._told.tell(logging.WARNING, "cpus", wrong)
+            self._state_log.report(logging.WARNING, "cpus", wrong)
         elif cpus != self._cpus:
             why = affinity.move(cpus, (os.getpid(), *self._feed.pids))
             if why:
-                self._told.tell(logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}")
+                self._state_log.report(
+                    logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}"
+                )
                 return
             self._cpus = cpus
             of_workers = f"; VPP's workers are on {affinity.ranges(workers)}" if workers else ""
-            self._told.tell(logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}")
+            self._state_log.report(
+                logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}"
+            )
 
     @property
     def _next_tick(self) -> float:
@@ -286,7 +294,7 @@ class Agent:
             self._master = self._make_master(on_hold=self._master.on_hold)
         self._master.trace(settings.debug)
         self._feed.use(_reporter_settings(settings), time.monotonic())
-        self._vppcfg_told = Told()  # whoever asks for it is told what came of it
+        self._vppcfg_log = StateLog()  # whoever asks for it is told what came of it
         self._configure_at = time.monotonic() + SETTINGS_TIMEOUT
         self._read_descriptions()
 
@@ -334,7 +342,7 @@ class Agent:
         else:
             try:
                 end = jobs.in_process(
-                    *(self._loop, self._descriptions_read, config.load_descriptions, path),
+                    *(self._loop, self._descriptions_read, vppcfg.load_descriptions, path),
                     timeout=VPPCFG_TIMEOUT,
                 )
                 self._reading = Reading(path, now, end)
@@ -348,7 +356,7 @@ class Agent:
             self._read_descriptions()
         elif read is not None:
             self._descriptions = read
-            self._vppcfg_told.tell(
+            self._vppcfg_log.report(
                 logging.INFO, "vppcfg", f"{path}: {len(read.by_name)} descriptions"
             )
             self._configure()
@@ -356,11 +364,11 @@ class Agent:
             self._vppcfg_failed(f"{path}: there is no such file", logging.WARNING)
         elif isinstance(error, BadSettings):
             self._vppcfg_failed(str(error))
-        else:  # jobs.py's: it did not answer, not in time, or took too much memory
+        else:  # runtime/jobs.py's: it did not answer, not in time, or took too much memory
             self._vppcfg_failed(f"{path}: {error}")
 
     def _vppcfg_failed(self, why: str, level: int = logging.ERROR) -> None:
-        self._vppcfg_told.tell(level, "vppcfg", f"{why}; the descriptions stay as they were")
+        self._vppcfg_log.report(level, "vppcfg", f"{why}; the descriptions stay as they were")
         self._read_at = time.monotonic() + VPPCFG_INTERVAL
         self._configure()
 
@@ -416,7 +424,7 @@ class Agent:
         """How many interfaces are served: at most once a minute while they come and go."""
         publisher = self._serving.shown.publisher
         for key, wanted in publisher.clashes.items():
-            self._told.tell(
+            self._state_log.report(
                 logging.WARNING, key, f"{key} keeps its name: another interface is called {wanted}"
             )
         if now < self._count_logged_at + COUNT_INTERVAL or not publisher.is_idle:
@@ -427,12 +435,12 @@ class Agent:
             log.info("%d interfaces are served", count)
 
 
-def collect_young(at_rest: bool) -> None:
+def collect_young(idle: bool) -> None:
     """Collect the garbage of the last second, if little was made, and never look at it again.
 
     To look through all there is would stop the loop for 40 ms and more at 10,000 interfaces
     and 200,000 neighbours: rows hold no cycles, so that this is not needed.
     """
-    if at_rest and gc.get_count()[0] < MAX_YOUNG:
+    if idle and gc.get_count()[0] < MAX_YOUNG:
         gc.collect(1)
     gc.freeze()

@@ -13,18 +13,18 @@ from dataclasses import fields
 
 from . import __version__
 from .agent import Agent
-from .config import (
-    LONGEST,
+from .interfaces.state import StateError
+from .runtime.loop import log
+from .settings.declarations import (
+    MAX_SECONDS,
     SETTINGS_FILE,
-    BadSettings,
     Settings,
     TCPAddress,
     UnixAddress,
     load_settings,
     parse_address,
 )
-from .interfaces.state import StateError
-from .loop import log
+from .settings.document import BadSettings
 
 FAILURE, USAGE_ERROR = 1, 2
 RESTART_PAUSE = 10.0  # seconds: systemd would try again each second, and each try is logged
@@ -66,8 +66,8 @@ def _period(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = 0
-    if not 1 <= seconds <= LONGEST:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 to {LONGEST} seconds")
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 to {MAX_SECONDS} seconds")
     return seconds
 
 
@@ -249,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return load_settings(given.file, flags)
 
     if given.command == "check":  # it tells of bad settings itself
-        from .check import check
+        from .operator.check import check
 
         set_up_logging(_level(given.command, flags.get("debug", 0)))
         return check(given.file or SETTINGS_FILE, load)
@@ -261,9 +261,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     set_up_logging(_level(given.command, settings.debug))
     if given.command == "run":
         return run(settings, load)
-    from .ports import forget_ports, show_ports
-    from .show import show, walk
-    from .show_vpp import show_vpp
+    from .operator.ports import forget_ports, show_ports
+    from .operator.show import show, walk
+    from .operator.show_vpp import show_vpp
 
     try:
         if shows_vpp:

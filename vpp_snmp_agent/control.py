@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from .interfaces.state import State
-from .loop import Loop
+from .runtime.loop import Loop
 
 NAME = "ports.socket"
 MAX_REQUEST = 4096  # octets

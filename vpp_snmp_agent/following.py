@@ -14,13 +14,13 @@ import os
 import time
 from collections.abc import Callable
 
-from . import sockets
-from .config import Settings
 from .interfaces.counters import CounterSet
 from .interfaces.publisher import Publisher
 from .interfaces.vpp_state import VppState
-from .loop import Told, log
-from .systemd import Supervisor
+from .runtime import sockets
+from .runtime.loop import StateLog, log
+from .runtime.systemd import Supervisor
+from .settings.declarations import Settings
 from .vpp import feed, lacp
 from .vpp.records import (
     INTERFACES,
@@ -33,7 +33,7 @@ from .vpp.records import (
     Unavailable,
 )
 from .vpp.router import Router
-from .vpp.stats import Segment, SegmentUnavailable
+from .vpp.segment import Segment, SegmentUnavailable
 
 AWAY = "VPP is away"
 GONE = (errno.ENOENT, errno.ECONNREFUSED)  # what the socket of a VPP that ended is like
@@ -60,7 +60,7 @@ class Follower:
         self._publishers = publishers
         self._supervisor = supervisor
         self._ask = ask
-        self._told = Told()
+        self._state_log = StateLog()
         self._worker_cpus: frozenset[int] = frozenset()
         self._lacp = lacp.States()
         self._poll_due = 0.0
@@ -171,9 +171,11 @@ class Follower:
                 self._vpp.answers_again()
                 self._is(logging.INFO, "VPP answers again", "")
             case Unavailable(what, reason):
-                self._told.tell(logging.ERROR, what, f"VPP's {what} are unavailable: {reason}")
+                self._state_log.report(
+                    logging.ERROR, what, f"VPP's {what} are unavailable: {reason}"
+                )
             case Available(what):
-                self._told.tell(logging.INFO, what, f"VPP's {what} are available again")
+                self._state_log.report(logging.INFO, what, f"VPP's {what} are available again")
             case feed.Failed(reason):
                 self.is_reported = True
                 self._vpp.is_refused()
@@ -212,7 +214,7 @@ class Follower:
 
     def _is(self, level: int, state: str, detail: str) -> None:
         self.state = state
-        self._told.tell(level, "VPP", state + (f" ({detail})" if detail else ""))
+        self._state_log.report(level, "VPP", state + (f" ({detail})" if detail else ""))
 
     def _map(self, descriptor: int) -> None:
         try:
@@ -222,7 +224,7 @@ class Follower:
             return
         finally:
             os.close(descriptor)
-        self._told.tell(logging.DEBUG, "segment", "VPP's counters are mapped")
+        self._state_log.report(logging.DEBUG, "segment", "VPP's counters are mapped")
         self._started = time.monotonic() - self._segment.uptime
         self._epoch, self._epoch_seen_at = self._segment.epoch, None
         sources = CounterSet(self._segment)
@@ -231,7 +233,7 @@ class Follower:
         self.check(time.monotonic())
 
     def _lose_counters(self, why: str) -> None:
-        self._told.tell(logging.ERROR, "segment", f"VPP's counters are unavailable: {why}")
+        self._state_log.report(logging.ERROR, "segment", f"VPP's counters are unavailable: {why}")
 
     def is_settled(self, now: float) -> bool:
         """Whether VPP has had its time to be configured."""

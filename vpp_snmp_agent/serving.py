@@ -17,14 +17,16 @@ from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
-from . import jobs, mibs
+from . import mibs
 from .agentx.mib import Module, UpTime, View
-from .config import Descriptions, Settings
 from .control import Control
 from .interfaces.facts import UNKNOWN, Configuration
 from .interfaces.publisher import Publisher
 from .interfaces.state import State, StateError
-from .loop import Loop, log
+from .runtime import jobs
+from .runtime.loop import Loop, log
+from .settings.declarations import Settings
+from .settings.vppcfg import Descriptions
 
 SLICE = 0.0007  # seconds of work between two looks for a request
 RESTORE_SLICE = 0.001  # seconds: nobody can ask before all is restored

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from vpp_snmp_agent.simulator.stage import StageError
+from simulator.stage import StageError
 
 from . import booted, unbooted
 from .told import Failed

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
 
-from vpp_snmp_agent.affinity import ranges
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import ROOT
+from simulator.scenario import VPPCFG
+from simulator.stage import ROOT
+from vpp_snmp_agent.runtime.affinity import ranges
 
 from .debian import System
 from .router import (

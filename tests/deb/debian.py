@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from vpp_snmp_agent.simulator.stage import ROOT
+from simulator.stage import ROOT
 
 from .told import Failed, until
 
@@ -108,6 +108,7 @@ class System:
         command += ["--private-network", "--console=pipe", f"--directory={self.root}"]
         command += ["--hostname=router", "--machine", f"deb-test-{os.getpid()}"]
         command.append(f"--bind-ro={ROOT / 'vpp_snmp_agent'}:{SIMULATOR}/vpp_snmp_agent")
+        command.append(f"--bind-ro={ROOT / 'simulator'}:{SIMULATOR}/simulator")
         command += ["--boot"] if self._boot else ["--as-pid2", "sleep", "infinity"]
         with (self._directory / "console").open("ab") as console:
             self._container = subprocess.Popen(

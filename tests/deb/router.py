@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from vpp_snmp_agent.simulator.api import FIRST_CPU
+from simulator.api import FIRST_CPU
 
 from .debian import SIMULATOR, System
 from .told import Failed, until
@@ -30,7 +30,7 @@ Group=vpp
 RuntimeDirectory=vpp
 RuntimeDirectoryMode=0750
 Environment=PYTHONPATH={SIMULATOR} PYTHONDONTWRITEBYTECODE=1
-ExecStart=/usr/bin/python3 -m vpp_snmp_agent.simulator --run-dir /run/vpp
+ExecStart=/usr/bin/python3 -m simulator --run-dir /run/vpp
 
 [Install]
 WantedBy=multi-user.target

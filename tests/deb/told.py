@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from vpp_snmp_agent.simulator import stage
+from simulator import stage
 
-PATIENCE = 120.0  # seconds, for a machine that has other things to do
+TIMEOUT = 120.0  # seconds, for a machine that has other things to do
 
 
 class Failed(Exception):
@@ -25,7 +25,7 @@ def check(what: str, holds: object, seen: object = "") -> None:
 
 def until(what: str, condition: Callable[[], object]) -> None:
     """Return as soon as `condition()` is true; StageError if it is not in time."""
-    stage.until(what, condition, PATIENCE)
+    stage.until(what, condition, TIMEOUT)
 
 
 def eventually(what: str, condition: Callable[[], object]) -> None:

@@ -69,7 +69,7 @@ def serve(system: System) -> None:
     """VPP, snmpd and the agent, started by hand as their units say."""
     system.run("systemd-tmpfiles", "--create")
     system.run("install", "-d", "-g", "vpp", "-m", "0750", "/run/vpp")
-    simulator = ["-m", "vpp_snmp_agent.simulator", "--run-dir", "/run/vpp"]
+    simulator = ["-m", "simulator", "--run-dir", "/run/vpp"]
     simulator += ["--vppcfg", "/etc/vpp/vppcfg.yaml"]
     (system.root / "etc/vpp").mkdir()
     modules = [f"PYTHONPATH={SIMULATOR}", "PYTHONDONTWRITEBYTECODE=1"]

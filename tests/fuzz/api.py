@@ -17,15 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from simulator.__main__ import arguments
+from simulator.api import Client
+from simulator.process import Process
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
-from vpp_snmp_agent.look import ReadOnlyIndexes
-from vpp_snmp_agent.simulator.__main__ import arguments
-from vpp_snmp_agent.simulator.api import Client
-from vpp_snmp_agent.simulator.process import Process
+from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed, reporter
 from vpp_snmp_agent.vpp.records import (
     Alive,

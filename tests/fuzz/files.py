@@ -8,15 +8,18 @@ from array import array
 from functools import partial
 from pathlib import Path
 
-from vpp_snmp_agent import config, mibs
+from simulator.scenario import VPPCFG
+from simulator.stage import until
+from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.config import BadSettings, Settings
 from vpp_snmp_agent.interfaces.counters import Reached
 from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import until
+from vpp_snmp_agent.settings import declarations
+from vpp_snmp_agent.settings.declarations import Settings
+from vpp_snmp_agent.settings.document import BadSettings
+from vpp_snmp_agent.settings.vppcfg import parse_descriptions
 
 from . import Broken, Tally, dice, mutate, walk
 
@@ -115,9 +118,9 @@ def run(seed: int, cases: range) -> Tally:
                     path.write_bytes(text)
                     _serve(name)
                 elif what == "settings":
-                    Settings(**config.parse_settings(text, "agent.yaml"))
+                    Settings(**declarations.parse_settings(text, "agent.yaml"))
                 else:
-                    for told in config.parse_descriptions(text, "vppcfg.yaml").by_name.values():
+                    for told in parse_descriptions(text, "vppcfg.yaml").by_name.values():
                         told.encode()
             except (BadSettings, StateError):
                 tally[f"{what} refused"] += 1

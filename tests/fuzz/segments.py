@@ -9,19 +9,20 @@ import random
 import time
 from contextlib import suppress
 
+from simulator.segment import Segment as Writer
+from simulator.traffic import COMBINED, SIMPLE
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.system import System
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.simulator.traffic import COMBINED, SIMPLE
-from vpp_snmp_agent.vpp import stats
+from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import EPOCH_WORD, HEADER, Generation, Kind
-from vpp_snmp_agent.vpp.stats import Counter, Segment, SegmentUnavailable
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 from . import Broken, Tally, dice
 
 KIND, CASES = "segments", 100_000
 SIZE, THREADS, ROWS = 1 << 17, 3, 6
-LONGEST = 5.0  # seconds for all readings of one damaged segment
+MAX_SECONDS = 5.0  # seconds for all readings of one damaged segment
 
 OBJECTS = [name for name, what in vars(InterfaceCounters).items() if isinstance(what, property)]
 IP_COLUMNS = ("InReceives", "InHdrErrors")
@@ -165,16 +166,16 @@ def run(seed: int, cases: range) -> Tally:
         victim = chance.choice(victims)
         victim.damage(chance)
         # Half of the time the lock counts as kept for long, and is read through.
-        stats.KEPT = chance.choice((0.0, 1.0))
-        stats.LOCK_WAIT = 0.0
+        vpp_segment.STUCK_TIMEOUT = chance.choice((0.0, 1.0))
+        vpp_segment.LOCK_WAIT = 0.0
         began = time.monotonic()
         try:
             if chance.randrange(2):
-                victim.segment.look_at_lock()
+                victim.segment.poll_lock()
             readings = victim.read()
             with suppress(SegmentUnavailable):
                 _read_anew(victim)
-            if time.monotonic() - began > LONGEST:
+            if time.monotonic() - began > MAX_SECONDS:
                 raise Broken(f"the readings took {time.monotonic() - began:.1f} s")
             victim.repair(chance.getrandbits(60))
             if victim.read() != victim.readings:

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from vpp_snmp_agent.simulator.stage import StageError
+from simulator.stage import StageError
 
 from ..deb.told import Failed
 from . import librenms, prometheus, zabbix

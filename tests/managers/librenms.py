@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import ROOT, Agent, Snmpd
+from simulator import Simulator
+from simulator.stage import ROOT, Agent, Snmpd
 
 from ..deb.told import Failed, chapter, check, until
 

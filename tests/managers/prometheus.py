@@ -21,9 +21,9 @@ from urllib.parse import urlencode
 
 import yaml
 
-from vpp_snmp_agent.simulator import Simulator, Truth
-from vpp_snmp_agent.simulator.counters import ERRORS
-from vpp_snmp_agent.simulator.stage import ROOT, Agent, Process, Snmpd, StageError
+from simulator import Simulator, Truth
+from simulator.counters import ERRORS
+from simulator.stage import ROOT, Agent, Process, Snmpd, StageError
 
 from ..deb.told import Failed, chapter, check, eventually, until
 from . import packages

@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
+from simulator import Simulator
+from simulator.stage import ROOT, Agent, Process, Snmpd
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import ROOT, Agent, Process, Snmpd
 
 from ..deb.told import Failed, chapter, check, eventually, until
 

@@ -14,9 +14,9 @@ from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import VPPCFG
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from simulator import Simulator
+from simulator.scenario import VPPCFG
+from simulator.stage import Agent, Snmpd, until
 
 from . import churn, leaks
 from .faults import SETTLE, Injector, Window

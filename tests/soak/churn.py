@@ -5,8 +5,8 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from simulator import Simulator
+from simulator.stage import Agent, Snmpd, until
 
 from . import Beside
 from .probe import use
@@ -55,7 +55,7 @@ class Rates:
         self._seen: list[tuple[float, dict[str, int]]] = []
         self.most = {LOOK: 0, RARE_LOOK: 0}
 
-    def look(self) -> None:
+    def poll(self) -> None:
         now = time.monotonic()
         self._seen = [each for each in self._seen if each[0] > now - 1.0]
         self._seen.append((now, self._vpp.calls()))
@@ -72,11 +72,11 @@ def churn(vpp: Simulator, rates: Rates, seconds: float) -> int:
             sub_id = 5000 + number
             vpp.add_sub(PARENT, sub_id, outer=100, inner=number + 1, host=f"ice0.{sub_id}")
             if not number % 50:
-                rates.look()
+                rates.poll()
         for number in range(POOL):
             vpp.delete(f"{PARENT}.{5000 + number}")
             if not number % 50:
-                rates.look()
+                rates.poll()
         rounds += 1
     return rounds
 
@@ -102,7 +102,7 @@ def run(quick: bool) -> bool:
         for number in range(FLAPS):
             vpp.set_link(PARENT, bool(number % 2))
             if not number % 200:
-                rates.look()
+                rates.poll()
         until("the last state shows", lambda: snmpd.column("1.3.6.1.2.1.2.2.1.8")[1001] == "1")
         until("the pool is gone", lambda: len(snmpd.column(NAMES)) == BASE)
         walker.__exit__()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from vpp_snmp_agent.simulator import Simulator
-from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
-from vpp_snmp_agent.simulator.stage import Agent, Snmpd, until
+from simulator import Simulator
+from simulator.scenario import EDGE_ROUTER
+from simulator.stage import Agent, Snmpd, until
 
 from .oracle import LEARNED, Oracle
 from .probe import children

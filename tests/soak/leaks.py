@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from simulator import Simulator
 from tests.fuzz.api import Rows, Vpp
 from tests.fuzz.portion import resident
 from tests.peer import Stage, get_next
-from vpp_snmp_agent import look, mibs
+from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.config import Settings
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
-from vpp_snmp_agent.simulator import Simulator
+from vpp_snmp_agent.operator import snapshot
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, NeighborChanges
 
@@ -39,7 +40,7 @@ def requests(count: int) -> Iterator[None]:
             stats_socket=str(vpp.stats_socket),
             api_dir=str(vpp.api_dir),
         )
-        _, served = look.rows_of(look.ask(settings), [], Configuration(settings))
+        _, served = snapshot.rows_of(snapshot.ask(settings), [], Configuration(settings))
         stage = Stage(Path(name) / "agentx", served)
         stage.serve()
         position = "1.3.6.1.2.1.2"

@@ -16,13 +16,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from vpp_snmp_agent.simulator import Simulator, Truth
+from simulator import Simulator, Truth
 
 from . import Beside
 
 LEARNED = 3.0  # seconds after which the agent knows of an end; 2 by issue, and a busy machine
 UNREAD = 3.0  # seconds for which a counter may not have been read before it was zeroed
-KEPT = 1.5  # seconds for which a lock may hide what moves: the agent waits for 1
+STUCK_TIMEOUT = 1.5  # seconds for which a lock may hide what moves: the agent waits for 1
 PAUSE = 0.05  # seconds between two snapshots
 
 CELLS: dict[str, Callable[[Truth], int]] = {
@@ -112,17 +112,17 @@ class Oracle(Beside):
         self._looked = time.monotonic()
 
     def __enter__(self) -> "Oracle":
-        self.look()
+        self.poll()
         self.begin()
         return self
 
     def run(self) -> None:
         while not self.ending.wait(PAUSE):
             with self.lock:
-                self.look()
+                self.poll()
             self._settle()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Take a snapshot; to be called with the lock held."""
         began = time.monotonic()
         truth = self.vpp.truth()
@@ -142,7 +142,7 @@ class Oracle(Beside):
     def change(self, *names: str, everything: bool = False) -> Iterator[None]:
         """Epochs end within; those of `names`, or all.  The next begin with the next look."""
         with self.lock:
-            self.look()
+            self.poll()
             now = time.monotonic()
             ending = [
                 lives[-1]
@@ -154,7 +154,7 @@ class Oracle(Beside):
                 life.ended = max(now, time.monotonic())
             # While VPP changes its structures the last reading may stand for a moment.
             self.hidden.append([now, time.monotonic() + 0.1])
-            self.look()
+            self.poll()
             self._learned_by(ending, time.monotonic() + LEARNED)
 
     def _learned_by(self, lives: list[Life], moment: float) -> None:
@@ -202,7 +202,7 @@ class Oracle(Beside):
         column = answer.column
         asked = answer.asked
         for held, let_go in self.hidden:
-            if held < answer.answered and asked < min(let_go, held + KEPT):
+            if held < answer.answered and asked < min(let_go, held + STUCK_TIMEOUT):
                 asked = held - 10.0  # the last reading stands, of whenever that was
         unknown = False
         for life in self.lives.get(answer.name, []):

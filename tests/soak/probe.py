@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from vpp_snmp_agent.simulator.stage import COMMUNITY, Snmpd, StageError, until
+from simulator.stage import COMMUNITY, Snmpd, StageError, until
 
 from . import Beside
 
 PAUSE = 0.02  # seconds between an answer and the next question
-PATIENCE = 1.0  # seconds for an answer
+TIMEOUT = 1.0  # seconds for an answer
 CLONE_NEWNET = 0x40000000
 INTEGER, OCTET_STRING, OID, NULL, SEQUENCE = 0x02, 0x04, 0x06, 0x05, 0x30
 COUNTER64, GET, RESPONSE = 0x46, 0xA0, 0xA2
@@ -147,7 +147,7 @@ class Poll(Beside):
                 if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         host, port = self._snmpd._agent.split(":")
         sock.connect((host, int(port)))
         return sock

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from vpp_snmp_agent.simulator.scenario import EDGE_ROUTER
-from vpp_snmp_agent.simulator.stage import Snmpd, StageError
+from simulator.scenario import EDGE_ROUTER
+from simulator.stage import Snmpd, StageError
 
 from . import Beside
 from .oracle import CELLS, Answer, Oracle
@@ -50,7 +50,7 @@ KNOWN = (
     | {f"{CHURNED_ON}.{n}": f"{CHURNED_ON}.{n}" for n in CHURNED}
 )
 
-Told = dict[str, str]
+Values = dict[str, str]
 
 
 class Judge:
@@ -85,7 +85,7 @@ class Judge:
         if not self.is_blind(asked, time.monotonic()):
             self.unanswered.append(f"{asked:.2f}: {what}")
 
-    def hear(self, told: Told, asked: float, whole: bool) -> None:
+    def hear(self, told: Values, asked: float, whole: bool) -> None:
         """Take an answer; `whole`: of every port."""
         answered = time.monotonic()
         blind = self.is_blind(asked, answered)
@@ -158,10 +158,10 @@ class Scraper(Beside):
             name, equals, value = line.partition(" = ")
             if equals and name.startswith("."):
                 told[name[1:]] = value
-        self._look_back(told, asked)
+        self._compare(told, asked)
         self.judge.hear(told, asked, whole)
 
-    def _look_back(self, told: Told, asked: float) -> None:
+    def _compare(self, told: Values, asked: float) -> None:
         """No counter is less than it was, whatever ended or was cleared in between.
 
         Of 32 bits at 8 Gb/s that cannot be seen 2 s later: the oracle holds them to the truth.

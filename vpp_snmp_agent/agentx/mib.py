@@ -162,7 +162,16 @@ class UpTime:
 class Column:
     """One columnar object: its number, name and syntax in the MIB, its value for a row."""
 
-    __slots__ = ("_heads", "is_counter", "name", "number", "place", "prefix", "type", "value")
+    __slots__ = (
+        "_heads",
+        "is_counter",
+        "name",
+        "number",
+        "prefix",
+        "reading_index",
+        "type",
+        "value",
+    )
 
     def __init__(
         self,
@@ -170,19 +179,19 @@ class Column:
         name: str,
         type_: ValueType,
         value: Callable[[Any], Any],
-        place: int | None = None,
+        reading_index: int | None = None,
         is_counter: bool = False,
     ) -> None:
-        """`place`: where the same value stands in the row's `readings`, of a counter.
+        """`reading_index`: where the same value stands in the row's `readings`, of a counter.
 
-        A counter (`is_counter`, or one with a place) exists only in the rows that are counted.
+        A counter (`is_counter`, or one with a reading index) exists only in rows that are counted.
         """
         self.number = number
         self.name = name
         self.type = type_
         self.value = value
-        self.place = place
-        self.is_counter = is_counter or place is not None
+        self.reading_index = reading_index
+        self.is_counter = is_counter or reading_index is not None
         self.prefix = b""
         # All of a varbind up to the index, by the index's length: the one part of an
         # answer worth keeping, for it is the same in each.
@@ -236,8 +245,8 @@ class Table:
 
         `counted` are those of the rows that have counters: where there are none, GetNext does
         not look for them in ten thousand rows.  `readings(row)`: counters of a row that cost
-        less together than one by one, in the order of their columns' `place`; None where each
-        has to be read by itself.
+        less together than one by one, by the `reading_index` of their columns; None where each has
+        to be read by itself.
         """
         return TableView(self, rows, counted, readings)
 
@@ -378,7 +387,7 @@ class View:
                 raise ValueError("two objects of a view overlap")
 
     def get(self, name: bytes) -> bytes:
-        """The varbind `name`, or what RFC 2741 section 7.2.3.1 puts in its place."""
+        """The varbind `name`, or what RFC 2741 section 7.2.3.1 puts in its reading_index."""
         at = bisect_right(self._prefixes, name) - 1
         if at >= 0 and name.startswith(self._prefixes[at]):
             return self.objects[at].get(name)

@@ -30,9 +30,9 @@ from typing import NamedTuple
 import pyagentx3 as ax
 
 from . import pdu
+from .fastpath import FastPath
 from .mib import Module, Registration, View
 from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
-from .shortcut import Shortcut
 
 # Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
 # also what other subagents leave unchanged.
@@ -137,7 +137,7 @@ class Session:
         self._rows: set[Registration] = set()  # that are among the registrations
         self._is_probing = False  # whether one of those refused is to be had by now
         self._registering = 0  # registrations whose answers are waited for
-        self._shortcut: Shortcut | None = None
+        self._fast_path: FastPath | None = None
         self._on_hold = on_hold
         self._held: list[bytes] = []  # whole requests
 
@@ -183,7 +183,7 @@ class Session:
         if self._id is None:
             return b""
         ask = self._ask(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
-        self._id = self._shortcut = None
+        self._id = self._fast_path = None
         return ask
 
     def show(self, view: View) -> None:
@@ -198,7 +198,7 @@ class Session:
 
     def _make_shortcut(self) -> None:
         may = self._id is not None and self._trace is None and not self._on_hold
-        self._shortcut = Shortcut(self._view, self._id or 0) if may else None
+        self._fast_path = FastPath(self._view, self._id or 0) if may else None
 
     @property
     def holds(self) -> bool:
@@ -235,8 +235,8 @@ class Session:
         Raises MalformedPDU where the stream cannot be followed any further, or where an
         answer to us cannot be read: what it answered would be waited for in vain.
         """
-        if self._shortcut is not None and not self._pieces:
-            answered = self._shortcut.answer(data)
+        if self._fast_path is not None and not self._pieces:
+            answered = self._fast_path.answer(data)
             if answered is not None:
                 return answered
         if self._pieces:
@@ -417,5 +417,5 @@ class Session:
         return b""
 
     def _end(self, reason: str) -> None:
-        self._id = self._shortcut = None
+        self._id = self._fast_path = None
         self._events.append(Closed(reason))

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 
 from .vpp_state import Alarm
 
-REST = 5.0  # seconds between two notifications of one alarm
+MIN_INTERVAL = 5.0  # seconds between two notifications of one alarm
 
 
 class Alarms:
@@ -21,14 +21,14 @@ class Alarms:
 
     def __init__(self) -> None:
         self._raised: set[Alarm] = set()  # as it was notified
-        self._rests_until: dict[Alarm, float] = {}
+        self._quiet_until: dict[Alarm, float] = {}
 
     def due(self, raised: Collection[Alarm], now: float) -> Iterator[tuple[Alarm, bool]]:
         """What is to be notified now: an alarm, and whether it is raised or over."""
         for alarm in Alarm:
             is_raised = alarm in raised
-            if is_raised == (alarm in self._raised) or now < self._rests_until.get(alarm, now):
+            if is_raised == (alarm in self._raised) or now < self._quiet_until.get(alarm, now):
                 continue
             self._raised ^= {alarm}
-            self._rests_until[alarm] = now + REST
+            self._quiet_until[alarm] = now + MIN_INTERVAL
             yield alarm, is_raised

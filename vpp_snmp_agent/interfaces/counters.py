@@ -41,8 +41,9 @@ from operator import add, lt
 from pathlib import Path
 from typing import NamedTuple
 
+from ..vpp.cells import Counter, Counters
 from ..vpp.layout import Kind
-from ..vpp.stats import ATTEMPTS, Counter, Counters, Segment, SegmentUnavailable
+from ..vpp.segment import ATTEMPTS, Segment, SegmentUnavailable
 
 # (name in the segment, kind, which number of the pair)
 _SOURCES = (
@@ -145,7 +146,7 @@ class CounterSet:
     """Where all these counters lie in one segment."""
 
     __slots__ = (
-        *("_look_at_lock", "_waited", "counters", "counts_drops", "fallen", "inode", "name_at"),
+        *("_poll_lock", "_waited", "counters", "counts_drops", "fallen", "inode", "name_at"),
         *("segment", "together", "vpp"),
     )
 
@@ -156,16 +157,16 @@ class CounterSet:
         self.fallen: dict[str, None] = {}  # keys of interfaces whose bases are new
         self._waited = [float("-inf")] * SOURCES  # for each to be zeroed, time.monotonic
         self.name_at = segment.name_at
-        self._look_at_lock = segment.look_at_lock
+        self._poll_lock = segment.poll_lock
         self.counts_drops = False  # as discards; True if the operator wants it
         self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
         self.together = Counters(segment, *(self.counters[group] for group in _GROUPS))
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """To be called a few times a second: pollers may come too rarely to notice a lock."""
-        self._look_at_lock()
+        self._poll_lock()
         for counter in self.counters:
-            counter.look()
+            counter.locate()
 
     def cell(self, sw_if_index: int) -> int:
         """A number that the cells of this interface have, of this VPP, and no others."""

@@ -28,8 +28,9 @@ from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
+from ..vpp.cells import BLOCK, BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import NODE_ERRORS, Kind
-from ..vpp.stats import BLOCK, BLOCK_SIZE, Segment, SegmentUnavailable, Vectors, differing_blocks
+from ..vpp.segment import Segment, SegmentUnavailable
 from .counters import UNKNOWN
 from .totals import NODE_KEY, Saved, Totals
 
@@ -38,7 +39,7 @@ PUNT = b"/net/punt"
 
 ASKED_INTERVAL = 1.0  # seconds between two readings while somebody asks
 POLL_INTERVAL = 10.0  # seconds between two readings while nobody does
-REST_INTERVAL = 0.2  # seconds after which what one reading left is taken by the next
+REMAINDER_INTERVAL = 0.2  # seconds after which what one reading left is taken by the next
 MAX_BLOCKS, MAX_TAKEN = 50, 60  # that differ, and columns in them, which one reading takes
 MAX_READINGS = 100  # in a row; MAX_ROWS take half as many
 MAX_ROWS = 2_000  # of 6,000 entries; more are damage, and all are saved at once
@@ -223,11 +224,11 @@ class Errors:
 
     def poll(self) -> bool:
         """To be called a few times a second: whether it was read for that."""
-        return self._refresh_if(REST_INTERVAL if self._has_more else POLL_INTERVAL)
+        return self._refresh_if(REMAINDER_INTERVAL if self._has_more else POLL_INTERVAL)
 
     def refresh(self) -> None:
         """To be called before what is served is asked for."""
-        self._refresh_if(REST_INTERVAL if self._has_more else ASKED_INTERVAL)
+        self._refresh_if(REMAINDER_INTERVAL if self._has_more else ASKED_INTERVAL)
 
     def read_all(self) -> None:
         """Read all that there is now: for a command that reads once, and waits."""
@@ -269,7 +270,7 @@ class Errors:
         for was, now in zip(before, vectors, strict=False):
             self._left.update(dict.fromkeys(differing_blocks(was, now)))
         self._read = vectors
-        taken = self._look_at_blocks(vectors)
+        taken = self._compare_blocks(vectors)
         try:
             columns = self._segment.error_columns(taken)
         except SegmentUnavailable:
@@ -283,7 +284,7 @@ class Errors:
             if columns.get(name) == column:  # else it is gone, or not found yet
                 self._take(name, column, value)
 
-    def _look_at_blocks(self, vectors: list[bytes]) -> dict[str, tuple[int, int]]:
+    def _compare_blocks(self, vectors: list[bytes]) -> dict[str, tuple[int, int]]:
         """(column, value) of what is not as it was, by name; what is not looked at is left."""
         taken: dict[str, tuple[int, int]] = {}
         for block in list(islice(self._left, MAX_BLOCKS)):

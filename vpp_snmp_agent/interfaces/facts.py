@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
-from ..config import Descriptions, Settings
+from ..settings.declarations import Settings
+from ..settings.vppcfg import Descriptions
 from ..vpp.records import Interface
 from ..vpp.router import BROADCAST_MODE, Router
 
 STAMP = "vppcfg"  # the tag that vppcfg puts on what it makes: no description
-LONGEST_ALIAS = 255  # octets; RFC 2863 has 64, which no operator's description respects
+MAX_ALIAS = 255  # octets; RFC 2863 has 64, which no operator's description respects
 
 ETHERNET_CSMACD, SOFTWARE_LOOPBACK, PROP_VIRTUAL, TUNNEL = 6, 24, 53, 131
 L2_VLAN, L3_IP_VLAN, IEEE8023AD_LAG = 135, 136, 161
@@ -176,9 +177,9 @@ def in_ascii(text: str) -> str:
 
 
 def cut(text: str) -> str:
-    """At most LONGEST_ALIAS octets of UTF-8, whole characters."""
+    """At most MAX_ALIAS octets of UTF-8, whole characters."""
     encoded = text.encode(errors="replace")
-    return encoded[:LONGEST_ALIAS].decode(errors="ignore")
+    return encoded[:MAX_ALIAS].decode(errors="ignore")
 
 
 def if_type(interface: Interface, is_bvi: bool) -> int:

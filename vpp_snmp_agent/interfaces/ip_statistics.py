@@ -30,8 +30,9 @@ from itertools import count as count_from
 from operator import ne
 from typing import NamedTuple
 
+from ..vpp.cells import Counter
 from ..vpp.layout import Kind
-from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
+from ..vpp.segment import Segment, SegmentUnavailable, name_in
 from .totals import Totals
 
 MAX_AGE = 1.0  # seconds

@@ -15,7 +15,7 @@ from ..agentx.pdu import subids
 from .rows import LinkChange, Row
 
 BURST = 10  # notifications handed out at a time
-REST = 1.0  # seconds between two of one port
+MIN_INTERVAL = 1.0  # seconds between two of one port
 
 
 class Links:
@@ -23,7 +23,7 @@ class Links:
 
     def __init__(self) -> None:
         self._pending: dict[int, bool] = {}  # by ifIndex: whether it was notified as down
-        self._rests_until: dict[int, float] = {}
+        self._quiet_until: dict[int, float] = {}
 
     def changed(self, changes: Iterable[LinkChange]) -> None:
         """Rows went down or came up."""
@@ -34,16 +34,16 @@ class Links:
         """The rows to be notified now, in the order in which they changed."""
         if not self._pending:
             return
-        self._rests_until = {at: until for at, until in self._rests_until.items() if until > now}
+        self._quiet_until = {at: until for at, until in self._quiet_until.items() if until > now}
         handed_out = 0
         for index in list(self._pending):
-            if index in self._rests_until:
+            if index in self._quiet_until:
                 continue
             was_down = self._pending.pop(index)
             row: Row | None = rows.get(subids(index))
             if row is None or row.is_down == was_down or not row.facts.link_traps:
                 continue
-            self._rests_until[index] = now + REST
+            self._quiet_until[index] = now + MIN_INTERVAL
             yield row
             handed_out += 1
             if handed_out == BURST:

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
 from ..agentx.pdu import subids
-from ..config import Descriptions
+from ..settings.vppcfg import Descriptions
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router
 from . import facts as rules
@@ -291,7 +291,7 @@ class Publisher:
     def poll(self) -> None:
         """To be called a few times a second, whether anybody asks or not."""
         if self._sources is not None:
-            self._sources.look()
+            self._sources.poll()
         self.system.poll()
         self._note_restarts()
         self.save_totals(all_of_them=False)
@@ -364,7 +364,7 @@ class Publisher:
         if is_another:
             self._sources = sources
             # Where its cells are is known from now on, should VPP hang in its lock next.
-            sources.look()
+            sources.poll()
             self._count_drops()
             self._enqueue(self._listed)
 

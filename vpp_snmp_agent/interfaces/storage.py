@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
-from ..vpp.stats import Segment, SegmentUnavailable
+from ..vpp.segment import Segment, SegmentUnavailable
 from .counters import UNKNOWN
 from .totals import Saved
 

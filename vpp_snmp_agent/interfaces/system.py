@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from ..vpp.directory import Directory
 from ..vpp.layout import Generation
-from ..vpp.stats import Segment, SegmentUnavailable
+from ..vpp.segment import Segment, SegmentUnavailable
 from .errors import ERRORS, Errors
 from .ip_statistics import IPV4, IPV6, IpStatistics
 from .storage import HEAPS, POOLS, Storages

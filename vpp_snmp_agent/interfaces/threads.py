@@ -22,16 +22,10 @@ from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
+from ..vpp.cells import BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import Generation
 from ..vpp.records import Thread
-from ..vpp.stats import (
-    BLOCK_SIZE,
-    MAX_THREADS,
-    Segment,
-    SegmentUnavailable,
-    Vectors,
-    differing_blocks,
-)
+from ..vpp.segment import MAX_THREADS, Segment, SegmentUnavailable
 
 WORKERS = "/sys/num_worker_threads"  # the main thread is one more
 INPUT_RATE = "/sys/input_rate"  # of all threads together

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 
 from ..vpp.records import Identity
-from ..vpp.stats import Segment, SegmentUnavailable
+from ..vpp.segment import Segment, SegmentUnavailable
 
 WATCH_INTERVAL = 1.0  # seconds between two looks at the heartbeat
 

@@ -26,8 +26,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
+from ..vpp.cells import Counter
 from ..vpp.layout import Kind
-from ..vpp.stats import Counter, Segment, SegmentUnavailable, name_in
+from ..vpp.segment import Segment, SegmentUnavailable, name_in
 from .totals import PORT_KEY, Saved, Totals
 
 log = logging.getLogger("vpp-snmp-agent")

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from .stats import Segment, SegmentUnavailable
+from .segment import Segment, SegmentUnavailable
 
 SEARCH_INTERVAL = 10.0  # seconds between the beginnings of two searches
 MAX_NAMES = 50_000  # that begin alike: more are damage, and a dict that grows stops the loop

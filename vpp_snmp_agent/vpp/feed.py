@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EAGAIN, EMFILE
 
-from .. import children
+from ..runtime import children
 from .records import (
     ASK,
     Alive,

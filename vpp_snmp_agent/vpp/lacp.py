@@ -20,7 +20,7 @@ from dataclasses import replace
 
 from .records import Bond, LacpPort
 from .router import LACP_MODE, Router
-from .stats import Segment, SegmentUnavailable
+from .segment import Segment, SegmentUnavailable
 
 MAX_STATE = 0xFF  # an octet, as LACP has it; a larger number is damage
 

@@ -79,7 +79,7 @@ from .records import (
     changes,
     pack,
 )
-from .stats import SegmentUnavailable, peer_pid, receive_segment
+from .segment import SegmentUnavailable, peer_pid, receive_segment
 
 RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
 PING_INTERVAL = 2.0  # seconds between two questions to a VPP that has nothing to report

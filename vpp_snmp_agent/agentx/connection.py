@@ -21,13 +21,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from . import __version__, jobs, sockets
-from .agentx import session as agentx
-from .agentx.mib import Module, UpTime, View
-from .agentx.pdu import MalformedPDU, error_name
-from .agentx.session import Session
-from .config import Settings, TCPAddress, UnixAddress
-from .loop import Loop, Told, log
+from .. import __version__
+from ..runtime import jobs, sockets
+from ..runtime.loop import Loop, StateLog, log
+from ..settings.declarations import Settings, TCPAddress, UnixAddress
+from . import session as agentx
+from .mib import Module, UpTime, View
+from .pdu import MalformedPDU, error_name
+from .session import Session
 
 RECONNECT = 0.5  # seconds between two attempts to reach snmpd
 PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
@@ -69,7 +70,7 @@ class Master:
         self._modules = modules
         self._uptime = uptime
         self._loop = loop
-        self._told = Told()
+        self._state_log = StateLog()
         self._socket: socket.socket | None = None
         self._session: Session | None = None
         self._unsent = b""
@@ -85,7 +86,7 @@ class Master:
         self._registrations = 0
         self.refused: tuple[str, ...] = ()  # of them, each as in the log
         self._register_at = 0.0
-        self._told_refused = Told()
+        self._refusals_log = StateLog()
 
     @property
     def due(self) -> float:
@@ -142,7 +143,7 @@ class Master:
             if self._resolving_since is not None:
                 if now - self._resolving_since > CONNECT_TIMEOUT:
                     wrong = f"{self._address}: no name server answers"
-                    self._told.tell(logging.WARNING, "name server", wrong)
+                    self._state_log.report(logging.WARNING, "name server", wrong)
             elif now >= self._try_at:
                 self._try_at = now + RECONNECT
                 self._connect(now)
@@ -227,7 +228,7 @@ class Master:
                 raise error
             else:
                 self._targets.extend(targets(address, found))
-                self._told.tell(logging.DEBUG, "name server", f"{address}: resolved")
+                self._state_log.report(logging.DEBUG, "name server", f"{address}: resolved")
                 self._try_at = 0.0
 
         work = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
@@ -251,8 +252,8 @@ class Master:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # It may wait, but only in recv and not for long.
         self._socket.setblocking(True)
-        patience = struct.pack("@ll", 0, round(LINGER * 1e6))
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
+        timeout = struct.pack("@ll", 0, round(LINGER * 1e6))
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         self._session = Session(
             *(self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace),
             on_hold=self.on_hold,
@@ -344,7 +345,7 @@ class Master:
                     if error == agentx.DUPLICATE_REGISTRATION
                     else ""
                 )
-                self._told_refused.tell(
+                self._refusals_log.report(
                     logging.ERROR, what, f"snmpd refused {what}: {error_name(error)}{hint}"
                 )
             case agentx.Registered(total, refused):
@@ -352,15 +353,15 @@ class Master:
                 self._registrations, self.refused = total, refused
                 self._register_at = time.monotonic() + REGISTER_INTERVAL
                 if refused:
-                    self._told.tell(
+                    self._state_log.report(
                         logging.WARNING,
                         "snmpd",
                         f"snmpd at {self._where} refuses {len(refused)} of {total} registrations;"
                         f" they are tried again every {REGISTER_INTERVAL:g} s",
                     )
                 else:
-                    self._told_refused = Told()
-                    self._told.tell(logging.INFO, "snmpd", f"serving snmpd at {self._where}")
+                    self._refusals_log = StateLog()
+                    self._state_log.report(logging.INFO, "snmpd", f"serving snmpd at {self._where}")
             case agentx.Closed(reason):
                 self._lost(reason)
             case agentx.Pong():
@@ -374,18 +375,18 @@ class Master:
             self._try_at = 0.0  # it may be back already
             self._targets.clear()
             self._failures.clear()
-            self._told.tell(logging.WARNING, "snmpd", why)
+            self._state_log.report(logging.WARNING, "snmpd", why)
             return
         self._failures.append(why)
         if self._targets:
             self._try_at = 0.0
             return
         why, self._failures = "; ".join(self._failures), []
-        self._tell_unreachable(why)
+        self._report_unreachable(why)
 
-    def _tell_unreachable(self, why: str) -> None:
-        level = logging.INFO if self._told.last("snmpd") else logging.WARNING
-        self._told.tell(level, "snmpd", f"no snmpd yet: {why}")
+    def _report_unreachable(self, why: str) -> None:
+        level = logging.INFO if self._state_log.last("snmpd") else logging.WARNING
+        self._state_log.report(level, "snmpd", f"no snmpd yet: {why}")
 
     def _drop(self) -> None:
         if self._socket is not None:

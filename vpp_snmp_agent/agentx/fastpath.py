@@ -1,16 +1,16 @@
-"""The short way from a request to its answer: the same octets as by the long way, sooner.
+"""The fast path from a request to its answer: the same octets as by the slow path, sooner.
 
 Nearly all that a master asks is Get and GetNext of cells that are there.  For these the
 octets of the request are the keys: in network order an OID as it comes is a column, found
-in one dict, and an index, found in another; the next index stands beside it.  Nothing is
+in one dict, and an index, found in another; the next index is found with it.  Nothing is
 decoded into objects, and no name is searched for by bisection.
 
 The rules this module keeps:
 
-- It answers what it knows for sure, and for anything else returns None: then the long way
+- It answers what it knows for sure, and for anything else returns None: then the slow path
   (`pdu.decode`, `View`) decides.  So it may be left out, and every answer stays the same.
-- What it remembers follows from the MIB's declaration alone: where columns are, and which
-  ends of ranges lie behind a whole column.  Rows are looked up in the table's own, values
+- What it caches follows from the MIB's declaration alone: where columns are, and which
+  ends of ranges lie beyond a whole column.  Rows are looked up in the table's own, values
   are those of the moment.
 """
 
@@ -40,14 +40,14 @@ _NO_END = encode_oid(b"")
 _REST = struct.Struct(">IIHH").pack
 _REST_SIZE = 8
 
-MANY = 4  # cells of one row in a Get that is worth knowing again
-SHAPES = 16  # of such Gets known at a time: a poller has one or two
+MIN_TEMPLATE_CELLS = 4  # cells of one row in a Get that is worth knowing again
+MAX_TEMPLATES = 16  # of such Gets known at a time: a poller has one or two
 
 
-class _Spot:
+class _Slot:
     """A column of a view, and the rows that it is over."""
 
-    __slots__ = ("behind", "column", "following", "get", "readings", "rows", "value")
+    __slots__ = ("column", "end_bound", "following", "get", "readings", "rows", "value")
 
     def __init__(self, column: Column, table: TableView) -> None:
         self.column = column
@@ -56,7 +56,7 @@ class _Spot:
         self.following = table.walked(column).following
         self.readings = table.readings
         self.value = column.value
-        self.behind = b""  # an end of a range, as it came last, that lies behind the column
+        self.end_bound = b""  # an end of a range, as it came last, that lies behind the column
 
     def ends_before(self, end: bytes) -> bool:
         """Whether an end, as it comes, lies behind the whole column."""
@@ -67,15 +67,15 @@ class _Spot:
         prefix = self.column.prefix
         if key and (key <= prefix or key.startswith(prefix)):
             return False
-        self.behind = end
+        self.end_bound = end
         return True
 
 
 # What makes some varbinds of a row: of its index, the row, its readings; None if it cannot.
-_Maker = Callable[[bytes, Any, tuple[int, ...]], bytes | None]
+_Encoder = Callable[[bytes, Any, tuple[int, ...]], bytes | None]
 
 
-def _cell(column: Column, size: int) -> _Maker:
+def _cell(column: Column, size: int) -> _Encoder:
     """One varbind, of an index of so many octets."""
     value_of, head, encode = column.value, column.head(size), column.type.encode
 
@@ -86,7 +86,7 @@ def _cell(column: Column, size: int) -> _Maker:
     return varbind
 
 
-def _counters(columns: Sequence[Column], size: int) -> _Maker:
+def _counters(columns: Sequence[Column], size: int) -> _Encoder:
     """The varbinds of counters that stand side by side, all in one call."""
     layout = ">"
     blank: list[Any] = []
@@ -99,7 +99,7 @@ def _counters(columns: Sequence[Column], size: int) -> _Maker:
         blank += head, b"", 0
     pack = struct.Struct(layout).pack
     count = len(limits)
-    pick = itemgetter(*(column.place for column in columns))
+    pick = itemgetter(*(column.reading_index for column in columns))
 
     def varbinds(index: bytes, row: Any, readings: tuple[int, ...]) -> bytes:
         parts = blank.copy()
@@ -110,35 +110,37 @@ def _counters(columns: Sequence[Column], size: int) -> _Maker:
     return varbinds
 
 
-class _Shape:
+class _RequestTemplate:
     """A Get of many cells of one row, as pollers send it for one row after another.
 
     Such Gets differ in the index alone.  What is the same in them is compared in one go,
     and LibreNMS's 23 columns of a port are looked up once, not again for each port.
     """
 
-    __slots__ = ("_between", "_first", "_get", "_makers", "_readings", "_size")
+    __slots__ = ("_between", "_encoders", "_first", "_get", "_readings", "_size")
 
-    def __init__(self, request: bytes, spots: list[_Spot], places: list[int], index: bytes) -> None:
-        """The index stands at `places` of the request; all spots are over the same rows."""
-        self._get = spots[0].get
-        self._readings = spots[0].readings
+    def __init__(
+        self, request: bytes, slots: list[_Slot], index_starts: list[int], index: bytes
+    ) -> None:
+        """The index stands at `index_starts` of the request; all slots are over the same rows."""
+        self._get = slots[0].get
+        self._readings = slots[0].readings
         self._size = size = len(index)
-        self._first = places[0]
-        starts = [HEADER_SIZE, *(place + size for place in places)]
+        self._first = index_starts[0]
+        starts = [HEADER_SIZE, *(start + size for start in index_starts)]
         self._between = [
-            request[start:end] for start, end in zip(starts, [*places, None], strict=True)
+            request[start:end] for start, end in zip(starts, [*index_starts, None], strict=True)
         ]
-        self._makers: list[_Maker] = []
-        for is_counter, some in groupby([spot.column for spot in spots], self._is_counter):
+        self._encoders: list[_Encoder] = []
+        for is_counter, some in groupby([slot.column for slot in slots], self._is_counter):
             columns = list(some)
             if is_counter and len(columns) > 1:
-                self._makers.append(_counters(columns, size))
+                self._encoders.append(_counters(columns, size))
             else:
-                self._makers += [_cell(column, size) for column in columns]
+                self._encoders += [_cell(column, size) for column in columns]
 
     def _is_counter(self, column: Column) -> bool:
-        return self._readings is not None and column.place is not None
+        return self._readings is not None and column.reading_index is not None
 
     def answer(self, request: bytes) -> bytes | None:
         """The varbinds of the same cells of another row; None if it asks of anything else."""
@@ -152,15 +154,15 @@ class _Shape:
         if readings is None:
             return None
         answers = []
-        for make in self._makers:
-            made = make(index, row, readings)
-            if made is None:
+        for encode in self._encoders:
+            encoded = encode(index, row, readings)
+            if encoded is None:
                 return None
-            answers.append(made)
+            answers.append(encoded)
         return b"".join(answers)
 
 
-class Shortcut:
+class FastPath:
     """Through one view, for the requests of one session."""
 
     def __init__(self, view: View, session_id: int) -> None:
@@ -171,14 +173,14 @@ class Shortcut:
         }
         # Columns by their OID as it comes, without its first octet: that is the number of
         # all sub-identifiers.  How long it is cannot be told, so each length has its dict.
-        spots: dict[int, dict[bytes, _Spot]] = {}
+        slots: dict[int, dict[bytes, _Slot]] = {}
         for each in view.objects:
             if isinstance(each, TableView):
                 for column in each.columns:
                     key = encode_oid(column.prefix)[1:]
-                    spots.setdefault(len(key), {})[key] = _Spot(column, each)
-        self._spots = list(spots.items())
-        self._shapes: dict[int, _Shape] = {}  # by the request's length
+                    slots.setdefault(len(key), {})[key] = _Slot(column, each)
+        self._slots = list(slots.items())
+        self._templates: dict[int, _RequestTemplate] = {}  # by the request's length
 
     def answer(self, request: bytes) -> bytes | None:
         """The Response to a whole Get or GetNext of cells that are there; else None."""
@@ -188,9 +190,9 @@ class Shortcut:
             return None
         answers = None
         if not is_next:
-            shape = self._shapes.get(size)
-            if shape is not None:
-                answers = shape.answer(request)
+            template = self._templates.get(size)
+            if template is not None:
+                answers = template.answer(request)
         if answers is None:
             answers = self._varbinds(request, is_next)
             if answers is None:
@@ -205,47 +207,47 @@ class Shortcut:
         try:
             while at < size:
                 stop = at + 4 + 4 * request[at]
-                for length, spots in self._spots:
-                    behind = at + 1 + length
-                    spot = spots.get(request[at + 1 : behind])
-                    if spot is not None:
+                for length, slots in self._slots:
+                    index_at = at + 1 + length
+                    slot = slots.get(request[at + 1 : index_at])
+                    if slot is not None:
                         break
                 else:
                     return None
-                index = request[behind:stop]
+                index = request[index_at:stop]
                 at = stop + 4 + 4 * request[stop]
                 if at > size:
                     return None
                 end = request[stop:at]
                 if is_next:
-                    found = spot.following(index)
+                    found = slot.following(index)
                     if found is None:
                         return None
                     index = found
-                    if end != spot.behind and not spot.ends_before(end):
+                    if end != slot.end_bound and not slot.ends_before(end):
                         return None
                 elif end == _NO_END:
-                    asked.append((spot, behind))
+                    asked.append((slot, index_at))
                 else:
                     return None
-                row = spot.get(index)
+                row = slot.get(index)
                 if row is None:
                     return None
-                value = spot.value(row)
+                value = slot.value(row)
                 if value is None:
                     return None
-                answers += spot.column.varbind(index, value)
+                answers += slot.column.varbind(index, value)
         except IndexError:
             return None
-        if len(asked) >= MANY:
+        if len(asked) >= MIN_TEMPLATE_CELLS:
             self._learn(request, asked, index)
         return answers
 
-    def _learn(self, request: bytes, asked: list[tuple[_Spot, int]], index: bytes) -> None:
+    def _learn(self, request: bytes, asked: list[tuple[_Slot, int]], index: bytes) -> None:
         """Know this Get again, if all of it is about one row."""
         rows = asked[0][0].rows
-        if all(spot.rows is rows and request[at : at + len(index)] == index for spot, at in asked):
-            if len(self._shapes) >= SHAPES:
-                self._shapes.clear()
-            spots, places = map(list, zip(*asked, strict=True))
-            self._shapes[len(request)] = _Shape(request, spots, places, index)
+        if all(slot.rows is rows and request[at : at + len(index)] == index for slot, at in asked):
+            if len(self._templates) >= MAX_TEMPLATES:
+                self._templates.clear()
+            slots, index_starts = map(list, zip(*asked, strict=True))
+            self._templates[len(request)] = _RequestTemplate(request, slots, index_starts, index)

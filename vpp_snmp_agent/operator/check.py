@@ -22,14 +22,19 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import control, sockets
-from .affinity import PROC, ranges
-from .config import BadSettings, Settings, TCPAddress
-from .interfaces.facts import SOFTWARE_LOOPBACK, Configuration
-from .interfaces.host_ports import MAX_PORT, HostPorts, has_port
-from .interfaces.rows import Row
-from .interfaces.storage import HEAP, POOL, Storage
-from .look import (
+from .. import control
+from ..agentx.connection import targets
+from ..interfaces.facts import SOFTWARE_LOOPBACK, Configuration
+from ..interfaces.host_ports import MAX_PORT, HostPorts, has_port
+from ..interfaces.rows import Row
+from ..interfaces.storage import HEAP, POOL, Storage
+from ..runtime import sockets
+from ..runtime.affinity import PROC, ranges
+from ..settings.declarations import Settings, TCPAddress
+from ..settings.document import BadSettings
+from ..vpp.records import INTERFACES, LCP_PAIRS, LcpPair, Thread
+from ..vpp.segment import SegmentUnavailable, listener_pid
+from .snapshot import (
     Asked,
     ask,
     capabilities,
@@ -40,9 +45,6 @@ from .look import (
     system_of,
     take_segment,
 )
-from .master import targets
-from .vpp.records import INTERFACES, LCP_PAIRS, LcpPair, Thread
-from .vpp.stats import SegmentUnavailable, listener_pid
 
 OK, FAIL, NOTE = "ok", "FAIL", "note"
 ANSWERS = 2.0  # seconds for who listens at an AgentX address to accept

@@ -5,7 +5,7 @@ Everything here follows from the release alone, written as VPP names it: "22.02"
 
 from dataclasses import dataclass
 
-from ..vpp.layout import Generation
+from vpp_snmp_agent.vpp.layout import Generation
 
 
 @dataclass(frozen=True, order=True)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import master as room
+from simulator.stage import TIMEOUT
+from vpp_snmp_agent.agentx import connection as room
 from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.connection import Master
 from vpp_snmp_agent.agentx.mib import Module, Registration, UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
 from vpp_snmp_agent.agentx.session import DUPLICATE_REGISTRATION, MAX_ANSWERS
-from vpp_snmp_agent.config import Settings, TCPAddress, UnixAddress
-from vpp_snmp_agent.loop import Loop
-from vpp_snmp_agent.master import Master
-from vpp_snmp_agent.simulator.stage import PATIENCE
+from vpp_snmp_agent.runtime.loop import Loop
+from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddress
 
 from .peer import BASE, COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
 
@@ -330,7 +330,7 @@ class Names:
     def _resolve(self, host: str, port: int, *, type: int) -> list[object]:
         assert (host, port, type) == ("snmpd.example", 705, socket.SOCK_STREAM)
         self.resolved_on.append(threading.get_ident())
-        self.gate.wait(PATIENCE)
+        self.gate.wait(TIMEOUT)
         if not self.found:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return self.found
@@ -346,7 +346,7 @@ class Names:
         self.found.append((family, socket.SOCK_STREAM, 6, "", address))
 
     def until(self, condition: Callable[[], object]) -> None:
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < limit
             self.master.check(time.monotonic())
@@ -397,10 +397,10 @@ def answer_all(connection: socket.socket) -> None:
 
 def opens(listener: socket.socket) -> bool:
     """Whether an agent connects there and opens a session."""
-    listener.settimeout(PATIENCE)
+    listener.settimeout(TIMEOUT)
     connection, _ = listener.accept()
     with connection:
-        connection.settimeout(PATIENCE)
+        connection.settimeout(TIMEOUT)
         return pdu.decode_header(connection.recv(4096)).type == pdu.OPEN
 
 

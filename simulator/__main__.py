@@ -1,4 +1,4 @@
-"""A VPP for the demo and the tests: `python -m vpp_snmp_agent.simulator --run-dir DIR`.
+"""A VPP for the demo and the tests: `python -m simulator --run-dir DIR`.
 
 It serves DIR/stats.sock, DIR/api.sock and DIR/control.sock until it is told to end.
 DIR/api holds the *.api.json files of the release.
@@ -14,7 +14,7 @@ from .scenario import VPPCFG
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m vpp_snmp_agent.simulator", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     add = parser.add_argument
     add("--run-dir", type=Path, required=True, help="where the sockets go")
     add("--release", default="26.06", help="the VPP release to be (default: %(default)s)")

@@ -12,25 +12,23 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent import config
-from vpp_snmp_agent.config import (
-    BadSettings,
-    Descriptions,
+from simulator.scenario import VPPCFG
+from vpp_snmp_agent.mibs import MODULES
+from vpp_snmp_agent.settings import declarations, document
+from vpp_snmp_agent.settings.declarations import (
     Settings,
     TCPAddress,
     UnixAddress,
-    load_descriptions,
     load_settings,
     parse_address,
-    parse_descriptions,
     parse_settings,
 )
-from vpp_snmp_agent.mibs import MODULES
-from vpp_snmp_agent.simulator.scenario import VPPCFG
+from vpp_snmp_agent.settings.document import BadSettings
+from vpp_snmp_agent.settings.vppcfg import Descriptions, load_descriptions, parse_descriptions
 
 # Python's own and libyaml's word some problems differently.
 LOADERS: list[type[yaml.SafeLoader]] = [
-    type(name, (config._Bounded, getattr(yaml, name)), {})
+    type(name, (document._Bounded, getattr(yaml, name)), {})
     for name in ("SafeLoader", "CSafeLoader")
     if hasattr(yaml, name)
 ]
@@ -39,7 +37,7 @@ LOADERS: list[type[yaml.SafeLoader]] = [
 @pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
 def either_loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With libyaml and without."""
-    monkeypatch.setattr(config, "_Loader", request.param)
+    monkeypatch.setattr(document, "_Loader", request.param)
 
 
 def parse(text: str | bytes) -> dict[str, str]:
@@ -485,7 +483,7 @@ def test_a_file_is_named_in_what_is_said_about_it(tmp_path: Path) -> None:
 def loading_with(loader: type[yaml.SafeLoader]) -> Iterator[None]:
     """What `either_loader` does, for one example among many."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(config, "_Loader", loader)
+        monkeypatch.setattr(document, "_Loader", loader)
         yield
 
 
@@ -684,13 +682,13 @@ def test_each_key_reaches_the_settings(key: str, written: str, value: Any, tmp_p
 
 
 def test_every_mib_that_is_served_can_be_chosen() -> None:
-    assert tuple(MODULES) == config.MIBS == Settings().mibs
+    assert tuple(MODULES) == declarations.MIBS == Settings().mibs
 
 
 def test_every_setting_has_a_key() -> None:
     names = {each.name for each in fields(Settings)}
     assert {key.replace("-", "_") for key, _, _ in VALUES} == names
-    assert {key.replace("-", "_") for key in config._SETTINGS} == names
+    assert {key.replace("-", "_") for key in declarations._SETTINGS} == names
 
 
 # A value for each setting that is neither its default nor in the file below.
@@ -769,7 +767,7 @@ def test_the_default_file_need_not_be_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "agent.yaml"
-    monkeypatch.setattr(config, "SETTINGS_FILE", str(path))
+    monkeypatch.setattr(declarations, "SETTINGS_FILE", str(path))
     assert load_settings(None, {"debug": 1}) == Settings(debug=1)
     path.write_text("period: 5\n")
     assert load_settings(None, {"debug": 1}) == Settings(debug=1, period=5.0)
@@ -1061,7 +1059,7 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
-keys = st.one_of(st.sampled_from(sorted(config._SETTINGS)), scalars)
+keys = st.one_of(st.sampled_from(sorted(declarations._SETTINGS)), scalars)
 
 
 @settings(deadline=None, max_examples=300)

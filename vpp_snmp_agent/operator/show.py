@@ -14,8 +14,8 @@ import time
 from collections.abc import Container, Iterator
 from typing import Any, NamedTuple
 
-from .agentx.mib import Module, View
-from .agentx.pdu import (
+from ..agentx.mib import Module, View
+from ..agentx.pdu import (
     END_OF_MIB_VIEW,
     IP_ADDRESS,
     OBJECT_IDENTIFIER,
@@ -26,12 +26,12 @@ from .agentx.pdu import (
     dotted,
     oid,
 )
-from .config import Settings
-from .interfaces.facts import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP, Configuration
-from .interfaces.publisher import Publisher
-from .interfaces.rows import Row
-from .look import Asked, ask, in_order, load_descriptions, read_ports, rows_of
-from .vpp.records import Interface
+from ..interfaces.facts import DOWN, LOWER_LAYER_DOWN, UNKNOWN, UP, Configuration
+from ..interfaces.publisher import Publisher
+from ..interfaces.rows import Row
+from ..settings.declarations import Settings
+from ..vpp.records import Interface
+from .snapshot import Asked, ask, in_order, load_descriptions, read_ports, rows_of
 
 INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 
@@ -53,7 +53,7 @@ class Snapshot(NamedTuple):
     status: int
 
 
-def _look(settings: Settings, everything: bool = False) -> Snapshot:
+def _snapshot(settings: Settings, everything: bool = False) -> Snapshot:
     """Ask VPP, and say on standard error what could not be had."""
     descriptions, no_descriptions = load_descriptions(settings)
     ports, no_ports = read_ports(settings)
@@ -77,7 +77,7 @@ def _look(settings: Settings, everything: bool = False) -> Snapshot:
 
 def show(settings: Settings, as_json: bool) -> int:
     """Print a table of the interfaces, or a JSON list; the exit status."""
-    asked, publisher, _, status = _look(settings)
+    asked, publisher, _, status = _snapshot(settings)
     rows = in_order(publisher)
     before = [_reading(row) for row in rows]
     if asked.segment:
@@ -200,7 +200,7 @@ def walk(settings: Settings, below: str | None) -> int:
     except (ValueError, struct.error):
         tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
-    _, _, served, status = _look(settings, everything="IP-MIB" in settings.mibs)
+    _, _, served, status = _snapshot(settings, everything="IP-MIB" in settings.mibs)
     found = False
     view = View([each for module in served for each in module.objects])
     for varbind in walked(view, root):

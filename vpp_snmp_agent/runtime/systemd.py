@@ -21,7 +21,7 @@ class Supervisor:
         # Half the time, as sd_watchdog_enabled(3) recommends.
         self.watchdog_period = usec / 2e6 if usec and meant and self._address else None
 
-    def _tell(self, text: str) -> None:
+    def _send(self, text: str) -> None:
         if not self._address:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -33,19 +33,19 @@ class Supervisor:
 
     def ready(self) -> None:
         """The service does its work from now on."""
-        self._tell("READY=1")
+        self._send("READY=1")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
-        self._tell(f"STATUS={text}")
+        self._send(f"STATUS={text}")
 
     def alive(self) -> None:
         """The loop turns."""
-        self._tell("WATCHDOG=1")
+        self._send("WATCHDOG=1")
 
     def stopping(self) -> None:
         """The service ends."""
-        self._tell("STOPPING=1")
+        self._send("STOPPING=1")
 
     def publish(self, name: str, text: str) -> None:
         """Leave one line in a file of RuntimeDirectory= (systemd.exec(5)), for all to read."""

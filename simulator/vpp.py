@@ -13,7 +13,8 @@ from ipaddress import ip_address, ip_interface
 from itertools import count as count_from
 from itertools import islice
 
-from ..vpp.layout import Kind
+from vpp_snmp_agent.vpp.layout import Kind
+
 from .counters import Counters
 from .interface import (
     ADDED,

@@ -2,7 +2,7 @@
 
 `start` runs this very file in the child, which then calls the `main` of a module:
 
-    process = children.start("vpp_snmp_agent.jobs", pipe, "more", "arguments")
+    process = children.start("vpp_snmp_agent.runtime.jobs", pipe, "more", "arguments")
 
 The rules this module keeps:
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "snmpd-dataplane.conf"
-PATIENCE = 20.0  # seconds: for whatever is waited for
+TIMEOUT = 20.0  # seconds: for whatever is waited for
 UNIT = ROOT / "debian" / "vpp-snmp-agent.snmpd-dataplane.service"
 # snmpd's flags -I, as the shipped service has them, without their `-I`.
 SWITCHED_OFF = " ".join(re.findall(r"^ +-I (\S+) \\$", UNIT.read_text(), re.MULTILINE))
@@ -32,13 +32,13 @@ class StageError(Exception):
     """Something did not start, or did not come about in time."""
 
 
-def until(what: str, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+def until(what: str, condition: Callable[[], object], timeout: float = TIMEOUT) -> None:
     """Return as soon as `condition()` is true; StageError if it is not in time."""
-    limit = time.monotonic() + patience
+    limit = time.monotonic() + timeout
     pause = 0.005
     while not condition():
         if time.monotonic() > limit:
-            raise StageError(f"not within {patience:g} s: {what}")
+            raise StageError(f"not within {timeout:g} s: {what}")
         time.sleep(pause)
         pause = min(2 * pause, 0.1)
 
@@ -88,7 +88,7 @@ class Process:
         process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
-            return process.wait(PATIENCE)
+            return process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

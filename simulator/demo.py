@@ -1,6 +1,6 @@
 """`make demo`: the main job on the simulated VPP, behind a real snmpd, asked by real walks.
 
-python -m vpp_snmp_agent.simulator.demo [--keep]
+python -m simulator.demo [--keep]
 """
 
 import argparse

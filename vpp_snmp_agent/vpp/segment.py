@@ -13,7 +13,7 @@ The rules this module keeps:
 - A reading counts only if VPP changed no structure meanwhile (vlib/stats/stats.c:
   in_progress is 0 and the epoch unchanged).  A writer that keeps the lock is waited for
   briefly, and not again until it has let go: it may have died or hung with it.
-- A lock that is kept for `KEPT` is a main thread that hangs in it.  It changes nothing any
+- A lock that is kept for `STUCK_TIMEOUT` is a main thread that hangs in it.  It changes nothing any
   more, and its workers count on: what leads to a cell just as it did before is read.
 - Where a counter lies is remembered for an epoch.  Within one a vector may grow, but it
   neither moves nor shrinks (vlib/counter.c validates it, or removes its entry): a cell that
@@ -25,13 +25,11 @@ import fcntl
 import mmap
 import os
 import socket
-import struct
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from typing import TypeVar
 
 from .layout import (
@@ -57,31 +55,28 @@ from .layout import (
 
 MEMFD = "/memfd:stat segment"  # what VPP calls it (vlib/stats/init.c), as /proc shows it
 LOCK_WAIT = 0.05  # seconds; VPP holds its lock for microseconds, unless it is preempted
-KEPT = 1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
+STUCK_TIMEOUT = (
+    1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
+)
 ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
 MAX_ENTRIES = 1_000_000  # of the directory; per-node counters of a large router are half of it
-MAX_COPIED_CELLS = 1 << 19  # of all threads, at once; 6,000 errors of 64 threads are 384,000
-BLOCK = 32  # cells of a copied vector that are compared at once
 MAX_NAME_LENGTH = 256  # bytes of a name in /if/names; VPP's API has 64 for it
 MAX_NAMES = 100_000  # in /if/names, all of which are read at once
 NAME_SIZE = 64  # bytes of each that are read then
-MAX_CELLS = 1_000_000  # of one thread that are read at once; 10,000 interfaces are many
 SEARCH_PAUSE = 100  # as many times as long as a search took, before another directory's
 MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
 
-_WORD = 8
-_U32, _U64 = 2**32 - 1, 2**64 - 1
+WORD = 8
+_U32, U64 = 2**32 - 1, 2**64 - 1
 _LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 SEARCH_SLICE = 4096  # entries
 NAMES_SLICE = 512  # entries; of each that is asked for its name costs a microsecond
-BLOCK_SIZE = BLOCK * _WORD
 _HEAD = 8  # bytes of a name: one word of its entry
 DELETED = b"deleted"  # what /if/names has since 23.10 where an interface was
-_STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
+STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
 T = TypeVar("T")
-Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
 class SegmentUnavailable(Exception):
@@ -199,7 +194,7 @@ class Segment:
         except (OSError, ValueError) as error:
             raise SegmentUnavailable(f"the segment cannot be mapped: {error}") from error
         whole = memoryview(self._map)
-        self.whole = whole[: len(whole) - len(whole) % _WORD]
+        self.whole = whole[: len(whole) - len(whole) % WORD]
         self.words = self.whole.cast("Q")
         self.lengths = self.whole.cast("I")
         if self.words[VERSION_WORD] != VERSION:
@@ -215,12 +210,12 @@ class Segment:
         self._search_from = 0.0  # by time.monotonic: not earlier for a name that was missing
         self._locked_in: int | None = None  # the epoch in which the lock was seen held
         self._locked_since = 0.0  # by time.monotonic
-        self.kept_in: int | None = None  # the epoch whose lock is kept, and read through
+        self.stuck_epoch: int | None = None  # the epoch whose lock is kept, and read through
 
     # --- the lock -----------------------------------------------------------------------
 
     def settled_epoch(self) -> int:
-        """The epoch, once no change is in progress, or none can be any more (`kept_in`).
+        """The epoch, once no change is in progress, or none can be any more (`stuck_epoch`).
 
         Raises SegmentUnavailable.
         """
@@ -231,22 +226,22 @@ class Segment:
             until = time.monotonic() + LOCK_WAIT
             while words[IN_PROGRESS_WORD]:
                 if time.monotonic() > until:
-                    self.look_at_lock()
+                    self.poll_lock()
                     raise SegmentUnavailable("VPP keeps the segment locked")
                 time.sleep(0)  # whoever holds it may need this very core
             return words[EPOCH_WORD]
-        if time.monotonic() < self._locked_since + KEPT:
+        if time.monotonic() < self._locked_since + STUCK_TIMEOUT:
             raise SegmentUnavailable("VPP keeps the segment locked")
         # Letting go makes a new epoch, so the lock of this one was held all the time.
-        self.kept_in = self._locked_in
-        assert self.kept_in is not None
-        return self.kept_in
+        self.stuck_epoch = self._locked_in
+        assert self.stuck_epoch is not None
+        return self.stuck_epoch
 
     def _is_locked(self) -> bool:
         """Whether the lock that is held now was seen held before."""
         return self._locked_in == self.words[EPOCH_WORD]
 
-    def look_at_lock(self) -> None:
+    def poll_lock(self) -> None:
         """Note since when the lock is held.  A poller may come too rarely to tell."""
         if self.words[IN_PROGRESS_WORD] and not self._is_locked():
             self._locked_in = self.words[EPOCH_WORD]
@@ -256,7 +251,7 @@ class Segment:
     def is_stuck(self) -> bool:
         """Whether the lock is kept, by a main thread that hangs in it."""
         is_locked = self.words[IN_PROGRESS_WORD] and self._is_locked()
-        return bool(is_locked) and time.monotonic() >= self._locked_since + KEPT
+        return bool(is_locked) and time.monotonic() >= self._locked_since + STUCK_TIMEOUT
 
     @property
     def epoch(self) -> int:
@@ -266,14 +261,16 @@ class Segment:
     def unchanged(self, epoch: int) -> bool:
         """Whether what was read since `settled_epoch` is of one piece."""
         words = self.words
-        return words[EPOCH_WORD] == epoch and (not words[IN_PROGRESS_WORD] or self.kept_in == epoch)
+        return words[EPOCH_WORD] == epoch and (
+            not words[IN_PROGRESS_WORD] or self.stuck_epoch == epoch
+        )
 
     # --- what is where ----------------------------------------------------------------------
 
-    def _vector(self, pointer: int, item: int) -> _Vector:
+    def vector(self, pointer: int, item: int) -> _Vector:
         """Check the vector at `pointer`, of items of so many bytes."""
         at = pointer - self.words[BASE_WORD]
-        if at % _WORD or not HEAP + LENGTH_BEFORE <= at < self.size:
+        if at % WORD or not HEAP + LENGTH_BEFORE <= at < self.size:
             raise SegmentUnavailable(f"a pointer leads out of the segment ({pointer:#x})")
         length_at = at // LENGTH.size - _LENGTH_WORDS
         length = self.lengths[length_at]
@@ -282,7 +279,7 @@ class Segment:
         return _Vector(at, length, length_at)
 
     def _directory(self) -> _Vector:
-        directory = self._vector(self.words[DIRECTORY_WORD], ENTRY.size)
+        directory = self.vector(self.words[DIRECTORY_WORD], ENTRY.size)
         if directory.length > MAX_ENTRIES:
             raise SegmentUnavailable(f"the directory has {directory.length} entries")
         return directory
@@ -344,8 +341,8 @@ class Segment:
 
     def _heads_from(self, directory: _Vector, first: int, count: int) -> bytes:
         """The first bytes of the names of so many entries."""
-        step = ENTRY.size // _WORD
-        begin = (directory.at + NAME_OFFSET) // _WORD
+        step = ENTRY.size // WORD
+        begin = (directory.at + NAME_OFFSET) // WORD
         end = begin + min(first + count, directory.length) * step
         return self.words[begin + first * step : end : step].tobytes()
 
@@ -367,7 +364,7 @@ class Segment:
         Each entry is its name and its value, which may be a pointer or two indexes.  A prefix
         that is shorter than eight bytes is searched for as it is.
         """
-        return self._settled(partial(self._entries_from, first, tuple(prefixes)))
+        return self.settled(partial(self._entries_from, first, tuple(prefixes)))
 
     def _entries_from(
         self, first: int, prefixes: tuple[bytes, ...]
@@ -397,7 +394,7 @@ class Segment:
         Whoever looks for them by name has to look at each of every interface's symlinks.
         Raises SegmentUnavailable, also where there is no such target.
         """
-        return self._settled(partial(self._symlinks_from, first, tuple(targets)))
+        return self.settled(partial(self._symlinks_from, first, tuple(targets)))
 
     def _symlinks_from(
         self, first: int, targets: Iterable[str]
@@ -410,7 +407,7 @@ class Segment:
         halves = self.lengths[begin + first * step : end : step].tobytes()
         found = []
         for target in targets:
-            self._entry_of(target)
+            self.entry_of(target)
             wanted = LENGTH.pack(self._entries[target.encode()])
             at = halves.find(wanted)
             while at >= 0:
@@ -453,7 +450,7 @@ class Segment:
 
     def scalar(self, name: str) -> int:
         """The value of a scalar or gauge.  Raises SegmentUnavailable."""
-        type_, value = self._entry_of(name)
+        type_, value = self.entry_of(name)
         if KINDS[self.generation].get(type_) not in (Kind.SCALAR, Kind.GAUGE):
             raise SegmentUnavailable(f"{name} is no scalar but of type {type_}")
         return value
@@ -470,13 +467,13 @@ class Segment:
 
         Raises SegmentUnavailable, also where there is no such entry.
         """
-        return self._settled(partial(self._values_of, names))
+        return self.settled(partial(self._values_of, names))
 
     def _values_of(self, names: Sequence[str]) -> list[int]:
         kinds, rows = KINDS[self.generation], _Columns(self)
         found = []
         for name in names:
-            type_, value = self._entry_of(name)
+            type_, value = self.entry_of(name)
             kind = kinds.get(type_)
             if kind is Kind.ERROR_INDEX:
                 value = rows.sum(self.words[ERROR_VECTOR_WORD], value)
@@ -493,7 +490,7 @@ class Segment:
 
     def values(self, name: str) -> list[int]:
         """All of the first thread's cells of a simple counter.  Raises SegmentUnavailable."""
-        return self._settled(partial(self._values, name))
+        return self.settled(partial(self._values, name))
 
     def _values(self, name: str) -> list[int]:
         for start, length_at in self.locate(name.encode(), Kind.SIMPLE)[:1]:
@@ -513,7 +510,7 @@ class Segment:
 
         Raises SegmentUnavailable.
         """
-        return self._settled(partial(self._error_columns, names))
+        return self.settled(partial(self._error_columns, names))
 
     def _error_columns(self, names: Collection[str]) -> dict[str, int]:
         kinds, directory, found = KINDS[self.generation], self._directory(), {}
@@ -531,15 +528,15 @@ class Segment:
 
     def rows(self, pointer: int, item: int) -> Iterator[_Vector]:
         """The vector of each thread, of items of so many bytes.  Raises SegmentUnavailable."""
-        threads = self._vector(pointer, _WORD)
+        threads = self.vector(pointer, WORD)
         if threads.length > MAX_THREADS:
             raise SegmentUnavailable(f"a counter has {threads.length} threads")
-        first = threads.at // _WORD
+        first = threads.at // WORD
         for thread in self.words[first : first + threads.length]:
             if thread:
-                yield self._vector(thread, item)
+                yield self.vector(thread, item)
 
-    def _entry_of(self, name: str) -> tuple[int, int]:
+    def entry_of(self, name: str) -> tuple[int, int]:
         """(type number, value) of an entry.  Raises SegmentUnavailable."""
         try:
             return self._entry(name.encode())
@@ -562,13 +559,13 @@ class Segment:
 
         Raises SegmentUnavailable.
         """
-        type_, pointer = self._entry_of(name.decode())
+        type_, pointer = self.entry_of(name.decode())
         if KINDS[self.generation].get(type_) is not kind:
             raise SegmentUnavailable(f"{name.decode()} is not {kind.value} but of type {type_}")
         if not pointer:
             return []
-        rows = self.rows(pointer, _STRIDES[kind] * _WORD)
-        return [(cells.at // _WORD, cells.length_at) for cells in rows]
+        rows = self.rows(pointer, STRIDES[kind] * WORD)
+        return [(cells.at // WORD, cells.length_at) for cells in rows]
 
     def name_at(self, sw_if_index: int) -> tuple[int, bytes]:
         """(epoch, what /if/names has at an index in it); the name is empty where it is NULL.
@@ -576,7 +573,7 @@ class Segment:
         A rename does not reach it, and a deleted interface's place may keep its name; but
         another interface at that index has its own.  Raises SegmentUnavailable.
         """
-        return self._settled(lambda: (self.words[EPOCH_WORD], self._name(sw_if_index)))
+        return self.settled(lambda: (self.words[EPOCH_WORD], self._name(sw_if_index)))
 
     def interface_names(self) -> tuple[int, list[bytes]]:
         """(epoch, what /if/names has in it), by index, each as `name_in` takes it.
@@ -585,23 +582,23 @@ class Segment:
         hangs in its lock they are those that were read before.  Raises SegmentUnavailable.
         """
         epoch = self.settled_epoch()
-        if self._texts is None or epoch not in (self._texts[0], self.kept_in):
-            self._texts = self._settled(self._interface_names)
-        return epoch if epoch == self.kept_in else self._texts[0], self._texts[1]
+        if self._texts is None or epoch not in (self._texts[0], self.stuck_epoch):
+            self._texts = self.settled(self._interface_names)
+        return epoch if epoch == self.stuck_epoch else self._texts[0], self._texts[1]
 
     def _interface_names(self) -> tuple[int, list[bytes]]:
-        _, pointer = self._entry_of(IF_NAMES.decode())
-        names = self._vector(pointer, _WORD)
+        _, pointer = self.entry_of(IF_NAMES.decode())
+        names = self.vector(pointer, WORD)
         if names.length > MAX_NAMES:
             raise SegmentUnavailable(f"/if/names has {names.length} names")
-        first, base, whole = names.at // _WORD, self.words[BASE_WORD], self._map
+        first, base, whole = names.at // WORD, self.words[BASE_WORD], self._map
         # Wherever a pointer leads, a slice does not leave the mapping; of NULL it is empty.
         return self.words[EPOCH_WORD], [
             whole[(at := each - base) : at + NAME_SIZE] if each > base else b""
             for each in self.words[first : first + names.length].tolist()
         ]
 
-    def _settled(self, read: Callable[[], T]) -> T:
+    def settled(self, read: Callable[[], T]) -> T:
         """What is read within one epoch.  Raises SegmentUnavailable, as `read` may."""
         for _ in range(ATTEMPTS):
             epoch = self.settled_epoch()
@@ -620,14 +617,14 @@ class Segment:
         raise SegmentUnavailable("VPP changes its segment too fast")
 
     def _name(self, sw_if_index: int) -> bytes:
-        _, pointer = self._entry_of(IF_NAMES.decode())
-        names = self._vector(pointer, _WORD)
+        _, pointer = self.entry_of(IF_NAMES.decode())
+        names = self.vector(pointer, WORD)
         address = 0
         if sw_if_index < names.length:
-            address = self.words[names.at // _WORD + sw_if_index]
+            address = self.words[names.at // WORD + sw_if_index]
         if not address:
             return b""
-        text = self._vector(address, 1)
+        text = self.vector(address, 1)
         if text.length > MAX_NAME_LENGTH:
             raise SegmentUnavailable(f"a name of {text.length} bytes in /if/names")
         return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
@@ -655,296 +652,7 @@ class _Columns:
         """That of all threads that have it.  Raises SegmentUnavailable."""
         rows = self._rows.get(pointer)
         if rows is None:
-            found = self._segment.rows(pointer, _WORD) if pointer else ()
-            rows = self._rows[pointer] = [(each.at // _WORD, each.length) for each in found]
+            found = self._segment.rows(pointer, WORD) if pointer else ()
+            rows = self._rows[pointer] = [(each.at // WORD, each.length) for each in found]
         words = self._words
-        return sum([words[at + column] for at, length in rows if column < length]) & _U64
-
-
-def _reader(places: list[int]) -> Reader:
-    """What reads the words at some ascending places (bytes) in one call, from the first's on.
-
-    Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
-    SegmentUnavailable where they overlap.
-    """
-    layout, at = "=", places[0]
-    for place in places:
-        if place < at:
-            raise SegmentUnavailable("two vectors of the segment overlap")
-        layout += f"{place - at}xQ"
-        at = place + _WORD
-    return struct.Struct(layout).unpack_from
-
-
-class Vectors:
-    """All cells of a counter, thread by thread: of each a vector, copied whole.
-
-    Of 6,000 columns of 17 threads that takes 0.1 ms, and a cell by itself 1 us.
-    """
-
-    def __init__(self, segment: Segment, name: bytes, kind: Kind = Kind.SIMPLE) -> None:
-        """`name`: NODE_ERRORS is known to every generation."""
-        self._segment = segment
-        self._name = name
-        self._kind = kind
-        self._places: list[tuple[int, int]] = []  # as they were read last
-
-    def read(self) -> tuple[int, list[bytes]]:
-        """(the epoch, each thread's cells); a NULL vector is empty.  Raises SegmentUnavailable."""
-        return self._segment._settled(self._read)
-
-    def _read(self) -> tuple[int, list[bytes]]:
-        segment, item = self._segment, _STRIDES[self._kind] * _WORD
-        epoch = segment.words[EPOCH_WORD]
-        pointers = self._pointers()
-        places = []
-        for pointer in pointers:
-            cells = segment._vector(pointer, item) if pointer else None
-            places.append((cells.at, cells.at + cells.length * item) if cells else (0, 0))
-        if sum(end - at for at, end in places) > MAX_COPIED_CELLS * _WORD:
-            raise SegmentUnavailable(f"{self._name.decode()} has too many cells")
-        # A main thread that hangs in its lock may have been about to move them.
-        if epoch == segment.kept_in and places != self._places:
-            raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
-        self._places = places
-        whole = segment.whole
-        return epoch, [whole[at:end].tobytes() for at, end in places]
-
-    def _pointers(self) -> list[int]:
-        """Each thread's pointer to its vector."""
-        segment = self._segment
-        if self._name == NODE_ERRORS and segment.generation is Generation.V22_02:
-            pointer = segment.words[ERROR_VECTOR_WORD]
-        else:
-            type_, pointer = segment._entry_of(self._name.decode())
-            if KINDS[segment.generation].get(type_) is not self._kind:
-                raise SegmentUnavailable(f"{self._name.decode()} is of type {type_}")
-        if not pointer:
-            return []
-        threads = segment._vector(pointer, _WORD)
-        if threads.length > MAX_THREADS:
-            raise SegmentUnavailable(f"{self._name.decode()} has {threads.length} threads")
-        first = threads.at // _WORD
-        return segment.words[first : first + threads.length].tolist()
-
-
-def differing_blocks(before: bytes, after: bytes) -> Iterator[int]:
-    """The blocks of one thread's vector that are other than before, or new and not all 0.
-
-    A block is BLOCK cells, the last one fewer; numbered from 0.
-    """
-    if before != after:
-        before = before[: len(after)].ljust(len(after), b"\0")
-        for number, at in enumerate(range(0, len(after), BLOCK_SIZE)):
-            if before[at : at + BLOCK_SIZE] != after[at : at + BLOCK_SIZE]:
-                yield number
-
-
-class Counter:
-    """One number of every interface: the packets of /if/drops, the bytes of /if/rx."""
-
-    __slots__ = (
-        *("_first_cell", "_kind", "_least", "_name", "_offset", "_read_cells", "_segment"),
-        *("_stride", "_threads", "_whole", "_words", "epoch", "step"),
-    )
-
-    def __init__(self, segment: Segment, name: str, kind: Kind, offset: int = 0) -> None:
-        """`offset`: of a combined counter 0 for packets, 1 for bytes."""
-        self._segment = segment
-        self._whole, self._words = segment.whole, segment.words
-        self._name = name.encode()
-        self._kind = kind
-        self._offset = offset
-        self._stride = _STRIDES[kind]
-        self.step = self._stride * _WORD  # bytes from one interface's cell to the next one's
-        self.epoch = -1  # of the last reading
-        self._threads: list[tuple[int, int]] = []
-        self._least = 0  # as many interfaces have a cell of each thread
-
-    def read_in(self, epoch: int, sw_if_index: int) -> int | None:
-        """What `read` would return, if the epoch is still this one and the cell is in it.
-
-        The short way of nearly all readings: of 3 threads less than half the time, of 17 a
-        quarter.  None where `read` has to decide.
-        """
-        if sw_if_index >= self._least or self.epoch != epoch:
-            return None
-        try:
-            cells = self._read_cells(self._whole, self._first_cell + self.step * sw_if_index)
-        except struct.error:  # a length that was damaged
-            return None
-        # Every change ends with another epoch, so to look afterwards is enough.
-        words = self._words
-        if words[EPOCH_WORD] != epoch or words[IN_PROGRESS_WORD]:
-            return None
-        return sum(cells) & _U64
-
-    def read(self, sw_if_index: int) -> int:
-        """The sum over all threads, now.
-
-        It lies between the truth just before and just after the call.  Raises
-        SegmentUnavailable, also where VPP has no such cell.
-        """
-        segment = self._segment
-        words, lengths = segment.words, segment.lengths
-        at = sw_if_index * self._stride + self._offset
-        for _ in range(ATTEMPTS):
-            epoch = segment.settled_epoch()
-            total = seen = 0
-            try:
-                if epoch != self.epoch or epoch == segment.kept_in:
-                    self._locate(epoch)
-                for start, length_at in self._threads:
-                    if sw_if_index < lengths[length_at]:
-                        total += words[start + at]
-                        seen += 1
-            except IndexError:
-                continue  # a length that was damaged, or given back meanwhile
-            except SegmentUnavailable:
-                if segment.unchanged(epoch):
-                    raise  # damage; otherwise VPP was at work, and the next attempt decides
-                continue
-            if segment.unchanged(epoch):
-                if not seen:
-                    break
-                if sw_if_index >= self._least:
-                    self._least = min(lengths[length_at] for _, length_at in self._threads)
-                return total & _U64
-        raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
-
-    def read_all(self) -> tuple[int, int]:
-        """The sums over all threads, now: (of all interfaces, how many they are).
-
-        All are one integer, 64 bits for each interface, that of sw_if_index 0 the lowest: of
-        10,000 interfaces and 17 threads it is there in 1.1 ms, and a list of them in 4.  No sum
-        may reach 2^64, as no number of packets does.  Of a simple counter only.  VPP may zero
-        an interface meanwhile: then some of its threads are counted and some are not.  Raises
-        SegmentUnavailable.
-        """
-        segment = self._segment
-        for _ in range(ATTEMPTS):
-            epoch = segment.settled_epoch()
-            total = longest = 0
-            try:
-                if epoch != self.epoch or epoch == segment.kept_in:
-                    self._locate(epoch)
-                for start, length_at in self._threads:
-                    length = segment.lengths[length_at]
-                    if length > MAX_CELLS:
-                        raise SegmentUnavailable(f"{self._name.decode()} has {length} cells")
-                    at = start * _WORD
-                    total += int.from_bytes(self._whole[at : at + length * _WORD], "little")
-                    longest = max(longest, length)
-            except (SegmentUnavailable, IndexError) as error:
-                if segment.unchanged(epoch):
-                    raise SegmentUnavailable(str(error)) from error
-                continue
-            if segment.unchanged(epoch):
-                return total, longest
-        raise SegmentUnavailable("VPP changes its interfaces too fast")
-
-    def look(self) -> None:
-        """Note where the cells lie, so that they can be read if VPP hangs in its lock next."""
-        segment = self._segment
-        try:
-            epoch = segment.settled_epoch()
-            if epoch not in (self.epoch, segment.kept_in):
-                self._locate(epoch)
-                if not segment.unchanged(epoch):
-                    self.epoch = -1
-        except (SegmentUnavailable, IndexError):
-            return  # the next look, or the next reading, finds out
-
-    def vectors(self) -> list[tuple[int, int]]:
-        """Each thread's cell of interface 0 (in bytes), and its vector's length (a u32 word)."""
-        return [
-            ((start + self._offset) * _WORD, length_at)
-            for start, length_at in self._segment.locate(self._name, self._kind)
-        ]
-
-    def _locate(self, epoch: int) -> None:
-        threads = self._segment.locate(self._name, self._kind)
-        if epoch == self._segment.kept_in and threads != self._threads:
-            raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
-        starts = sorted(start * _WORD for start, _ in threads)
-        if starts:
-            self._read_cells = _reader(starts)
-            self._first_cell = starts[0] + self._offset * _WORD
-        self._threads = threads
-        self._least = 0
-        self.epoch = epoch
-
-
-class Counters:
-    """Several counters of an interface, read in one call for each group of them.
-
-    Of 3 threads thirteen counters take 3.3 us so, where one by one they take 4.0; of 17 it
-    is 8 against 6, but LibreNMS's Get takes 24 readings of them.
-    """
-
-    def __init__(self, segment: Segment, *groups: Sequence[Counter]) -> None:
-        """The counters of a group are of one kind; it is read after the groups before it."""
-        self._segment = segment
-        self._groups = groups
-        self._epoch: int | None = None
-        self._tried: int | None = None
-        self._lengths: list[int] = []  # where (u32 words) each vector has its length
-        self._least = 0  # as many interfaces have all the cells
-        # For each group: what reads it, where interface 0's first cell is, how far the next.
-        self._readers: list[tuple[Reader, int, int]] = []
-
-    def read_in(self, epoch: int, sw_if_index: int) -> list[int] | None:
-        """What `read_in` of each counter returns, in the order of the groups; None if any does."""
-        if self._epoch != epoch and not self._locate(epoch):
-            return None
-        segment = self._segment
-        if sw_if_index >= self._least:
-            self._least = min(segment.lengths[each] for each in self._lengths)
-            if sw_if_index >= self._least:
-                return None
-        whole = segment.whole
-        found: tuple[int, ...] = ()
-        try:
-            for read_cells, first, step in self._readers:
-                found += read_cells(whole, first + step * sw_if_index)
-        except struct.error:  # a length that was damaged
-            return None
-        if segment.words[EPOCH_WORD] != epoch or segment.words[IN_PROGRESS_WORD]:
-            return None
-        of_threads = [iter(self._by_counter(found))] * self._threads
-        totals = list(map(sum, zip(*of_threads, strict=True)))
-        return totals if max(totals) <= _U64 else [total & _U64 for total in totals]
-
-    def _locate(self, epoch: int) -> bool:
-        """Find all the cells; whether that could be done in this epoch."""
-        segment = self._segment
-        if epoch == self._tried or segment.words[EPOCH_WORD] != epoch:
-            return False
-        self._tried = epoch
-        lengths: set[int] = set()
-        readers: list[tuple[Reader, int, int]] = []
-        nth: dict[tuple[int, int], int] = {}  # (counter, thread) to the place of its cell in all
-        counted = 0
-        try:
-            for group in self._groups:
-                places = {}
-                for counter in group:
-                    for thread, (cell, length) in enumerate(counter.vectors()):
-                        places[cell] = counted, thread
-                        lengths.add(length)
-                    counted += 1
-                ascending = sorted(places)
-                nth |= {places[cell]: len(nth) + n for n, cell in enumerate(ascending)}
-                reader = _reader(ascending or [0])
-                readers.append((reader, ascending[0], group[0].step))
-        except (SegmentUnavailable, IndexError):
-            return False
-        self._threads = len(nth) // counted
-        if nth.keys() != {(n, thread) for n in range(counted) for thread in range(self._threads)}:
-            return False
-        if not segment.unchanged(epoch):
-            return False
-        self._by_counter = itemgetter(*(nth[each] for each in sorted(nth)))
-        self._lengths, self._least = list(lengths), 0
-        self._readers, self._epoch = readers, epoch
-        return True
+        return sum([words[at + column] for at, length in rows if column < length]) & U64

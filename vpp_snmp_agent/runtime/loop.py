@@ -45,14 +45,14 @@ class Loop:
         self._epoll.close()
 
 
-class Told:
+class StateLog:
     """Log lines by subject: the same again is not told again; a failure is counted."""
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
         self._failures: dict[str, int] = {}
 
-    def tell(self, level: int, subject: str, text: str) -> None:
+    def report(self, level: int, subject: str, text: str) -> None:
         """Log `text` unless it is the last that was said of `subject`."""
         if self._last.get(subject) == text:
             if subject in self._failures:

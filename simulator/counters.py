@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from ..vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+
 from .interface import Interface
 from .release import Release
 from .segment import Segment

@@ -1,229 +1,23 @@
-"""The operator's files: the settings, and descriptions from the vppcfg YAML.
+"""The settings: what each is, what it may be, and what it is by default."""
 
-The only importer of yaml.
-
-A file that cannot be used is `BadSettings`, which says file, line and what was expected.
-"""
-
-import contextlib
 import difflib
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import yaml
 
+from .document import NULL, NUMBER, TEXT, WHOLE, BadSettings, Document, document_of, read_file
+
 SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
-LONGEST = 86400  # seconds that a setting may last: a day
+MAX_SECONDS = 86400  # seconds that a setting may last: a day
 LAST_CPU = 8191  # NR_CPUS of Debian's kernel, less 1
-FASTEST = 10_000_000  # Mb/s that a setting may claim
+MAX_SPEED = 10_000_000  # Mb/s that a setting may claim
 MIBS = (
     *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
     *("BRIDGE-MIB", "VPP-SNMP-AGENT-MIB"),
 )
-
-
-class BadSettings(Exception):
-    """A file that the operator wrote cannot be used; the text says where and why."""
-
-
-# --- reading YAML --------------------------------------------------------------------------
-
-DEEPEST = 100  # levels; vppcfg's own files have six
-MOST = 1_000_000  # entries of mappings, each time they are read or merged
-
-_YAML = "tag:yaml.org,2002:"
-_NULL = f"{_YAML}null"  # nothing, `~`, `null`; not what stands in quotes
-_TEXT, _WHOLE, _NUMBER = f"{_YAML}str", f"{_YAML}int", f"{_YAML}float"
-
-
-class _Bounded(yaml.constructor.SafeConstructor):
-    """Limits that PyYAML has not: to nesting, which would end the process in libyaml's loader,
-    and to entries, which aliases and merges multiply without end.
-    """
-
-    _depth = 0
-    _entries = 0
-
-    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
-        """A node begins."""
-        self._depth += 1
-        if current_node and self._depth > DEEPEST:
-            raise yaml.MarkedYAMLError(
-                problem=f"expected at most {DEEPEST} levels", problem_mark=current_node.start_mark
-            )
-
-    def ascend_resolver(self) -> None:
-        """A node ends."""
-        self._depth -= 1
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        """Merge into a mapping what it says; for each mapping that is merged, so too."""
-        super().flatten_mapping(node)
-        self._entries += len(node.value)
-        if self._entries > MOST:
-            raise yaml.MarkedYAMLError(
-                problem=f"expected at most {MOST} entries, repeated and merged ones too",
-                problem_mark=node.start_mark,
-            )
-
-
-# libyaml where PyYAML was built with it: ten thousand sub-interfaces are no rarity.
-_Loader: type[yaml.SafeLoader] = type(
-    "_Loader", (_Bounded, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), {}
-)
-
-
-@dataclass(frozen=True)
-class _Document:
-    """One file's YAML while it is read; `root` is None where nothing is written."""
-
-    path: str
-    loader: yaml.SafeLoader
-    root: yaml.Node | None
-
-    def wrong(self, node: yaml.Node, what: str) -> BadSettings:
-        """What is wrong at a node."""
-        return BadSettings(f"{self.path}:{node.start_mark.line + 1}: {what}")
-
-
-@contextlib.contextmanager
-def _document(text: bytes, path: str) -> Iterator[_Document]:
-    """A file's text, as YAML.  Raises BadSettings, also for what the walk over it finds."""
-    try:
-        loader = _Loader(text)
-        try:
-            yield _Document(path, loader, loader.get_single_node())
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        begun = error.context_mark  # where an open quote stands, not where the file ends
-        context = f"{error.context} (line {begun.line + 1}): " if begun else ""
-        problem = f"{context}{error.problem}"
-        hint = "; text that begins with `*` stands in quotes" if "alias" in problem else ""
-        raise BadSettings(f"{path}{line}: this is no YAML: {problem}{hint}") from error
-    except yaml.reader.ReaderError as error:
-        number = text.count(b"\n", 0, error.position) + 1
-        raise BadSettings(f"{path}:{number}: expected text in UTF-8: {error.reason}") from error
-    except RecursionError as error:
-        raise BadSettings(f"{path}: expected fewer merges within merges") from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        problem = " ".join(str(error).split())
-        raise BadSettings(f"{path}: this is no YAML: {problem}") from error
-
-
-def _read(path: str) -> bytes:
-    """What is in a file.  Raises FileNotFoundError where there is none, else BadSettings."""
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise BadSettings(f"{path}: {error.strerror}") from error
-
-
-# --- descriptions --------------------------------------------------------------------------
-
-_SECTIONS = ("bondethernets", "loopbacks", "taps", "vxlan_tunnels")
-
-
-@dataclass(frozen=True)
-class Descriptions:
-    """What the operator calls each interface, by VPP's name for it."""
-
-    by_name: Mapping[str, str] = field(default_factory=dict)
-
-    def of(self, interface_name: str) -> str:
-        """The description, or nothing."""
-        return self.by_name.get(interface_name, "")
-
-
-def load_descriptions(path: str) -> Descriptions:
-    """The descriptions of a vppcfg file, of vppcfg's own form or the older flat one.
-
-    Raises FileNotFoundError where there is no such file, else BadSettings.
-    """
-    return parse_descriptions(_read(path), path)
-
-
-def parse_descriptions(text: bytes, path: str) -> Descriptions:
-    """The descriptions in the text of a vppcfg file.  Raises BadSettings."""
-    with _document(text, path) as document:
-        return Descriptions(_DescriptionsWalk(document).descriptions())
-
-
-class _DescriptionsWalk:
-    """One pass over the nodes of a vppcfg file."""
-
-    def __init__(self, document: _Document) -> None:
-        self._document = document
-
-    def _wrong(self, node: yaml.Node, expected: str) -> BadSettings:
-        return self._document.wrong(node, f"expected {expected}")
-
-    def _mapping(self, node: yaml.Node | None, what: str) -> Iterator[tuple[str, yaml.Node]]:
-        """The entries of a mapping; none of an empty value."""
-        if node is None or node.tag == _NULL:
-            return
-        if not isinstance(node, yaml.MappingNode):
-            raise self._wrong(node, f"{what} as a mapping (`name: value` lines)")
-        self._document.loader.flatten_mapping(node)
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self._wrong(key, f"a name in {what}")
-            # vppcfg reads by YAML's rules: 0100 is sub-interface 64, and 0x64 is 100.
-            is_number = key.tag == _WHOLE
-            yield (
-                str(self._document.loader.construct_object(key)) if is_number else key.value,
-                value,
-            )
-
-    def _text(self, node: yaml.Node, what: str = "a description") -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._wrong(node, f"{what} as text on one line")
-        if not node.tag.startswith(_YAML) or node.tag == f"{_YAML}binary":
-            # `!vault`: what stands behind it is for another program, not for readers.
-            raise self._wrong(node, f"{what} as text on one line; got the tag `{node.tag}`")
-        text = "" if node.tag == _NULL else " ".join(node.value.split())
-        # Half a surrogate pair is no text, and a DisplayString has no control characters.
-        text = text.encode(errors="replace").decode()
-        return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text)
-
-    def descriptions(self) -> dict[str, str]:
-        """By interface name, strongest last: facts of vppcfg 1.2.4's own order."""
-        top = dict(self._mapping(self._document.root, "the file"))
-        found = dict(self._bridge_domains(top.get("bridgedomains")))
-        for section in reversed(_SECTIONS):
-            for name, entry in self._mapping(top.get(section), section):
-                found.update(self._own(name, entry))
-        subs: dict[str, str] = {}
-        for name, entry in self._mapping(top.get("interfaces"), "interfaces"):
-            found.update(self._own(name, entry))
-            fields = dict(self._mapping(entry, name))
-            what = f"the sub-interfaces of {name}"
-            for number, sub in self._mapping(fields.get("sub-interfaces"), what):
-                subs.update(self._own(f"{name}.{number}", sub))
-        return found | subs
-
-    def _own(self, name: str, entry: yaml.Node) -> Iterator[tuple[str, str]]:
-        for key, value in self._mapping(entry, name):
-            if key == "description" and (text := self._text(value)):
-                yield name, text
-
-    def _bridge_domains(self, section: yaml.Node | None) -> Iterator[tuple[str, str]]:
-        """A bridge domain's description is its BVI's, where that has none."""
-        for name, entry in self._mapping(section, "bridgedomains"):
-            fields = dict(self._mapping(entry, name))
-            if "bvi" in fields and "description" in fields:
-                bvi = self._text(fields["bvi"], "an interface's name")
-                text = self._text(fields["description"])
-                if bvi and text:
-                    yield bvi, text
 
 
 # --- addresses -----------------------------------------------------------------------------
@@ -314,7 +108,7 @@ def load_settings(path: str | None, flags: Mapping[str, Any]) -> Settings:
     """
     name = SETTINGS_FILE if path is None else path
     try:
-        text = _read(name)
+        text = read_file(name)
     except FileNotFoundError as error:
         if path is not None:
             raise BadSettings(f"{path}: there is no such file") from error
@@ -324,9 +118,9 @@ def load_settings(path: str | None, flags: Mapping[str, Any]) -> Settings:
 
 def parse_settings(text: bytes, path: str) -> dict[str, Any]:
     """What the text of a settings file sets, by field of `Settings`.  Raises BadSettings."""
-    with _document(text, path) as document:
+    with document_of(text, path) as document:
         root = document.root
-        if root is None or root.tag == _NULL:
+        if root is None or root.tag == NULL:
             return {}
         if not isinstance(root, yaml.MappingNode):
             raise document.wrong(
@@ -343,7 +137,7 @@ def parse_settings(text: bytes, path: str) -> dict[str, Any]:
 
 
 def _entries(
-    document: _Document, node: yaml.MappingNode, what: str
+    document: Document, node: yaml.MappingNode, what: str
 ) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
     """The entries of a mapping, each key once; `<<` is a key as any: there is nothing to merge."""
     lines: dict[str, int] = {}
@@ -358,9 +152,9 @@ def _entries(
 
 
 _KINDS = {
-    _TEXT: "the text ",
-    _WHOLE: "the number ",
-    _NUMBER: "the number ",
+    TEXT: "the text ",
+    WHOLE: "the number ",
+    NUMBER: "the number ",
     "tag:yaml.org,2002:bool": "the boolean ",
     "tag:yaml.org,2002:timestamp": "the date ",
 }
@@ -379,7 +173,7 @@ def _got(node: yaml.Node, *expected: str) -> str:
     """What stands there instead; with its kind, unless it has one of the expected tags."""
     if not isinstance(node, yaml.ScalarNode):
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-    if node.tag == _NULL:
+    if node.tag == NULL:
         return "nothing"
     kind = "" if node.tag in expected else _KINDS.get(node.tag, f"a {_shown(node.tag)}, ")
     return kind + _shown(node.value)
@@ -395,7 +189,7 @@ def _did_you_mean(text: str, known: Collection[str]) -> str:
 class _Value:
     """What stands under a key, to be judged by the tag that YAML gave it."""
 
-    document: _Document
+    document: Document
     key: str
     node: yaml.Node
 
@@ -406,11 +200,11 @@ class _Value:
 
     def text(self, expected: str) -> str:
         """Text that is not empty, on one line."""
-        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == _TEXT:
+        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == TEXT:
             text: str = self.node.value
             if text.strip() and text.isprintable():
                 return text
-        raise self.wrong(expected, _TEXT)
+        raise self.wrong(expected, TEXT)
 
     def number(self, least: int, most: int, expected: str, *tags: str) -> float:
         """A number within bounds, of one of the tags."""
@@ -418,7 +212,7 @@ class _Value:
             text = self.node.value
             if _PLAIN_NUMBER.fullmatch(text) and least <= float(text) <= most:
                 return float(text)
-        raise self.wrong(expected, _WHOLE, _NUMBER)
+        raise self.wrong(expected, WHOLE, NUMBER)
 
 
 def _address(value: _Value) -> UnixAddress | TCPAddress:
@@ -434,12 +228,12 @@ def _path(value: _Value) -> str:
 
 
 def _path_or_none(value: _Value) -> str | None:
-    return None if value.node.tag == _NULL else value.text("a path, or `~` for none")
+    return None if value.node.tag == NULL else value.text("a path, or `~` for none")
 
 
 def _seconds(least: int) -> Callable[[_Value], float]:
-    expected = f"{least} to {LONGEST} seconds"
-    return lambda value: value.number(least, LONGEST, expected, _WHOLE, _NUMBER)
+    expected = f"{least} to {MAX_SECONDS} seconds"
+    return lambda value: value.number(least, MAX_SECONDS, expected, WHOLE, NUMBER)
 
 
 def _one_of(*choices: str) -> Callable[[_Value], str]:
@@ -448,7 +242,7 @@ def _one_of(*choices: str) -> Callable[[_Value], str]:
     def choice(value: _Value) -> str:
         text = value.text(expected)
         if text not in choices:
-            raise value.wrong(expected, _TEXT, hint=_did_you_mean(text, choices))
+            raise value.wrong(expected, TEXT, hint=_did_you_mean(text, choices))
         return text
 
     return choice
@@ -456,15 +250,15 @@ def _one_of(*choices: str) -> Callable[[_Value], str]:
 
 def _globs(value: _Value) -> tuple[str, ...]:
     if not isinstance(value.node, yaml.SequenceNode):
-        text = isinstance(value.node, yaml.ScalarNode) and value.node.tag == _TEXT
+        text = isinstance(value.node, yaml.ScalarNode) and value.node.tag == TEXT
         hint = f"; did you mean {_shown(f'[ {value.node.value} ]')}?" if text else ""
-        raise value.wrong("a list of globs", _TEXT, hint=hint)
+        raise value.wrong("a list of globs", TEXT, hint=hint)
     return tuple(replace(value, node=each).text("globs as text") for each in value.node.value)
 
 
 def _mibs(value: _Value) -> tuple[str, ...]:
     if not isinstance(value.node, yaml.SequenceNode) or not value.node.value:
-        raise value.wrong(f"a list of some of {', '.join(MIBS)}", _TEXT)
+        raise value.wrong(f"a list of some of {', '.join(MIBS)}", TEXT)
     return tuple(_one_of(*MIBS)(replace(value, node=each)) for each in value.node.value)
 
 
@@ -475,7 +269,7 @@ def _speeds(value: _Value) -> tuple[tuple[str, int], ...]:
     for key, node in _entries(value.document, value.node, "glob"):
         glob = replace(value, node=key).text("globs as text")
         speed = replace(value, node=node, key=f"{value.key}: {_shown(glob)}")
-        found.append((glob, int(speed.number(0, FASTEST, f"0 to {FASTEST} whole Mb/s", _WHOLE))))
+        found.append((glob, int(speed.number(0, MAX_SPEED, f"0 to {MAX_SPEED} whole Mb/s", WHOLE))))
     return tuple(found)
 
 
@@ -492,18 +286,18 @@ def _link_traps(value: _Value) -> tuple[tuple[str, bool], ...]:
 
 def _cpus(value: _Value) -> str | tuple[int, ...]:
     if not isinstance(value.node, yaml.SequenceNode):
-        if isinstance(value.node, yaml.ScalarNode) and value.node.tag == _WHOLE:
+        if isinstance(value.node, yaml.ScalarNode) and value.node.tag == WHOLE:
             raise value.wrong("auto, any, or a list of CPUs")
         return _one_of("auto", "any")(value)
     if not value.node.value:
         raise value.wrong("auto, any, or a list of CPUs")
     numbers = (replace(value, node=each) for each in value.node.value)
     expected = f"CPUs as whole numbers, 0 to {LAST_CPU}"
-    return tuple(int(each.number(0, LAST_CPU, expected, _WHOLE)) for each in numbers)
+    return tuple(int(each.number(0, LAST_CPU, expected, WHOLE)) for each in numbers)
 
 
 def _debug(value: _Value) -> int:
-    return int(value.number(0, 2, "0, 1 or 2", _WHOLE))
+    return int(value.number(0, 2, "0, 1 or 2", WHOLE))
 
 
 _SETTINGS: Mapping[str, Callable[[_Value], Any]] = {

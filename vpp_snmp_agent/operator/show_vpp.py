@@ -14,15 +14,15 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
+from ..interfaces.errors import biggest
+from ..interfaces.storage import HEAP, POOL, Storage
+from ..interfaces.system import SegmentState, System
+from ..interfaces.vpp_state import ApiState
+from ..settings.declarations import Settings
+from ..vpp.records import INTERFACES
 from . import show
-from .config import Settings
-from .interfaces.errors import biggest
-from .interfaces.storage import HEAP, POOL, Storage
-from .interfaces.system import SegmentState, System
-from .interfaces.vpp_state import ApiState
-from .look import Asked, ask, system_of, take_segment
 from .show import columns, tell, text
-from .vpp.records import INTERFACES
+from .snapshot import Asked, ask, system_of, take_segment
 
 MAX_ERRORS = 20  # that are shown
 

@@ -16,21 +16,24 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from . import config, sockets
-from .agentx.mib import Module, UpTime
-from .config import BadSettings, Descriptions, Settings
-from .interfaces import state
-from .interfaces.counters import UNKNOWN as UNKNOWN_VPP
-from .interfaces.counters import CounterSet, InterfaceCounters, Reached
-from .interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
-from .interfaces.publisher import Publisher
-from .interfaces.rows import Row
-from .interfaces.state import Port, StateError
-from .interfaces.system import System
-from .interfaces.totals import Saved
-from .mibs import modules
-from .vpp import feed, lacp
-from .vpp.records import (
+from ..agentx.mib import Module, UpTime
+from ..interfaces import state
+from ..interfaces.counters import UNKNOWN as UNKNOWN_VPP
+from ..interfaces.counters import CounterSet, InterfaceCounters, Reached
+from ..interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
+from ..interfaces.publisher import Publisher
+from ..interfaces.rows import Row
+from ..interfaces.state import Port, StateError
+from ..interfaces.system import System
+from ..interfaces.totals import Saved
+from ..mibs import modules
+from ..runtime import sockets
+from ..settings import vppcfg
+from ..settings.declarations import Settings
+from ..settings.document import BadSettings
+from ..settings.vppcfg import Descriptions
+from ..vpp import feed, lacp
+from ..vpp.records import (
     ADDRESSES,
     INTERFACES,
     NEIGHBORS,
@@ -40,12 +43,14 @@ from .vpp.records import (
     Threads,
     Unavailable,
 )
-from .vpp.router import Router
-from .vpp.stats import KEPT, Segment, SegmentUnavailable, listener_pid, open_segment_of
+from ..vpp.router import Router
+from ..vpp.segment import STUCK_TIMEOUT, Segment, SegmentUnavailable, listener_pid, open_segment_of
 
 ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
 CONNECT_TIMEOUT = 1.0  # seconds for a VPP that hangs to be connected to
-LOCK_TIMEOUT = 2 * KEPT  # seconds for a lock to be let go, or to be known as one that is kept
+LOCK_TIMEOUT = (
+    2 * STUCK_TIMEOUT
+)  # seconds for a lock to be let go, or to be known as one that is kept
 LOCK_INTERVAL = 0.05  # seconds between two looks at it
 NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
@@ -188,7 +193,7 @@ def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
     if settings.vppcfg is None:
         return Descriptions(), ""
     try:
-        return config.load_descriptions(settings.vppcfg), ""
+        return vppcfg.load_descriptions(settings.vppcfg), ""
     except FileNotFoundError:
         return Descriptions(), f"{settings.vppcfg}: there is no such file"
     except BadSettings as error:

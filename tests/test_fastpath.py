@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx import pdu, shortcut
+from vpp_snmp_agent.agentx import fastpath, pdu
+from vpp_snmp_agent.agentx.fastpath import FastPath
 from vpp_snmp_agent.agentx.mib import Column, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import (
     COUNTER32,
@@ -19,7 +20,6 @@ from vpp_snmp_agent.agentx.pdu import (
     oid,
 )
 from vpp_snmp_agent.agentx.session import Session
-from vpp_snmp_agent.agentx.shortcut import Shortcut
 
 from .test_mib import key, models, names_near
 
@@ -148,18 +148,18 @@ SLOW = {
 
 @pytest.mark.parametrize("asked", FAST.values(), ids=FAST)
 def test_what_is_there_is_answered_by_the_fast_path(view: View, asked: bytes) -> None:
-    assert Shortcut(view, SESSION).answer(asked) == by_both_paths(view, [asked])[0]
+    assert FastPath(view, SESSION).answer(asked) == by_both_paths(view, [asked])[0]
 
 
 @pytest.mark.parametrize("asked", SLOW.values(), ids=SLOW)
 def test_whatever_else_is_left_to_the_slow_path(view: View, asked: bytes) -> None:
-    assert Shortcut(view, SESSION).answer(asked) is None
+    assert FastPath(view, SESSION).answer(asked) is None
     assert by_both_paths(view, [asked])[0]
 
 
 def test_only_requests_of_the_session_in_network_order_are_answered(view: View) -> None:
     asked = get(f"{ENTRY}.4.10")
-    fast = Shortcut(view, SESSION)
+    fast = FastPath(view, SESSION)
     assert fast.answer(asked) is not None
     for octet, value in ((0, 2), (1, pdu.GETBULK), (1, pdu.TESTSET), (2, 0x00), (2, 0x18), (7, 0)):
         assert fast.answer(asked[:octet] + bytes((value,)) + asked[octet + 1 :]) is None
@@ -169,7 +169,7 @@ def test_only_requests_of_the_session_in_network_order_are_answered(view: View) 
     "asked", [get(f"{ENTRY}.4.10"), get_next(f"{ENTRY}.4.1")], ids=["Get", "GetNext"]
 )
 def test_only_a_whole_request_and_nothing_more_is_answered(view: View, asked: bytes) -> None:
-    fast = Shortcut(view, SESSION)
+    fast = FastPath(view, SESSION)
     for cut in range(len(asked)):
         assert fast.answer(asked[:cut]) is None
         # Even where the header agrees.
@@ -181,7 +181,7 @@ def test_only_a_whole_request_and_nothing_more_is_answered(view: View, asked: by
 
 
 def test_rows_that_come_and_go_in_mid_walk_are_seen_at_once(view: View, rows: SortedRows) -> None:
-    fast = Shortcut(view, SESSION)
+    fast = FastPath(view, SESSION)
     answer = fast.answer(get_next(f"{ENTRY}.4.2"))
     assert answer is not None
     assert values(answer) == [4002]
@@ -248,13 +248,13 @@ def with_readings(readings: Callable[[str], tuple[int, ...] | None]) -> View:
     """Four columns of two readings, long and short in turns, beside a column of its own."""
     rows = rows_of("1", "2", "3")
     columns = [
-        Column(1, "first", COUNTER64, lambda row: BIG, place=0),
-        Column(2, "second", COUNTER32, lambda row: BIG + 1, place=1),
+        Column(1, "first", COUNTER64, lambda row: BIG, reading_index=0),
+        Column(2, "second", COUNTER32, lambda row: BIG + 1, reading_index=1),
         Column(3, "none's", OCTET_STRING, lambda row: row.encode()),
-        Column(4, "first again", COUNTER32, lambda row: BIG, place=0),
-        Column(5, "second again", COUNTER64, lambda row: BIG + 1, place=1),
+        Column(4, "first again", COUNTER32, lambda row: BIG, reading_index=0),
+        Column(5, "second again", COUNTER64, lambda row: BIG + 1, reading_index=1),
         Column(6, "not beside them", INTEGER, lambda row: 6),
-        Column(7, "alone", COUNTER32, lambda row: BIG, place=0),
+        Column(7, "alone", COUNTER32, lambda row: BIG, reading_index=0),
     ]
     return View([Table(ENTRY, columns).over(rows, rows, readings)])
 
@@ -314,7 +314,7 @@ def counting() -> View:
         counted.put(oid(str(number)), number)
     columns = [
         Column(1, "index", INTEGER, lambda row: row),
-        Column(2, "octets", COUNTER64, lambda row: row * 7 or None, place=0),
+        Column(2, "octets", COUNTER64, lambda row: row * 7 or None, reading_index=0),
         Column(3, "packets", COUNTER32, lambda row: row * 3, is_counter=True),
         Column(4, "last", INTEGER, lambda row: row + 4),
     ]
@@ -322,7 +322,7 @@ def counting() -> View:
 
 
 def test_counted_rows_are_walked_by_the_fast_path(counting: View) -> None:
-    fast = Shortcut(counting, SESSION)
+    fast = FastPath(counting, SESSION)
     for column, value in ((2, 1050), (3, 450)):
         answer = fast.answer(get_next(f"{ENTRY}.{column}.5"))
         assert answer is not None
@@ -353,10 +353,10 @@ def test_a_get_of_a_counter_that_is_not_counted_gives_the_same_octets_by_both_pa
 
 
 def test_the_gets_that_are_known_are_bounded(view: View) -> None:
-    fast = Shortcut(view, SESSION)
-    for count in range(shortcut.MANY, 5 * shortcut.SHAPES):
+    fast = FastPath(view, SESSION)
+    for count in range(fastpath.MIN_TEMPLATE_CELLS, 5 * fastpath.MAX_TEMPLATES):
         assert fast.answer(get(*(count * [f"{ENTRY}.4.10"]))) is not None
-        assert len(fast._shapes) <= shortcut.SHAPES
+        assert len(fast._templates) <= fastpath.MAX_TEMPLATES
 
 
 # --- any MIB, any request -----------------------------------------------------------------------
@@ -409,4 +409,4 @@ def test_a_request_with_octets_wrong_is_answered_alike(data: st.DataObject) -> N
         expected: bytes | None = slow.receive(bytes(asked))
     except pdu.MalformedPDU:
         expected = None
-    assert Shortcut(view, SESSION).answer(bytes(asked)) in (None, expected)
+    assert FastPath(view, SESSION).answer(bytes(asked)) in (None, expected)

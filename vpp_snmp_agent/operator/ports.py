@@ -10,10 +10,10 @@ The rules this module keeps:
 import sys
 import time
 
-from . import control
-from .config import Settings
-from .interfaces import state
-from .interfaces.state import State, StateError
+from .. import control
+from ..interfaces import state
+from ..interfaces.state import State, StateError
+from ..settings.declarations import Settings
 
 STATELESS = "no ports are remembered: the setting `ifindex` is stateless"
 

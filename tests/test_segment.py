@@ -1,4 +1,4 @@
-"""vpp/stats.py on segments written by the simulator's writer, whole, moving and damaged."""
+"""vpp/segment.py and vpp/cells.py on segments of the simulator: whole, moving and damaged."""
 
 import fcntl
 import os
@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from vpp_snmp_agent.simulator.segment import BASE
-from vpp_snmp_agent.simulator.segment import Segment as Writer
-from vpp_snmp_agent.vpp import stats
+from simulator.segment import BASE
+from simulator.segment import Segment as Writer
+from vpp_snmp_agent.vpp import cells
+from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp.cells import BLOCK, Counter, Counters, Vectors, differing_blocks
 from vpp_snmp_agent.vpp.layout import (
     BASE_WORD,
     DIRECTORY_WORD,
@@ -27,14 +29,9 @@ from vpp_snmp_agent.vpp.layout import (
     Generation,
     Kind,
 )
-from vpp_snmp_agent.vpp.stats import (
-    BLOCK,
-    Counter,
-    Counters,
+from vpp_snmp_agent.vpp.segment import (
     Segment,
     SegmentUnavailable,
-    Vectors,
-    differing_blocks,
     listener_pid,
     open_segment_of,
     receive_segment,
@@ -193,7 +190,7 @@ def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
         Segment(writer.fd).value("/err/one")
 
 
-# --- the short way -------------------------------------------------------------------------
+# --- the fast path -------------------------------------------------------------------------
 
 
 def both(writer: Writer) -> tuple[Counter, Counters]:
@@ -437,7 +434,7 @@ def test_a_segment_that_never_stands_still_is_given_up(
 def test_a_lock_that_is_let_go_soon_is_waited_for(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "LOCK_WAIT", 20.0)
+    monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 20.0)
     segment = Segment(writer.fd)
     writer.hold(True)
     release = threading.Timer(0.02, writer.hold, (False,))
@@ -454,7 +451,7 @@ def test_a_lock_that_is_kept_is_waited_for_once(
     writer.hold(True)
     with pytest.raises(SegmentUnavailable, match="locked"):
         drops.read(0)
-    monkeypatch.setattr(stats, "LOCK_WAIT", 3600.0)  # waiting again would never end
+    monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 3600.0)  # waiting again would never end
     with pytest.raises(SegmentUnavailable, match="locked"):
         drops.read(0)
     writer.hold(False)
@@ -470,7 +467,7 @@ def test_a_lock_that_is_kept_for_long_is_read_through(
     writer.hold(True)
     with pytest.raises(SegmentUnavailable, match="locked"):
         drops.read(4)
-    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     for value in (5, 6):
         put(writer, "/if/drops", 1, 4, value)
         assert drops.read(4) == value
@@ -484,11 +481,11 @@ def test_a_kept_lock_is_noticed_without_a_reading(
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(4) == 0
-    monkeypatch.setattr(stats, "KEPT", 0.0)
-    monkeypatch.setattr(stats, "LOCK_WAIT", 3600.0)  # the reading must not wait
-    segment.look_at_lock()
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 3600.0)  # the reading must not wait
+    segment.poll_lock()
     writer.hold(True)
-    segment.look_at_lock()
+    segment.poll_lock()
     put(writer, "/if/drops", 1, 4, 5)
     assert drops.read(4) == 5
 
@@ -498,15 +495,15 @@ def test_a_counter_that_was_looked_at_is_read_under_a_kept_lock_though_never_rea
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
-    drops.look()
+    drops.locate()
     assert writer.grow(["/if/drops"], 1000)  # it moves
-    drops.look()
+    drops.locate()
     put(writer, "/if/drops", 1, 999, 5)
-    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
-    segment.look_at_lock()
+    segment.poll_lock()
     assert drops.read(999) == 5
-    drops.look()
+    drops.locate()
     assert drops.read(999) == 5
 
 
@@ -514,7 +511,7 @@ def test_a_look_at_what_is_damaged_is_no_failure(writer: Writer) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     right = writer.words[DIRECTORY_WORD]
     writer.words[DIRECTORY_WORD] = 2**63
-    drops.look()
+    drops.locate()
     writer.words[DIRECTORY_WORD] = right
     assert drops.read(0) == 0
 
@@ -523,9 +520,9 @@ def test_a_lock_that_was_taken_anew_is_another_one(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
-    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
-    segment.look_at_lock()
+    segment.poll_lock()
     writer.add_scalar("/another", 1)  # lets go, and takes it again
     with pytest.raises(SegmentUnavailable, match="locked"):
         Counter(segment, "/if/drops", Kind.SIMPLE).read(0)
@@ -537,9 +534,9 @@ def test_under_a_kept_lock_nothing_is_read_where_the_way_to_it_is_another(
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
-    monkeypatch.setattr(stats, "KEPT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
-    segment.look_at_lock()
+    segment.poll_lock()
     where = writer.where("/if/drops")["pointers"]
     assert isinstance(where, int)
     rows = writer.where("/if/drops")["rows"]
@@ -595,7 +592,7 @@ def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
 ) -> None:
     vectors = Vectors(Segment(writer.fd), b"/if/drops")
     vectors.read()
-    monkeypatch.setattr(stats, "MAX_COPIED_CELLS", THREADS * COLUMNS - 1)
+    monkeypatch.setattr(cells, "MAX_COPIED_CELLS", THREADS * COLUMNS - 1)
     with pytest.raises(SegmentUnavailable, match="too many cells"):
         vectors.read()
 
@@ -603,8 +600,8 @@ def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
 def test_under_a_kept_lock_vectors_are_read_where_they_were_and_nowhere_else(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "KEPT", 0.0)
-    monkeypatch.setattr(stats, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 0.0)
     segment = Segment(writer.fd)
     known, unknown = Vectors(segment, b"/if/drops"), Vectors(segment, b"/if/drops")
     known.read()
@@ -682,7 +679,7 @@ def test_a_damaged_name_costs_nothing() -> None:
 
 
 def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
-    longest = "e" * (stats.MAX_NAME_LENGTH - 1)  # and a NUL
+    longest = "e" * (vpp_segment.MAX_NAME_LENGTH - 1)  # and a NUL
     writer.set_name(3, longest)
     writer.set_name(4, longest + "e")
     segment = Segment(writer.fd)
@@ -707,25 +704,25 @@ def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -
     segment = Segment(writer.fd)
     epoch, texts = segment.interface_names()
     assert epoch == writer.epoch
-    names = [stats.name_in(text) for text in texts]
+    names = [vpp_segment.name_in(text) for text in texts]
     assert names == [b"", b"", b"", b"eno1", b"e" * 63, b"", b""]
     assert segment.interface_names()[1] is texts
     writer.set_name(6, "loop7")
     epoch, texts = segment.interface_names()
-    assert (epoch, stats.name_in(texts[6])) == (writer.epoch, b"loop7")
+    assert (epoch, vpp_segment.name_in(texts[6])) == (writer.epoch, b"loop7")
 
 
 def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "KEPT", 0.0)
-    monkeypatch.setattr(stats, "LOCK_WAIT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 0.0)
     writer.set_name(3, "eno1")
     segment = Segment(writer.fd)
     _, before = segment.interface_names()
     writer.hold(True)
     writer.set_name(3, "eno2")
-    segment.look_at_lock()
+    segment.poll_lock()
     epoch, texts = segment.interface_names()
     assert texts is before
     assert segment.unchanged(epoch)
@@ -740,8 +737,8 @@ def test_of_all_names_one_that_leads_astray_reads_nothing_beyond(
     names = writer._name_pointers.offset
     writer.overwrite(names + 3 * 8, struct.pack("=Q", value))
     _, texts = Segment(writer.fd).interface_names()
-    assert len(texts[3]) <= stats.NAME_SIZE
-    assert stats.name_in(texts[4]) == b"eno2"
+    assert len(texts[3]) <= vpp_segment.NAME_SIZE
+    assert vpp_segment.name_in(texts[4]) == b"eno2"
 
 
 # --- damage ---------------------------------------------------------------------------------------
@@ -787,7 +784,7 @@ def test_a_segment_of_huge_pages_is_taken_though_it_cannot_be_sealed() -> None:
     except OSError as error:
         pytest.skip(f"no huge pages here: {error}")
     # To map one takes huge pages to spare, which few machines have.
-    assert not stats._is_sealed(descriptor)
+    assert not vpp_segment._is_sealed(descriptor)
     os.close(descriptor)
 
 
@@ -871,7 +868,7 @@ def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
 def test_more_threads_than_any_vpp_has_are_damage(writer: Writer) -> None:
     where = writer.where("/if/drops")["pointers"]
     assert isinstance(where, int)
-    writer.overwrite(where - 8, struct.pack("=I", stats.MAX_THREADS + 1))
+    writer.overwrite(where - 8, struct.pack("=I", vpp_segment.MAX_THREADS + 1))
     with pytest.raises(SegmentUnavailable, match="threads"):
         Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0)
 
@@ -893,7 +890,7 @@ def test_a_damaged_length_of_the_directory_costs_nothing() -> None:
                 ):
                     each.read(0)
         # As long as a directory can be: it is searched once, however often it is asked for.
-        writer.overwrite(place - 8, struct.pack("=I", stats.MAX_ENTRIES))
+        writer.overwrite(place - 8, struct.pack("=I", vpp_segment.MAX_ENTRIES))
         with costing(2.0, 40 << 20):
             for each in missing * 100:
                 with pytest.raises(SegmentUnavailable, match="the segment has no /if/missing-"):
@@ -911,7 +908,7 @@ def test_a_missing_counter_is_searched_for_once_in_a_directory(
     ]
     for _ in range(3):
         for each in counters:
-            each.look()
+            each.locate()
     assert len(searched) == len(set(searched))
     assert {b"/if/punt", b"/if/ip4", b"/if/drops"} <= set(searched)
     # Another directory may have it.
@@ -930,7 +927,7 @@ def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_a
         now += 0.03  # a search looks at it when it begins and when it ends
         return now
 
-    monkeypatch.setattr(stats, "MAX_UNPAUSED_ENTRIES", 4)
+    monkeypatch.setattr(vpp_segment, "MAX_UNPAUSED_ENTRIES", 4)
     monkeypatch.setattr(time, "monotonic", clock)
     segment = Segment(writer.fd)
     drops, punt = (Counter(segment, name, Kind.SIMPLE) for name in ("/if/drops", "/if/punt"))
@@ -943,7 +940,7 @@ def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_a
         punt.read(0)
     # Who was never searched for does not wait, nor who is where it was.
     assert drops.read(0) == 0
-    now += 100 * stats.SEARCH_PAUSE
+    now += 100 * vpp_segment.SEARCH_PAUSE
     assert punt.read(0) == 0
 
 
@@ -957,7 +954,7 @@ def test_a_directory_is_searched_a_slice_at_a_time_and_to_its_end(
         looked_at.append(first)
         return heads_from(segment, directory, first, count)
 
-    monkeypatch.setattr(stats, "SEARCH_SLICE", 3)
+    monkeypatch.setattr(vpp_segment, "SEARCH_SLICE", 3)
     monkeypatch.setattr(Segment, "_heads_from", note)
     writer.add_counter("/if/punt", Kind.SIMPLE, THREADS, COLUMNS)
     put(writer, "/if/punt", 1, 5, 29)

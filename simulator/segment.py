@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..vpp import layout
-from ..vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp import layout
+from vpp_snmp_agent.vpp.layout import Generation, Kind
 
 BASE = 0x7F0000000000  # the address at which the pretended VPP maps the segment
 VECTOR_HEADER = 16  # bytes before a vector's first item; the length is the third word

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from .process import READY
 
-PATIENCE = 30.0  # seconds: for a start, an answer, an end
+TIMEOUT = 30.0  # seconds: for a start, an answer, an end
 
 
 class Amount(NamedTuple):
@@ -56,7 +56,7 @@ class SimulatorError(Exception):
 class Simulator:
     """A simulated VPP in a process of its own, serving in `run_dir`.
 
-    Options are those of `python -m vpp_snmp_agent.simulator`, with underscores:
+    Options are those of `python -m simulator`, with underscores:
     release="25.10", threads=17, interfaces=1000, pairs=True, empty=True, seed=7,
     addresses=True, segment_size=2**24, without=["lcp"], page=5, update_interval=0.1.
     """
@@ -103,16 +103,16 @@ class Simulator:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=Path(__file__).resolve().parents[1],
         )
         assert self._process.stdout
-        readable, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
+        readable, _, _ = select.select([self._process.stdout], [], [], TIMEOUT)
         line = self._process.stdout.readline().decode().strip() if readable else ""
         if line != READY:
             self.kill()
             raise SimulatorError(f"it did not start: {line or 'no word from it'}")
         self._control = socket.socket(socket.AF_UNIX)
-        self._control.settimeout(PATIENCE)
+        self._control.settimeout(TIMEOUT)
         self._control.connect(str(self.run_dir / "control.sock"))
         self._inbox = b""
 
@@ -138,7 +138,7 @@ class Simulator:
             self._control.close()
             self._control = None
         process.send_signal(number)
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
         for pipe in (process.stdin, process.stdout):
             if pipe:
                 pipe.close()
