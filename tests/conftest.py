@@ -27,6 +27,8 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
+from .yaml_files import LOADERS, loading_with
+
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -42,6 +44,13 @@ def recordings() -> Path:
     if not path.is_dir():
         pytest.skip(f"no recordings of a real VPP beside the project ({path.name} absent)")
     return path
+
+
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def either_loader(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With libyaml and without."""
+    with loading_with(request.param):
+        yield
 
 
 @pytest.fixture

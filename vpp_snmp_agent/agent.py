@@ -19,6 +19,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from . import __version__
@@ -35,7 +36,7 @@ from .runtime.loop import Loop, StateLog, log
 from .runtime.systemd import Supervisor
 from .serving import Served, Serving
 from .settings import vppcfg
-from .settings.declarations import Settings
+from .settings.declarations import Entails, Settings
 from .settings.document import BadSettings
 from .settings.vppcfg import Descriptions
 from .vpp import feed
@@ -62,15 +63,9 @@ class Reading(NamedTuple):
 
 def _reporter_settings(settings: Settings) -> feed.ReporterSettings:
     """What a reporter needs to know; another one starts where it changes."""
+    own = feed.ReporterSettings(**settings.entailing(Entails.REPORTER))
     serves_ip = "IP-MIB" in settings.mibs
-    return feed.ReporterSettings(
-        settings.api_socket,
-        settings.stats_socket,
-        settings.api_dir,
-        settings.period,
-        settings.addresses if serves_ip else 0.0,
-        settings.neighbors if serves_ip else 0.0,
-    )
+    return own if serves_ip else replace(own, addresses=0.0, neighbors=0.0)
 
 
 class Agent:
@@ -289,7 +284,7 @@ class Agent:
         before, self._settings = self._settings, settings
         self._follower.settings = settings
         log.setLevel(logging.DEBUG if settings.debug else logging.INFO)
-        if before.address != settings.address:
+        if before.entailing(Entails.CONNECTION) != settings.entailing(Entails.CONNECTION):
             self._master.close()
             self._master = self._make_master(on_hold=self._master.on_hold)
         self._master.trace(settings.debug)

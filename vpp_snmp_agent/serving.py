@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import mibs
 from .agentx.mib import Module, UpTime, View
@@ -25,18 +24,12 @@ from .interfaces.publisher import Publisher
 from .interfaces.state import State, StateError
 from .runtime import jobs
 from .runtime.loop import Loop, log
-from .settings.declarations import Settings
+from .settings.declarations import Entails, Settings
 from .settings.vppcfg import Descriptions
 
 SLICE = 0.0007  # seconds of work between two looks for a request
 RESTORE_SLICE = 0.001  # seconds: nobody can ask before all is restored
 NEW_NAMES_TIMEOUT = 2.0  # seconds that other rows wait for new names among them
-
-# Settings on which rows depend.
-ROW_SETTINGS = attrgetter(
-    *("names", "taps", "hide", "alias", "charset", "speeds", "discards", "counters", "link_traps"),
-    *("ifindex", "state_dir", "mibs"),
-)
 
 
 class Served(NamedTuple):
@@ -58,14 +51,15 @@ class Served(NamedTuple):
         return [(module.capability, *module.subtrees) for module in self.modules]
 
 
-def _owner(settings: Settings) -> tuple[str, str]:
+def _owner(settings: Settings) -> dict[str, Any]:
     """What a state is opened for."""
-    return settings.ifindex, settings.state_dir
+    return settings.entailing(Entails.STATE)
 
 
 def _of_rows(configuration: Configuration) -> tuple[object, ...]:
     """What of a configuration makes other rows where it differs."""
-    return ROW_SETTINGS(configuration.settings), configuration.descriptions
+    of_rows = configuration.settings.entailing(Entails.ROWS, Entails.STATE)
+    return of_rows, configuration.descriptions
 
 
 class Serving:
@@ -215,10 +209,7 @@ class Serving:
                 raise error
             log.error("%s; ifIndexes stay as they are", error)
             if is_wanted:
-                before = self.shown.settings
-                kept = replace(
-                    self._wanted.settings, ifindex=before.ifindex, state_dir=before.state_dir
-                )
+                kept = replace(self._wanted.settings, **_owner(self.shown.settings))
                 self._wanted = replace(self._wanted, settings=kept)
         elif state is not None:
             self._watch(state)

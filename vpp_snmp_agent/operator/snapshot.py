@@ -13,7 +13,7 @@ import select
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ..agentx.mib import Module, UpTime
@@ -29,7 +29,7 @@ from ..interfaces.totals import Saved
 from ..mibs import modules
 from ..runtime import sockets
 from ..settings import vppcfg
-from ..settings.declarations import Settings
+from ..settings.declarations import Entails, Settings
 from ..settings.document import BadSettings
 from ..settings.vppcfg import Descriptions
 from ..vpp import feed, lacp
@@ -86,12 +86,8 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
     wanted |= {ADDRESSES} if addresses else set()
     wanted |= {NEIGHBORS} if neighbors else set()
     until = time.monotonic() + ANSWER_TIMEOUT
-    source = feed.Feed(
-        feed.ReporterSettings(
-            *(settings.api_socket, settings.stats_socket, settings.api_dir, settings.period),
-            *(addresses, neighbors),
-        )
-    )
+    own = feed.ReporterSettings(**settings.entailing(Entails.REPORTER))
+    source = feed.Feed(replace(own, addresses=addresses, neighbors=neighbors))
     try:
         for news in source.check(time.monotonic()):  # it starts, or cannot be started
             _take(news, asked, settings)

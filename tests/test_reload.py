@@ -1,4 +1,4 @@
-"""Every setting, seen through a real walk; read again on SIGHUP."""
+"""What a change of a setting entails at a reload (SIGHUP), seen through a real walk."""
 
 import signal
 from collections.abc import Callable, Iterator
