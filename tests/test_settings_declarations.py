@@ -1,5 +1,6 @@
 """Each setting: its key, its flag, its default, and what a change of it entails."""
 
+import ast
 import contextlib
 from dataclasses import fields, replace
 from pathlib import Path
@@ -334,6 +335,23 @@ def test_a_change_of_a_setting_entails_what_is_declared_and_nothing_else(key: st
     after = replace(before, **{field: set_by(ALL_KEYS)[field]})
     due = {each for each in Entails if before.entailing(each) != after.entailing(each)}
     assert due == {SETTINGS[key].entails}
+
+
+def read_by(folder: str) -> set[str]:
+    """The settings that the modules of a folder of the package read."""
+    attributes = [
+        node
+        for path in (Path(declarations.__file__).parents[1] / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Attribute)
+    ]
+    return {each.attr for each in attributes if ast.unparse(each.value).endswith("settings")}
+
+
+def test_of_what_rows_are_made_by_a_change_entails_other_rows() -> None:
+    read = read_by("interfaces") & {each.name for each in fields(Settings)}
+    assert read >= {"names", "hide", "charset", "counters"}
+    assert read < Settings().entailing(Entails.ROWS, Entails.STATE).keys()
 
 
 def test_some_values_entail_another_state_and_some_other_rows() -> None:
