@@ -16,6 +16,7 @@ A_MIB = {
     *("agentx.mib", "agentx.pdu"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
+A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
 # What each module may import of our own; "x." is the package x and all that is in it.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
@@ -29,15 +30,22 @@ ALLOWED: dict[str, set[str]] = {
     "operator.snapshot": {
         *("agentx.mib", "interfaces.", "mibs.", "runtime.sockets", "settings.", "vpp."),
     },
-    "operator.show": {"agentx.", "interfaces.", "operator.snapshot", "settings.", "vpp.records"},
-    "operator.show_vpp": {
-        *("interfaces.", "operator.show", "operator.snapshot", "settings.", "vpp.records"),
+    "operator.output": set(),
+    "operator.show": A_COMMAND | {"agentx.", "interfaces.", "vpp.records"},
+    "operator.show_vpp": A_COMMAND | {"interfaces.", "vpp.records"},
+    "operator.check": A_COMMAND
+    | {
+        *("control", "operator.check_managers", "operator.check_snmpd", "operator.check_vpp"),
+        "runtime.sockets",
     },
-    "operator.check": {
-        *("agentx.connection", "control", "interfaces.", "operator.snapshot"),
-        *("runtime.affinity", "runtime.sockets", "settings.", "vpp.records", "vpp.segment"),
+    "operator.check_vpp": A_COMMAND | {"interfaces.storage", "vpp.records", "vpp.segment"},
+    "operator.check_snmpd": A_COMMAND
+    | {
+        *("agentx.connection", "runtime.affinity", "runtime.sockets", "vpp.records"),
+        "vpp.segment",
     },
-    "operator.ports": {"control", "interfaces.state", "settings."},
+    "operator.check_managers": A_COMMAND | {"interfaces.", "vpp.records"},
+    "operator.ports": {"control", "interfaces.state", "operator.output", "settings."},
     "agent": {
         *("__init__", "agentx.connection", "agentx.mib", "following", "interfaces.alarms"),
         *("interfaces.facts", "interfaces.links", "mibs.__init__", "mibs.if_mib"),

@@ -1,6 +1,5 @@
 """What `show` and `walk` print, and that they leave nothing behind."""
 
-import gc
 import json
 import os
 import re
@@ -27,6 +26,8 @@ from vpp_snmp_agent.operator import show, snapshot
 from vpp_snmp_agent.runtime import children
 from vpp_snmp_agent.settings.declarations import Settings
 
+from .operators import leaving_nothing, settings_for
+
 ROWS = 18
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
 
@@ -47,26 +48,14 @@ class Printed(NamedTuple):
 Run = Callable[[Callable[[], int]], Printed]
 
 
-def left_behind(state: Path) -> tuple[str, list[str], list[tuple[Path, int]]]:
-    """Whatever a command could leave: children, descriptors, files new or written."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    files = [(path, path.stat().st_mtime_ns) for path in (state, *state.glob("*")) if path.exists()]
-    return children, os.listdir("/proc/self/fd"), files
-
-
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; nothing is left behind by it."""
 
     def ran(command: Callable[[], int]) -> Printed:
         capsys.readouterr()
-        gc.collect()
-        before = left_behind(tmp_path / "state")
-        status = command()
-        children, *others = left_behind(tmp_path / "state")
-        # One that an earlier test left may end meanwhile.
-        assert set(children.split()) <= set(before[0].split())
-        assert others == list(before[1:])
+        with leaving_nothing(tmp_path / "state"):
+            status = command()
         return Printed(status, *capsys.readouterr())
 
     return ran
@@ -74,16 +63,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(autouse=True)
 def no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "INTERVAL", 0.0)
-
-
-def settings_for(vpp: Simulator, directory: Path) -> Settings:
-    return Settings(
-        api_socket=str(vpp.api_socket),
-        stats_socket=str(vpp.stats_socket),
-        api_dir=str(vpp.api_dir),
-        state_dir=str(directory / "state"),
-    )
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -95,12 +75,6 @@ def settings(vpp: Simulator, tmp_path: Path) -> Settings:
     path = tmp_path / "vppcfg.yaml"
     path.write_text(VPPCFG)
     return replace(settings_for(vpp, tmp_path), vppcfg=str(path))
-
-
-@pytest.fixture
-def gone(tmp_path: Path) -> Settings:
-    """Those of a router whose VPP is not there."""
-    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
 
 
 @pytest.fixture
@@ -193,7 +167,7 @@ def test_rates_are_those_of_the_interval(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3,100 packets of 380 octets a second come in, 7,400 of 1,210 go out."""
-    monkeypatch.setattr(show, "INTERVAL", 0.3)
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.3)
     vpp.run()
     told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
     assert 1 / 3 < told["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3

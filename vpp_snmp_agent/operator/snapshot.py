@@ -52,6 +52,7 @@ LOCK_TIMEOUT = (
     2 * STUCK_TIMEOUT
 )  # seconds for a lock to be let go, or to be known as one that is kept
 LOCK_INTERVAL = 0.05  # seconds between two looks at it
+RATE_INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
 
