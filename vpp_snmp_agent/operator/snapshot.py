@@ -8,7 +8,6 @@ The rules this module keeps:
 """
 
 import errno
-import os
 import select
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -117,23 +116,15 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
     match news:
         case feed.Present(identity):
             asked.router = Router(identity)
-        case Threads(threads) if asked.router:
-            asked.router.threads = threads
-        case Changes() if asked.router:
-            asked.router.apply(news)
-        case NeighborChanges() if asked.router:
-            asked.router.apply_neighbors(news)
-        case Complete(what) if asked.router:
-            asked.router.complete.add(what)
+        case Changes() | NeighborChanges() | Threads() | Complete() if asked.router:
+            asked.router.take(news)
         case Unavailable(what, reason):
             asked.unavailable[what] = reason
         case feed.SegmentReceived(descriptor):
             try:
-                asked.segment = Segment(descriptor)
+                asked.segment = Segment.map_and_close(descriptor)
             except SegmentUnavailable as error:
                 asked.no_segment = f"{settings.stats_socket}: {error}"
-            finally:
-                os.close(descriptor)
         case feed.SegmentMissing(reason, number):
             why = _explain(settings.stats_socket, number, "statseg") if number else reason
             asked.no_segment = why
@@ -155,11 +146,7 @@ def take_segment(settings: Settings, asked: Asked) -> str:
         asked.pid = listener_pid(settings.api_socket, CONNECT_TIMEOUT)
         if not asked.pid:
             return "VPP hangs in another pid namespace, and hands over no segment"
-        descriptor = open_segment_of(asked.pid)
-        try:
-            asked.segment = Segment(descriptor)
-        finally:
-            os.close(descriptor)
+        asked.segment = Segment.map_and_close(open_segment_of(asked.pid))
     except OSError as error:
         return f"{settings.api_socket}: {error.strerror or 'who listens accepts nobody'}"
     except SegmentUnavailable as error:
