@@ -61,8 +61,7 @@ def test_where_all_is_right_every_line_says_so(
         f"ok     snmpd's CPUs      it (pid {snmpd.pid}) runs on CPU 0, where none of VPP's workers"
         " polls",
         f"note   agent             none runs with the state directory {tmp_path}/state",
-        f"ok     state directory   {tmp_path}/state: 0 interfaces are remembered"
-        f" (checked as {user})",
+        f"ok     state directory   {tmp_path}/state: 0 interfaces are saved (checked as {user})",
         "ok     LibreNMS          none of 18 interfaces is dropped for its name or type",
         "ok     speeds            every port has one",
         "note   charset           not ASCII: the ifAlias of enp1s0f3.501:"
@@ -75,7 +74,7 @@ def test_where_all_is_right_every_line_says_so(
 # --- settings and vppcfg ---------------------------------------------------------------------
 
 
-def test_bad_settings_are_all_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_settings_are_all_that_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     def load() -> Settings:
         raise BadSettings("agent.yaml:3: expected a number")
 

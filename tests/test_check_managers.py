@@ -89,8 +89,8 @@ def test_descriptions_that_cacti_shows_as_hex_are_listed(
 ) -> None:
     vpp.set_tag("BondEthernet0.130", "Genève".encode())
     advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
-    told = checked(settings)["charset"]
-    assert told == [f"note: not ASCII: the ifAlias of bond0.130: {advice}"]
+    lines = checked(settings)["charset"]
+    assert lines == [f"note: not ASCII: the ifAlias of bond0.130: {advice}"]
     assert checked(replace(settings, charset="ascii"))["charset"] == ["ok: every ifAlias is ASCII"]
 
 

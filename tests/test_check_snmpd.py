@@ -101,15 +101,15 @@ def test_a_listener_that_is_no_snmpd_is_noted(gone: Settings, tmp_path: Path) ->
         (0o666, 0, "root:{group} 0666: every user"),
     ],
 )
-def test_who_may_use_the_socket_is_told(tmp_path: Path, mode: int, user: int, who: str) -> None:
+def test_who_may_use_the_socket_is_said(tmp_path: Path, mode: int, user: int, who: str) -> None:
     if os.geteuid():
         pytest.skip("only root can give a file away")
-    told = who.format(group=grp.getgrgid(NOBODY).gr_name)
+    who_may = who.format(group=grp.getgrgid(NOBODY).gr_name)
     path = tmp_path / "agentx"
     path.touch()
     path.chmod(mode)
     os.chown(path, user, NOBODY)
-    assert check_snmpd._who_may(str(path)) == f"{told} may use it (checked as root)"
+    assert check_snmpd._who_may(str(path)) == f"{who_may} may use it (checked as root)"
 
 
 def group_lines(path: Path, mode: int, user: int, group: int) -> list[str]:
@@ -131,7 +131,7 @@ def group_lines(path: Path, mode: int, user: int, group: int) -> list[str]:
         (0o666, 4714, ["daemon"], []),
     ],
 )
-def test_who_is_in_the_sockets_group_is_told(
+def test_who_is_in_the_sockets_group_is_said(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     mode: int,
@@ -169,7 +169,7 @@ def test_over_tcp_somebody_must_listen(gone: Settings) -> None:
     )
 
 
-def test_of_a_names_addresses_the_first_that_is_served_is_told_with_those_before_it(
+def test_of_a_names_addresses_the_first_that_is_served_is_named_with_those_before_it(
     gone: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(host: str, port: int, *, type: int) -> list[object]:

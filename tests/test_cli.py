@@ -1,4 +1,4 @@
-"""The command line: commands, flags, what is refused, and how lines look in the journal."""
+"""The command line: commands, flags, what is refused, and how lines are written to the journal."""
 
 import logging
 import os
@@ -84,7 +84,7 @@ class Ran:
 
 @pytest.fixture
 def default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the settings file is looked for; not there yet."""
+    """Where the settings file is expected; not there yet."""
     path = tmp_path / "default.yaml"
     monkeypatch.setattr(declarations, "SETTINGS_FILE", str(path))
     monkeypatch.setattr(cli, "SETTINGS_FILE", str(path))
@@ -153,7 +153,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         ("--ifindex {kept,stateless}", "(default kept)"),
     ],
 )
-def test_help_tells_each_flag_and_its_default(
+def test_help_has_each_flag_and_its_default(
     flag: str, default: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -200,13 +200,13 @@ FLAGS: list[tuple[list[str], dict[str, Any]]] = [
     (["-ddd"], {"debug": 2}),
 ]
 FILE = """
-address: /file/master
+address: /mine/master
 period: 5
-vppcfg: /file/vppcfg
-api-socket: /file/api
-stats-socket: /file/stats
-api-dir: /file/types
-state-dir: /file/state
+vppcfg: /mine/vppcfg
+api-socket: /mine/api
+stats-socket: /mine/stats
+api-dir: /mine/types
+state-dir: /mine/state
 ifindex: stateless
 debug: 1
 """
@@ -258,8 +258,8 @@ def test_the_agent_can_read_the_file_again(ran: Ran, tmp_path: Path) -> None:
     path.write_text("names: vvp\n")
     with pytest.raises(BadSettings) as caught:
         ran.reload()
-    told = "names: expected one of lcp, vpp, tap; got `vvp`; did you mean `vpp`?"
-    assert str(caught.value) == f"{path}:1: {told}"
+    refused = "names: expected one of lcp, vpp, tap; got `vvp`; did you mean `vpp`?"
+    assert str(caught.value) == f"{path}:1: {refused}"
 
 
 # --- commands ------------------------------------------------------------------------------
@@ -349,14 +349,14 @@ def test_check_is_given_the_file_and_a_way_to_read_it(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "refused"),
     [
         ("perod: 5", ":1: unknown key `perod`; did you mean `period`?"),
         (None, ": there is no such file"),
     ],
 )
-def test_check_tells_of_bad_settings_itself(
-    text: str | None, told: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_check_reports_bad_settings_itself(
+    text: str | None, refused: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.yaml"
     if text is not None:
@@ -365,7 +365,7 @@ def test_check_tells_of_bad_settings_itself(
     assert capsys.readouterr() == ("", "")
     with pytest.raises(BadSettings) as caught:
         ran.reload()
-    assert str(caught.value) == f"{path}{told}"
+    assert str(caught.value) == f"{path}{refused}"
 
 
 # --- what is refused -----------------------------------------------------------------------
@@ -440,8 +440,8 @@ def test_bad_settings_end_with_status_2_and_say_why(
     arguments = [command, "-f", str(path)]
     assert refusal(arguments, capsys) == f"vpp-snmp-agent: {path}: there is no such file"
     path.write_text("\nperod: 5\n")
-    told = f"vpp-snmp-agent: {path}:2: unknown key `perod`; did you mean `period`?"
-    assert refusal(arguments, capsys) == told
+    refused = f"vpp-snmp-agent: {path}:2: unknown key `perod`; did you mean `period`?"
+    assert refusal(arguments, capsys) == refused
     assert ran.calls == []
 
 
@@ -450,8 +450,8 @@ def test_a_bad_default_file_is_refused_too(
     default_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     default_file.write_text("debug: yes\n")
-    told = "debug: expected 0, 1 or 2; got the boolean `yes`"
-    assert refusal([], capsys) == f"vpp-snmp-agent: {default_file}:1: {told}"
+    refused = "debug: expected 0, 1 or 2; got the boolean `yes`"
+    assert refusal([], capsys) == f"vpp-snmp-agent: {default_file}:1: {refused}"
 
 
 # --- the log -------------------------------------------------------------------------------
@@ -514,7 +514,7 @@ def line_of(
         (logging.ERROR, "<3>7 rows"),
     ],
 )
-def test_the_journal_is_told_a_priority_and_no_time(
+def test_the_journal_gets_a_priority_and_no_time(
     level: int, line: str, line_of: Callable[[int, str | None], str]
 ) -> None:
     status = os.fstat(2)

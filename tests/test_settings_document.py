@@ -13,7 +13,7 @@ from .yaml_files import descriptions, refusal, refusal_of_vppcfg
 
 @pytest.mark.usefixtures("either_loader")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_byte_order_mark_tells_the_encoding(encoding: str) -> None:
+def test_a_byte_order_mark_says_the_encoding(encoding: str) -> None:
     assert descriptions("loopbacks: { lo: { description: Köln } }".encode(encoding)) == {
         "lo": "Köln"
     }

@@ -125,18 +125,18 @@ def test_the_columns_are_aligned(run: Run, settings: Settings) -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_json_tells_the_truth(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_json_has_the_truth(run: Run, settings: Settings, vpp: Simulator) -> None:
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 0
-    told = json.loads(printed.out)
+    shown = json.loads(printed.out)
     truth = vpp.truth()
-    assert len(told) == ROWS
-    for each in told:
+    assert len(shown) == ROWS
+    for each in shown:
         assert each["inOctets"] == truth[each["vppName"]].rx.bytes
         assert each["outOctets"] == truth[each["vppName"]].tx.bytes
         assert each["ifIndex"] == 1000 + truth[each["vppName"]].sw_if_index
         assert each["inRate"] == each["outRate"] == 0
-    assert told[0] == {
+    assert shown[0] == {
         "ifIndex": 1001,
         "ifName": "eno1",
         "vppName": "GigabitEthernet5/0/0",
@@ -152,15 +152,17 @@ def test_json_tells_the_truth(run: Run, settings: Settings, vpp: Simulator) -> N
         "inRate": 0,
         "outRate": 0,
     }
-    assert {each["ifAlias"] for each in told} >= {"Cust: Zürich Nord", ""}
+    assert {each["ifAlias"] for each in shown} >= {"Cust: Zürich Nord", ""}
 
 
-def test_a_status_is_told_as_the_mibs_word(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_a_status_is_the_mibs_word(run: Run, settings: Settings, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
-    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
-    assert told["eno1"]["ifOperStatus"] == "down"
-    assert told["eno1.205"]["ifOperStatus"] == "lowerLayerDown"
-    assert told["eno1.205"]["ifAdminStatus"] == "up"
+    shown = {
+        each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)
+    }
+    assert shown["eno1"]["ifOperStatus"] == "down"
+    assert shown["eno1.205"]["ifOperStatus"] == "lowerLayerDown"
+    assert shown["eno1.205"]["ifAdminStatus"] == "up"
 
 
 def test_rates_are_those_of_the_interval(
@@ -169,10 +171,12 @@ def test_rates_are_those_of_the_interval(
     """3,100 packets of 380 octets a second come in, 7,400 of 1,210 go out."""
     monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.3)
     vpp.run()
-    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
-    assert 1 / 3 < told["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3
-    assert 1 / 3 < told["eno1.205"]["outRate"] / (7_400 * 1_210 * 8) < 3
-    assert told["loop0"]["inRate"] == 0
+    shown = {
+        each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)
+    }
+    assert 1 / 3 < shown["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3
+    assert 1 / 3 < shown["eno1.205"]["outRate"] / (7_400 * 1_210 * 8) < 3
+    assert shown["loop0"]["inRate"] == 0
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_a_rate_is_bits_a_second_or_unknown(
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "shown"),
     [
         (None, "-"),
         (0, "0 b/s"),
@@ -199,8 +203,8 @@ def test_a_rate_is_bits_a_second_or_unknown(
         (16 * 10**11, "1.6 Tb/s"),
     ],
 )
-def test_bits_are_told_with_three_digits(number: int | None, told: str) -> None:
-    assert show._bits(number) == told
+def test_bits_are_printed_with_three_digits(number: int | None, shown: str) -> None:
+    assert show._bits(number) == shown
 
 
 def test_what_vpp_says_has_no_power_over_the_terminal(
@@ -209,12 +213,12 @@ def test_what_vpp_says_has_no_power_over_the_terminal(
     vpp.set_tag("BondEthernet0.130", b"\x1b[2Jgone\n")
     printed = run(lambda: show.show(settings, False))
     assert {line[0]: line for line in printed.table}["1031"][3] == "[2Jgone"
-    (told,) = [
+    (shown,) = [
         each["ifAlias"]
         for each in json.loads(run(lambda: show.show(settings, True)).out)
         if each["ifIndex"] == 1031
     ]
-    assert told == " [2Jgone "
+    assert shown == " [2Jgone "
 
 
 def test_a_terminal_that_knows_latin_1_alone_shows_what_it_can(
@@ -239,7 +243,7 @@ def test_taps_are_shown_where_their_names_are_served(run: Run, settings: Setting
     assert any(re.fullmatch(r"LCP GigabitEthernet5/0/0 \(tap\d+\)", alias) for alias in aliases)
 
 
-# --- what cannot be had ----------------------------------------------------------------------
+# --- what is unavailable ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("as_json", "out"), [(False, ""), (True, "[]\n")])
@@ -267,29 +271,29 @@ def test_without_vpp_what_is_known_is_shown_down(run: Run, gone: Settings) -> No
 
 
 @pytest.mark.usefixtures("known")
-def test_a_vpp_that_hangs_is_told(
+def test_a_vpp_that_hangs_is_reported(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 1
-    (told,) = json.loads(printed.out)
-    assert (told["ifName"], told["ifOperStatus"]) == ("eno1", "unknown")
-    assert (told["kind"], told["inOctets"], told["inRate"]) == ("", None, None)
+    (shown,) = json.loads(printed.out)
+    assert (shown["ifName"], shown["ifOperStatus"]) == ("eno1", "unknown")
+    assert (shown["kind"], shown["inOctets"], shown["inRate"]) == ("", None, None)
     assert printed.err.startswith(
         f"vpp-snmp-agent: {vpp.api_socket}: no answer from VPP within 0.7 s: it hangs"
     )
 
 
-def test_a_vpp_that_was_killed_is_told(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_a_vpp_that_was_killed_is_reported(run: Run, settings: Settings, vpp: Simulator) -> None:
     vpp.kill()
     printed = run(lambda: show.show(settings, False))
     assert printed.status == 1
     assert printed.err == f"vpp-snmp-agent: {vpp.api_socket}: nobody listens; start VPP\n"
 
 
-def test_a_vpp_whose_api_is_not_known_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_vpp_whose_api_is_not_known_is_reported(run: Run, tmp_path: Path) -> None:
     with Simulator(tmp_path / "vpp", release="23.06") as vpp:
         settings = replace(settings_for(vpp, tmp_path), api_dir=str(tmp_path / "nowhere"))
         printed = run(lambda: show.show(settings, False))
@@ -314,7 +318,7 @@ def test_without_counters_the_rest_is_shown(run: Run, settings: Settings, tmp_pa
 
 
 @pytest.mark.usefixtures("known")
-def test_a_damaged_state_file_is_told_and_stays(
+def test_a_damaged_state_file_is_reported_and_stays(
     run: Run, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "state" / JOURNAL
@@ -328,11 +332,11 @@ def test_a_damaged_state_file_is_told_and_stays(
 
 @pytest.mark.usefixtures("known")
 def test_an_index_that_is_known_is_shown(run: Run, settings: Settings) -> None:
-    told = json.loads(run(lambda: show.show(settings, True)).out)
-    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["eno1"]
+    shown = json.loads(run(lambda: show.show(settings, True)).out)
+    assert [each["ifName"] for each in shown if each["ifIndex"] == 1005] == ["eno1"]
     stateless = replace(settings, ifindex="stateless")
-    told = json.loads(run(lambda: show.show(stateless, True)).out)
-    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["enp1s0f2"]
+    shown = json.loads(run(lambda: show.show(stateless, True)).out)
+    assert [each["ifName"] for each in shown if each["ifIndex"] == 1005] == ["enp1s0f2"]
 
 
 @pytest.mark.parametrize(
@@ -342,7 +346,7 @@ def test_an_index_that_is_known_is_shown(run: Run, settings: Settings) -> None:
         ("interfaces: [1]\n", "vppcfg.yaml:1: expected interfaces as a mapping"),
     ],
 )
-def test_descriptions_that_cannot_be_had_are_told(
+def test_descriptions_that_are_unavailable_are_reported(
     run: Run, settings: Settings, text: str | None, wrong: str
 ) -> None:
     assert settings.vppcfg

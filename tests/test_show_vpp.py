@@ -221,7 +221,7 @@ def test_of_a_vpp_that_hangs_in_its_lock_what_has_one_place_is_shown(
     assert [table[0][0] for table in others] == ["thread", "heap", "buffer pool"]
 
 
-def test_who_may_not_see_its_process_is_told_that_it_hangs_and_who_may(
+def test_who_may_not_see_its_process_reads_that_it_hangs_and_who_may(
     show_it: ShowVpp, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(pid: int) -> int:
@@ -276,7 +276,7 @@ def test_who_hangs_in_another_pid_namespace_cannot_be_seen(
 ) -> None:
     monkeypatch.setattr(snapshot, "listener_pid", lambda path, timeout: 0)
     why = snapshot.take_segment(settings, Asked())
-    assert why == "VPP hangs in another pid namespace, and hands over no segment"
+    assert why == "VPP hangs in another pid namespace, and sends no segment"
 
 
 def test_who_accepts_nobody_any_more_cannot_be_seen(

@@ -118,8 +118,8 @@ def parser() -> argparse.ArgumentParser:
         choices=["run", "show", "walk", "check", "ports"],
         default="run",
         help="run the agent (default); show VPP's interfaces as a table, or VPP itself; walk"
-        " what the agent would serve; check what must be right for it; list the ports that are"
-        " remembered",
+        " what the agent would serve; check what must be right for it; list the ports that have an"
+        " ifIndex",
     )
     add(
         "arguments",
@@ -150,14 +150,14 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _level(command: str, debug: int) -> int:
-    """What is logged: a command that prints an answer has nothing to tell while it works."""
+    """What is logged: a command that prints an answer says nothing while it works."""
     if debug:
         return logging.DEBUG
     return logging.INFO if command == "run" else logging.WARNING
 
 
 def run(settings: Settings, load: Callable[[], Settings]) -> int:
-    """The agent, until it is told to end; the exit status."""
+    """The agent, until SIGTERM or SIGINT; the exit status."""
     # Until it runs there is nothing to be read again, and SIGHUP would end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def load() -> Settings:
         return load_settings(given.file, flags)
 
-    if given.command == "check":  # it tells of bad settings itself
+    if given.command == "check":  # it reports bad settings itself
         from .operator.check import check
 
         set_up_logging(_level(given.command, flags.get("debug", 0)))

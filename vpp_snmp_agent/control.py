@@ -79,7 +79,7 @@ class Control:
         self._path.unlink(missing_ok=True)
 
     def _accept(self, events: int) -> None:
-        with contextlib.suppress(OSError):  # it went again; or no descriptor is left for it
+        with contextlib.suppress(OSError):  # it is gone again; or no descriptor is left for it
             client, _ = self._listener.accept()
             if len(self._clients) >= MAX_CLIENTS:
                 client.close()

@@ -102,5 +102,5 @@ def _state_directory(settings: Settings) -> Line:
         wrong = f"{nearest}: no permission to write for user {user}"
         advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
         return Line(FAIL, "state directory", f"{wrong}; {advice}")
-    known = f"{len(ports)} interfaces are remembered" if exists else "it can be made"
+    known = f"{len(ports)} interfaces are saved" if exists else "it can be made"
     return Line(OK, "state directory", f"{path}: {known} (checked as {user})")

@@ -116,7 +116,7 @@ def _agentx_group(path: str) -> Iterator[Line]:
     try:
         status = os.stat(path)
     except OSError:
-        return  # it went a moment ago
+        return  # it is gone since a moment ago
     if status.st_mode & stat.S_IWOTH or not status.st_mode & stat.S_IWGRP:
         return
     members = members_of(status.st_gid) - {"root", sockets.user_name(status.st_uid)}
@@ -202,8 +202,8 @@ def _other_agents(pid: int) -> Line:
 def announced(walked: str) -> list[tuple[str, str]]:
     """What neither snmpd nor we announce of a walk of sysOREntry: sysORID and sysORDescr.
 
-    snmpd's own rows are the first of their kind; the time of a row (sysORUpTime) does not tell
-    them from those of an agent that was quick.
+    snmpd's own rows are the first of their kind; the time of a row (sysORUpTime) does not
+    distinguish them from those of an agent that was quick.
     """
     columns: dict[str, dict[str, str]] = {"2": {}, "3": {}}
     for line in walked.splitlines():

@@ -16,11 +16,11 @@ from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
 from .output import complain
 
-STATELESS = "no ports are remembered: the setting `ifindex` is stateless"
+STATELESS = "no ports are saved: the setting `ifindex` is stateless"
 
 
 def show_ports(settings: Settings) -> int:
-    """Print every remembered name; the exit status."""
+    """Print every name that has an ifIndex; the exit status."""
     if settings.ifindex == "stateless":
         complain(STATELESS)
         return 1

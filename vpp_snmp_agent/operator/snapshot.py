@@ -1,10 +1,10 @@
-"""One look at VPP and at what is known of it, for the sub-commands that only read.
+"""A snapshot of VPP and of what is known of it, for the sub-commands that only read.
 
 The rules this module keeps:
 
 - Nothing is changed: no file is written or moved, and snmpd hears nothing of it.
 - VPP is asked once, by the agent's own feed, whose child has ended when `ask` returns.
-- What cannot be had is told in words, never raised: an operator sees the rest.
+- What is unavailable is said in words, never raised: an operator sees the rest.
 """
 
 import errno
@@ -50,7 +50,7 @@ CONNECT_TIMEOUT = 1.0  # seconds for a VPP that hangs to be connected to
 LOCK_TIMEOUT = (
     2 * STUCK_TIMEOUT
 )  # seconds for a lock to be let go, or to be known as one that is kept
-LOCK_INTERVAL = 0.05  # seconds between two looks at it
+LOCK_INTERVAL = 0.05  # seconds between two polls of it
 RATE_INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
@@ -138,14 +138,14 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
 
 
 def take_segment(settings: Settings, asked: Asked) -> str:
-    """Take from the process of a VPP that hangs the segment that it does not hand over.
+    """Take from the process of a VPP that hangs the segment that it does not send.
 
     Returns why not, or nothing.
     """
     try:
         asked.pid = listener_pid(settings.api_socket, CONNECT_TIMEOUT)
         if not asked.pid:
-            return "VPP hangs in another pid namespace, and hands over no segment"
+            return "VPP hangs in another pid namespace, and sends no segment"
         asked.segment = Segment.map_and_close(open_segment_of(asked.pid))
     except OSError as error:
         return f"{settings.api_socket}: {error.strerror or 'who listens accepts nobody'}"
@@ -163,7 +163,7 @@ def _explain(path: str, number: int, section: str) -> str:
 
 
 def read_ports(settings: Settings) -> tuple[list[Port], str]:
-    """What is remembered of ports, and what is wrong with that, which stays as it is."""
+    """What is saved of ports, and what is wrong with that, which stays as it is."""
     if settings.ifindex == "stateless":
         return [], ""
     try:
@@ -193,7 +193,7 @@ def _read_totals(settings: Settings) -> Mapping[str, Saved]:
 
 
 class ReadOnlyIndexes:
-    """The ifIndexes that are remembered; a new one is what the agent would give, nothing more."""
+    """The ifIndexes that are saved; a new one is what the agent would give, nothing more."""
 
     def __init__(self, ports: list[Port], totals: Mapping[str, Saved] = NO_TOTALS) -> None:
         self._indexes = {port.key: port.if_index for port in ports}
@@ -214,7 +214,7 @@ class ReadOnlyIndexes:
         self._given.add(index)
 
     def show(self, key: str, facts: Facts) -> None:
-        """Nothing is remembered."""
+        """Nothing is saved."""
 
     def hide(self, key: str) -> None:
         """Nothing is forgotten."""
@@ -253,7 +253,7 @@ def rows_of(
 ) -> tuple[Publisher, list[Module]]:
     """The rows as the agent would show them, and the tables made of them.
 
-    Where VPP did not report, they are those that are remembered.
+    Where VPP did not report, they are those that are saved.
     """
     settings = configuration.settings
     indexes = None

@@ -127,7 +127,7 @@ def some_cpus(value: Value) -> Literal["auto", "any"] | tuple[int, ...]:
 class Entails(Enum):
     """What a change of a setting entails when the settings are read again."""
 
-    NOTHING = auto()  # it is looked up each time it counts
+    NOTHING = auto()  # it is read each time it counts
     CONNECTION = auto()  # another connection to snmpd
     REPORTER = auto()  # another child that asks VPP
     ROWS = auto()  # other rows, made beside those that are shown
