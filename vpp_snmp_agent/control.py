@@ -35,11 +35,14 @@ ANSWER_TIMEOUT = 30.0  # seconds that the agent has to answer
 
 
 def forgettable(ports: Iterable[Port], glob: str, unseen_before: float) -> dict[str, int]:
-    """The ifIndex of each name that fits, is not shown, and was not for so long."""
+    """The ifIndex of each name that fits and was not seen for so long.
+
+    Those of them that are shown State.forget keeps.
+    """
     return {
         each.key: each.if_index
         for each in ports
-        if not each.shown and each.last_seen <= unseen_before and fnmatchcase(each.key, glob)
+        if each.last_seen <= unseen_before and fnmatchcase(each.key, glob)
     }
 
 
