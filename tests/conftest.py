@@ -27,6 +27,10 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
+from .cells import counters, plain, put, restarted, writer
+
+__all__ = ["counters", "plain", "put", "restarted", "writer"]
+
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 

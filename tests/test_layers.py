@@ -88,14 +88,16 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.__init__": set(),
     "interfaces.facts": {"settings.", "vpp.records", "vpp.router"},
     "interfaces.names": set(),
-    "interfaces.totals": {"interfaces.counters"},
+    "interfaces.formulas": {"vpp.layout"},
+    "interfaces.reached": {"interfaces.formulas"},
+    "interfaces.totals": {"interfaces.reached"},
     "interfaces.ip_statistics": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
     "interfaces.storage": {
-        *("agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.totals"),
+        *("agentx.mib", "agentx.pdu", "interfaces.reached", "interfaces.totals"),
         "vpp.segment",
     },
     "interfaces.errors": {
-        *("agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.totals"),
+        *("agentx.mib", "agentx.pdu", "interfaces.reached", "interfaces.totals"),
         *("vpp.cells", "vpp.layout", "vpp.segment"),
     },
     "interfaces.threads": {
@@ -109,12 +111,16 @@ ALLOWED: dict[str, set[str]] = {
     },
     "interfaces.vpp_state": {"vpp.records", "vpp.segment"},
     "interfaces.xstats": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
-    "interfaces.counters": {"vpp.cells", "vpp.layout", "vpp.segment"},
-    "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
+    "interfaces.counters": {
+        *("interfaces.formulas", "interfaces.reached", "vpp.cells", "vpp.segment"),
+    },
+    "interfaces.journal": {
+        *("interfaces.facts", "interfaces.formulas", "interfaces.reached", "interfaces.totals"),
+    },
     "interfaces.writer": {"interfaces.facts", "interfaces.journal", "interfaces.totals"},
     "interfaces.state": {
         *("interfaces.__init__", "interfaces.counters", "interfaces.facts"),
-        *("interfaces.journal", "interfaces.totals", "interfaces.writer"),
+        *("interfaces.journal", "interfaces.reached", "interfaces.totals", "interfaces.writer"),
     },
     "interfaces.rows": {
         *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records"),
@@ -125,12 +131,12 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
     "interfaces.publisher": {
         *("agentx.mib", "agentx.pdu", "interfaces.__init__", "interfaces.counters"),
-        *("interfaces.facts", "interfaces.host_ports", "interfaces.names", "interfaces.rows"),
-        *("interfaces.state", "interfaces.system", "interfaces.totals", "settings."),
-        *("vpp.records", "vpp.router"),
+        *("interfaces.facts", "interfaces.host_ports", "interfaces.names", "interfaces.reached"),
+        *("interfaces.rows", "interfaces.state", "interfaces.system", "interfaces.totals"),
+        *("settings.", "vpp.records", "vpp.router"),
     },
     "mibs.__init__": {"agentx.mib", "interfaces.publisher", "mibs."},
-    "mibs.if_mib": A_MIB | {"interfaces.counters"},
+    "mibs.if_mib": A_MIB | {"interfaces.formulas"},
     "mibs.bridge_mib": A_MIB,
     "mibs.etherlike_mib": A_MIB | {"interfaces.xstats"},
     "mibs.host_resources_mib": A_MIB,

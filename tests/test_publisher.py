@@ -14,8 +14,7 @@ from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.agentx.pdu import oid
 from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces import rows
-from vpp_snmp_agent.interfaces.counters import UNKNOWN as UNKNOWN_CELL
-from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters, Reached
+from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
     LOWER_LAYER_DOWN,
@@ -27,6 +26,8 @@ from vpp_snmp_agent.interfaces.facts import (
 from vpp_snmp_agent.interfaces.ip_statistics import IN_RECEIVES
 from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.reached import UNKNOWN as UNKNOWN_CELL
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes

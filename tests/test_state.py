@@ -26,8 +26,9 @@ from hypothesis import strategies as st
 from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces import state as room
-from vpp_snmp_agent.interfaces.counters import DERIVED, SOURCES, InterfaceCounters, Reached
+from vpp_snmp_agent.interfaces.counters import InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import Facts
+from vpp_snmp_agent.interfaces.formulas import IN_UNICAST, OUT_UNICAST, SOURCES, VALUES
 from vpp_snmp_agent.interfaces.journal import (
     MAX_INDEX,
     OLD,
@@ -35,6 +36,7 @@ from vpp_snmp_agent.interfaces.journal import (
     decode_facts,
     encode_facts,
 )
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.state import (
     FIRST,
     JOURNAL,
@@ -371,14 +373,14 @@ def test_facts_that_could_not_be_served_cost_the_row_and_not_its_index(
 
 def counters_at(*served: int, cell: int = 71_000_004, bases: tuple[int, ...] = ()) -> Reached:
     """What counters had come to; what is not said is 0."""
-    values = array("Q", [*served, *[0] * (SOURCES + DERIVED - len(served))])
-    values[SOURCES], values[SOURCES + 1] = values[0], values[2]  # all of them unicast
-    carried = array("Q", [*bases, *[0] * (SOURCES - len(bases))] if bases else [])
+    values = array("Q", [*served, *[0] * (VALUES - len(served))])
+    values[IN_UNICAST], values[OUT_UNICAST] = values[0], values[2]  # all of them unicast
+    carried = array("Q", [*bases, *[0] * (len(SOURCES) - len(bases))] if bases else [])
     return Reached(cell, values, carried)
 
 
 RX = counters_at(1009, 650_011, 2003, 720_007, bases=(13, 17_011))
-HIGHER = RX._replace(served=array("Q", [*RX.served[:SOURCES], 1013, 2011]))  # unicast packets
+HIGHER = RX._replace(served=array("Q", [*RX.served[:IN_UNICAST], 1013, 2011]))  # unicast packets
 EVERYTHING = Reached(
     *(83_000_009, array("Q", range(2**64 - 18, 2**64)), array("Q", range(2**63, 2**63 + 16)))
 )

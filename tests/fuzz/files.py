@@ -12,9 +12,9 @@ from simulator.scenario import VPPCFG
 from simulator.stage import until
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.interfaces.counters import Reached
 from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.settings import declarations
 from vpp_snmp_agent.settings.declarations import Settings

@@ -31,7 +31,7 @@ from ..agentx.pdu import subids
 from ..vpp.cells import BLOCK, BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.segment import Segment, SegmentUnavailable
-from .counters import UNKNOWN
+from .reached import UNKNOWN
 from .totals import NODE_KEY, Saved, Totals
 
 ERRORS = "/err/"
@@ -154,7 +154,7 @@ class Errors:
         self._left: dict[int, None] = {}  # blocks that differed, and were not looked at yet
         self._has_more = False  # to be read soon
         self._read_at = float("-inf")
-        self._cell = UNKNOWN  # whose segment it is (`counters.vpp_of`)
+        self._cell = UNKNOWN  # whose segment it is (`reached.vpp_of`)
         self._nodes: dict[str, Totals] = {}
         self._punts: Totals | None = None  # until VPP says what it punted
         self._carries = True

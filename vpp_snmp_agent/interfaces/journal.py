@@ -43,8 +43,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from .counters import DERIVED, SOURCES, UNICAST, Reached
 from .facts import Facts
+from .formulas import DERIVED, SOURCES, VALUES
+from .reached import Reached
 from .totals import Saved, keys_of
 
 JOURNAL = "ports.journal"
@@ -133,13 +134,11 @@ def _pieces(text: bytes) -> list[bytes]:
 
 # --- counters -----------------------------------------------------------------------------------
 
-_SERVED = SOURCES + DERIVED
-
 
 def _derived(served: "array[int]") -> Iterator[tuple[int, int]]:
     """What unicast packets are, unless they were more at their highest: for the most part."""
-    for which, total, multicast, broadcast in UNICAST:
-        yield which, max(0, served[total] - served[multicast] - served[broadcast])
+    for formula in DERIVED:
+        yield formula.highest, max(0, formula.of(served))
 
 
 def pack(reached: Reached) -> "array[int]":
@@ -157,18 +156,18 @@ def pack(reached: Reached) -> "array[int]":
 
 def unpack(packed: "array[int]") -> Reached:
     """The inverse."""
-    served = packed[1 : 1 + _SERVED]
-    served.extend([0] * (_SERVED - len(served)))
+    served = packed[1 : 1 + VALUES]
+    served.extend([0] * (VALUES - len(served)))
     for which, found in _derived(served):
         served[which] = served[which] or found
-    bases = packed[1 + _SERVED :]
+    bases = packed[1 + VALUES :]
     if bases:
-        bases.extend([0] * (SOURCES - len(bases)))
+        bases.extend([0] * (len(SOURCES) - len(bases)))
     return Reached(packed[0], served, bases)
 
 
 def _numbers(values: list[object]) -> "array[int]":
-    if not 1 <= len(values) <= 1 + _SERVED + SOURCES or bool in map(type, values):
+    if not 1 <= len(values) <= 1 + VALUES + len(SOURCES) or bool in map(type, values):
         raise ValueError("expected the counters of a name")
     try:
         return array("Q", values)  # type: ignore[arg-type]  # that is what it raises for

@@ -35,10 +35,11 @@ from ..settings.vppcfg import Descriptions
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router
 from . import facts as rules
-from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, vpp_of
+from .counters import CounterSet, InterfaceCounters
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .host_ports import HostPorts
 from .names import Candidates, Names
+from .reached import NOTHING_REACHED, Reached, vpp_of
 from .rows import ENTRIES_SLICE, NO_MOMENTS, Derived, Entries, LinkChange, Row
 from .state import COUNTERS_SLICE, FIRST
 from .system import System

@@ -27,7 +27,7 @@ from itertools import chain, count, islice
 from pathlib import Path
 
 from . import journal, writer
-from .counters import InterfaceCounters, Reached
+from .counters import InterfaceCounters
 from .facts import Facts
 from .journal import (
     JOURNAL,
@@ -40,6 +40,7 @@ from .journal import (
     StateError,
     shard,
 )
+from .reached import Reached
 from .totals import Saved, keys_of
 from .writer import CountersEntry, Entry, Opened, Record, TotalsEntry, Writer
 

@@ -29,7 +29,7 @@ from typing import NamedTuple
 from ..agentx.mib import SortedRows
 from ..agentx.pdu import subids
 from ..vpp.segment import Segment, SegmentUnavailable
-from .counters import UNKNOWN
+from .reached import UNKNOWN
 from .totals import Saved
 
 log = logging.getLogger("vpp-snmp-agent")

@@ -17,7 +17,7 @@ from ..agentx.pdu import (
     oid,
     subids,
 )
-from ..interfaces.counters import READINGS
+from ..interfaces.formulas import READINGS
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row
 

@@ -18,10 +18,11 @@ from types import MappingProxyType
 
 from ..agentx.mib import Module, UpTime
 from ..interfaces import state
-from ..interfaces.counters import UNKNOWN as UNKNOWN_VPP
-from ..interfaces.counters import CounterSet, InterfaceCounters, Reached
+from ..interfaces.counters import CounterSet, InterfaceCounters
 from ..interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from ..interfaces.publisher import Publisher
+from ..interfaces.reached import UNKNOWN as UNKNOWN_VPP
+from ..interfaces.reached import Reached
 from ..interfaces.rows import Row
 from ..interfaces.state import Port, StateError
 from ..interfaces.system import System
