@@ -28,8 +28,25 @@ from vpp_snmp_agent.vpp.records import (
 )
 
 from .cells import counters, plain, put, restarted, writer
+from .journals import disk, hurried, unsynced
+from .routers import clock, first, publisher, second, sources
 
-__all__ = ["counters", "plain", "put", "restarted", "writer"]
+# Fixtures of several test files.
+__all__ = [
+    "clock",
+    "counters",
+    "disk",
+    "first",
+    "hurried",
+    "plain",
+    "publisher",
+    "put",
+    "restarted",
+    "second",
+    "sources",
+    "unsynced",
+    "writer",
+]
 
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"

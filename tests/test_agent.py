@@ -14,6 +14,7 @@ import pytest
 
 from simulator.stage import until
 from vpp_snmp_agent import agent as room
+from vpp_snmp_agent import describing
 from vpp_snmp_agent.runtime import affinity, jobs
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
@@ -34,7 +35,7 @@ def test_a_link_that_changed_just_before_other_rows_are_shown_is_notified(stage:
     stage.reload(alias="name")
     stage.rest()
     agent = stage.agent
-    due = agent._links.due(agent._serving.shown.publisher.rows, 1.0)
+    due = agent._notifier.links.due(agent._serving.shown.publisher.rows, 1.0)
     assert [row.facts.name for row in due] == ["eth0"]
 
 
@@ -89,8 +90,8 @@ def started(directory: Path, *interfaces: str, **settings: object) -> Iterator[S
         yield made
     finally:
         made.close()
-        if made.agent._reading is not None:
-            made.agent._reading.end()
+        if made.agent._reader.reading is not None:
+            made.agent._reader.reading.end()
         gc.unfreeze()
         gc.enable()
 
@@ -117,7 +118,7 @@ def write_to_reader(stage: Stage, fifo: Path, text: str) -> None:
 
 def is_read(stage: Stage) -> bool:
     """Whether the vppcfg was read, or could not be."""
-    return stage.agent._has_read and stage.agent._reading is None
+    return stage.agent._has_read and stage.agent._reader.reading is None
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_a_vppcfg_that_cannot_be_used_at_the_start_leaves_the_known_descriptions
         assert said.levelno == level
 
 
-def test_a_vppcfg_that_could_not_be_read_is_tried_again_and_the_failure_is_told_once(
+def test_a_vppcfg_that_could_not_be_read_is_tried_again_and_the_failure_is_logged_once(
     vppcfg: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -181,21 +182,21 @@ def test_a_vppcfg_that_could_not_be_read_is_tried_again_and_the_failure_is_told_
         agent = stage.agent
         stage.turn_until("it is not read", lambda: is_read(stage))
         for _ in range(2):
-            agent._tick(agent._read_at - 0.1)
-            assert agent._reading is None
-            agent._tick(agent._read_at)
-            assert agent._reading is not None
+            agent._tick(agent._reader.due - 0.1)
+            assert agent._reader.reading is None
+            agent._tick(agent._reader.due)
+            assert agent._reader.reading is not None
             stage.turn_until("it is not read again", lambda: is_read(stage))
         assert caplog.text.count(AS_THEY_WERE) == 1
         vppcfg.write_text(vppcfg_of(eth0="Core: d"))
-        agent._tick(agent._read_at)
+        agent._tick(agent._reader.due)
         stage.turn_until("it is read", lambda: aliases(stage) == {1001: "Core: d", 1003: ""})
-        assert agent._read_at == float("inf")
+        assert agent._reader.due == float("inf")
         assert "2 times more: " in caplog.text
         assert caplog.messages[-1] == f"{vppcfg}: 1 descriptions"
 
 
-def test_a_failure_is_told_again_to_who_asks_for_a_reading(
+def test_a_failure_is_logged_again_for_who_asks_for_a_reading(
     vppcfg: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     vppcfg.write_text("interfaces: 7\n")
@@ -209,7 +210,7 @@ def test_a_failure_is_told_again_to_who_asks_for_a_reading(
 def test_a_vppcfg_that_does_not_answer_is_given_up_in_one_line_and_the_agent_serves_on(
     vppcfg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(room, "VPPCFG_TIMEOUT", 1.5)
+    monkeypatch.setattr(describing, "VPPCFG_TIMEOUT", 1.5)
     vppcfg.unlink()
     os.mkfifo(vppcfg)
     with started(tmp_path, "eth0", "loop0") as stage:
@@ -230,7 +231,7 @@ def test_where_there_is_no_process_for_it_the_descriptions_stay(
     with started(tmp_path, "eth0", "loop0") as stage:
         stage.rest()
         assert aliases(stage) == KNOWN
-        assert stage.agent._read_at < float("inf")
+        assert stage.agent._reader.due < float("inf")
         assert f"{vppcfg}: no process to read it: Resource temporarily unavailable" in caplog.text
 
 
@@ -238,11 +239,11 @@ def test_a_reload_while_the_vppcfg_is_read_has_it_read_again(vppcfg: Path, tmp_p
     vppcfg.unlink()
     os.mkfifo(vppcfg)
     with started(tmp_path, "eth0") as stage:
-        first = stage.agent._reading
+        first = stage.agent._reader.reading
         stage.reload()
-        assert stage.agent._reading is first
+        assert stage.agent._reader.reading is first
         write_to_reader(stage, vppcfg, vppcfg_of(eth0="Core: e"))
-        stage.turn_until("it is read again", lambda: stage.agent._reading is not first)
+        stage.turn_until("it is read again", lambda: stage.agent._reader.reading is not first)
         write_to_reader(stage, vppcfg, vppcfg_of(eth0="Core: f"))
         stage.turn_until("that shows", lambda: aliases(stage)[1001] == "Core: f")
 
@@ -273,10 +274,10 @@ def test_other_settings_wait_two_seconds_for_a_vppcfg_that_does_not_answer(
         stage.rest()
         before = time.monotonic()
         stage.reload(hide=("loop*",))
-        stage.agent._tick(before + room.SETTINGS_TIMEOUT - 0.1)
+        stage.agent._tick(before + describing.SETTINGS_TIMEOUT - 0.1)
         stage.rest()
         assert stage.names() == {1001: "eth0", 1003: "loop0"}
-        stage.agent._tick(time.monotonic() + room.SETTINGS_TIMEOUT)
+        stage.agent._tick(time.monotonic() + describing.SETTINGS_TIMEOUT)
         stage.turn_until("they are in force", lambda: stage.names() == {1001: "eth0"})
         assert aliases(stage) == {1001: KNOWN[1001]}
 
@@ -289,7 +290,7 @@ def test_a_name_that_was_served_as_ifalias_is_no_known_description(tmp_path: Pat
     (tmp_path / "vppcfg.yaml").unlink()
     with started(tmp_path, "eth0", "loop0", alias="name") as stage:
         stage.turn_until("it is not read", lambda: is_read(stage))
-        assert stage.agent._descriptions.by_name == {"loop0": "Loop: h"}
+        assert stage.agent._reader.descriptions.by_name == {"loop0": "Loop: h"}
 
 
 def test_questions_are_held_until_the_vppcfg_is_read(vppcfg: Path, tmp_path: Path) -> None:

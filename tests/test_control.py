@@ -19,8 +19,17 @@ from vpp_snmp_agent.runtime.loop import Loop
 from vpp_snmp_agent.settings.declarations import Settings
 
 FACTS = Facts(
-    *("eno1", "Core", 6, 9000, 10**9, bytes.fromhex("6805ca324610"), True, 2),
-    *((), False, (), True, True, True),
+    name="eno1",
+    alias="Core",
+    type=6,
+    mtu=9000,
+    speed=10**9,
+    phys_address=bytes.fromhex("6805ca324610"),
+    has_connector=True,
+    duplex=2,
+    paired=True,
+    link_traps=True,
+    admin_up=True,
 )
 
 

@@ -52,9 +52,18 @@ def _state() -> bytes:
             state.assign(key, index)
             until(f"{key} is durable", partial(_has_committed, state, key))
             facts = Facts(
-                *(f"eno{index}", "Cüst", 6, 9000, 10**10, bytes.fromhex("6805ca324610"), True, 2),
-                *(("GigabitEthernet5/0/0",), False, ((bytes((192, 0, 2, index)), 24),)),
-                *(True, False, True),
+                name=f"eno{index}",
+                alias="Cüst",
+                type=6,
+                mtu=9000,
+                speed=10**10,
+                phys_address=bytes.fromhex("6805ca324610"),
+                has_connector=True,
+                duplex=2,
+                lower_layers=("GigabitEthernet5/0/0",),
+                addresses=((bytes((192, 0, 2, index)), 24),),
+                paired=True,
+                admin_up=True,
             )
             state.show(key, facts)
             state.keep(

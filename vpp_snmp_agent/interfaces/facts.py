@@ -89,26 +89,28 @@ class Configuration:
     descriptions: Descriptions = field(default_factory=Descriptions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a row is called and is: compared, saved and restored as it stands.
 
-    What VPP alone can tell of the moment (status, LACP, counters, neighbours) is not in it.
+    What VPP alone knows of the moment (status, LACP, counters, neighbours) is not in it.  What
+    is as its default is not saved, and an older journal may lack it.
     """
 
     name: str  # ifName, ifDescr
-    alias: str  # ifAlias
+    alias: str = ""  # ifAlias
     type: int  # IANAifType
     mtu: int
-    speed: int  # bits a second; 0 unknown
+    speed: int = field(metadata={"largest": 2**63 - 1})  # bits a second; 0 unknown
     phys_address: bytes
     has_connector: bool
-    duplex: int  # as VPP has it: 0 unknown, 1 half, 2 full
-    lower_layers: tuple[str, ...]  # the keys of the interfaces directly below (RFC 2863 ifStack)
-    aggregated: bool  # it carries a bond's traffic
-    addresses: tuple[tuple[bytes, int], ...]  # octets and prefix length
-    paired: bool  # it has an LCP pair
-    link_traps: bool  # a change of ifOperStatus is notified
+    duplex: int = 0  # as VPP has it: 0 unknown, 1 half, 2 full
+    # The keys of the interfaces directly below (RFC 2863 ifStack).
+    lower_layers: tuple[str, ...] = ()
+    aggregated: bool = False  # it carries a bond's traffic
+    addresses: tuple[tuple[bytes, int], ...] = ()  # octets and prefix length
+    paired: bool = False  # it has an LCP pair
+    link_traps: bool = False  # a change of ifOperStatus is notified
     admin_up: bool
 
 
