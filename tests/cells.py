@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -94,3 +95,21 @@ def restarted() -> Iterator[Writer]:
     made = new_writer()
     yield made
     os.close(made.fd)
+
+
+@contextmanager
+def behind_the_totals(counters: InterfaceCounters, happens: Callable[[], None]) -> Iterator[None]:
+    """What happens in a reading of many after the totals are read, before the rest is."""
+    assert counters._set is not None
+    together = counters._set.together
+    first, *others = together._readers
+    read_cells = first[0]
+
+    def read(*args: object) -> tuple[int, ...]:
+        found = read_cells(*args)  # type: ignore[arg-type]
+        happens()
+        return found
+
+    together._readers = [(read, *first[1:]), *others]
+    yield
+    together._readers = [first, *others]

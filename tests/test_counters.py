@@ -22,6 +22,7 @@ from .cells import (
     NAME,
     VPP,
     Set,
+    behind_the_totals,
     fill_with,
     new_writer,
     setter,
@@ -252,20 +253,14 @@ def test_a_clear_between_the_groups_of_a_reading_of_many_counts_nothing_twice(
     put("rx", 1003, 64_000)
     put("rx-multicast", 5, 320)
     assert together(counters)["in_unicast"] == 998
-    assert counters._set is not None
-    first, *others = counters._set.together._readers
-    read_cells = first[0]
 
-    def clear_behind(*args: object) -> tuple[int, ...]:
-        found = read_cells(*args)  # type: ignore[arg-type]
+    def clear() -> None:
         put("rx", 7, 448)
         put("rx-multicast", 2, 128)
-        return found
 
-    counters._set.together._readers = [(clear_behind, *first[1:]), *others]
     monkeypatch.setattr(room, "MAX_CLEAR_WAITS", 0)
-    assert together(counters)["in_unicast"] == 998  # packets of before, multicast of after
-    counters._set.together._readers = [first, *others]
+    with behind_the_totals(counters, clear):
+        assert together(counters)["in_unicast"] == 998  # packets of before, multicast of after
     assert together(counters)["in_unicast"] == counters.in_unicast == 998 + 5
     assert counters.in_multicast == 5 + 2
     assert counters.in_octets == 64_448
@@ -333,7 +328,7 @@ def test_a_base_and_what_is_counted_wrap_at_64_bits_too(writer: Writer, put: Set
     assert one_by_one.restarted_at is at_once.restarted_at is None
 
 
-def test_each_discontinuity_is_told_and_not_the_first_alone(
+def test_each_discontinuity_is_reported_and_not_the_first_alone(
     counters: InterfaceCounters, put: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 100.0

@@ -23,7 +23,7 @@ from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .cells import INDEX, NAME, Set, sources_of, together
+from .cells import INDEX, NAME, Set, behind_the_totals, sources_of, together
 
 
 def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> None:
@@ -186,22 +186,16 @@ def test_a_reading_of_many_reads_the_total_before_what_is_taken_off_it(
     put("rx", 100, 1)
     put("tx", 200, 1)
     assert together(counters)["in_unicast"] == 100
-    assert counters._set is not None
-    first, *others = counters._set.together._readers
-    read_cells = first[0]
 
-    def count_behind(*args: object) -> tuple[int, ...]:
-        found = read_cells(*args)  # type: ignore[arg-type]
+    def go_on() -> None:
         put("rx", 150, 1)
         put("rx-multicast", 11, 1)
         put("tx", 270, 1)
         put("tx-broadcast", 13, 1)
-        return found
 
-    counters._set.together._readers = [(count_behind, *first[1:]), *others]
-    found = together(counters)  # never above the truth: the packets of before
+    with behind_the_totals(counters, go_on):
+        found = together(counters)  # never above the truth: the packets of before
     assert (found["in_unicast"], found["out_unicast"]) == (100, 200)
-    counters._set.together._readers = [first, *others]
     found = together(counters)
     assert (found["in_unicast"], found["out_unicast"]) == (139, 257)
 

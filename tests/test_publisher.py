@@ -114,7 +114,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_one_change_makes_one_row_anew_and_those_over_it(
+def test_one_change_makes_one_row_again_and_its_higher_layers(
     publisher: Publisher, made: list[str]
 ) -> None:
     ports = [port(index, f"eth{index}") for index in range(1, 1001)]
@@ -262,7 +262,7 @@ def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None
     assert publisher.is_idle
 
 
-def test_what_is_shown_and_hidden_is_remembered() -> None:
+def test_what_is_shown_and_hidden_is_saved() -> None:
     indexes = SlowIndexes()
     indexes.durable = {"eth0", "loop0"}
     publisher = new_publisher(indexes=indexes)
@@ -688,7 +688,7 @@ def test_what_the_settings_hide_is_not_restored(publisher: Publisher) -> None:
 # --- links that went down or came up --------------------------------------------------------------
 
 
-def test_a_link_that_went_down_or_came_up_is_noted(publisher: Publisher) -> None:
+def test_a_link_that_changes_is_noted(publisher: Publisher) -> None:
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
     change(publisher, router, replace(ETHERNET, link_up=False))
@@ -808,7 +808,7 @@ def test_what_a_settled_vpp_was_not_configured_with_again_is_gone(publisher: Pub
     assert (rows[1001].facts.addresses, rows[1003].facts.lower_layers) == ((), ())
 
 
-def test_neighbours_come_and_go_without_a_row_made_anew(
+def test_neighbours_come_and_go_without_a_row_made_again(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     router = router_of(ETHERNET)

@@ -170,7 +170,7 @@ def test_what_did_not_change_is_not_saved_again(counters: InterfaceCounters, put
     assert not InterfaceCounters(counters._set, INDEX, NAME, reached=reached).mark_saved()
 
 
-def test_a_vpp_is_told_from_another_by_boot_pid_and_segment(tmp_path: Path) -> None:
+def test_a_vpp_is_known_from_another_by_boot_pid_and_segment(tmp_path: Path) -> None:
     boot, other_boot = tmp_path / "boot", tmp_path / "other"
     boot.write_text("6f1a\n")
     other_boot.write_text("93c2\n")

@@ -186,7 +186,7 @@ def test_the_value_of_a_contested_index_follows_its_row() -> None:
     assert table.shown == {oid("7"): "five anew"}
 
 
-def test_the_set_of_indexes_changed_when_one_came_or_went_and_not_its_value_or_owner() -> None:
+def test_the_set_of_indexes_changed_with_an_index_and_not_with_its_value_or_owner() -> None:
     table = Claims()
     changes: list[Callable[[], None]] = [
         lambda: table.claim(1005, at_7="five"),

@@ -93,7 +93,7 @@ def test_a_bond_of_a_vpp_that_returns_keeps_its_members_until_they_are_added_aga
     assert row.facts.link_traps
 
 
-def test_of_what_a_row_is_over_only_what_differs_is_made_anew(
+def test_of_the_lower_layers_of_a_row_only_what_differs_is_made_again(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ports = [port(index, f"port{index}") for index in range(1, 301)]

@@ -59,6 +59,13 @@ from .journals import (
 pytestmark = pytest.mark.usefixtures("hurried")
 
 
+@pytest.fixture
+def slow_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first commit the next comes 30 s later, unless it is urgent."""
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
+    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
+
+
 # --- indexes ------------------------------------------------------------------------------------
 
 
@@ -172,10 +179,8 @@ def test_commits_are_a_second_apart_and_the_first_after_a_quiet_one_is_at_once(
 
 
 def test_of_very_many_names_the_next_does_not_wait_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, slow_commits: None
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
     with opened(tmp_path) as state:
         for start in (0, 1000, 2000):
             keys = [f"eth{number}" for number in range(start, start + writer.MANY_NAMES)]
@@ -230,7 +235,7 @@ def test_a_row_that_is_hidden_and_forgotten_meanwhile_is_not_restored(tmp_path: 
         assert list(ports) == []
 
 
-def test_a_hidden_row_loses_its_facts_and_says_when_it_went(tmp_path: Path) -> None:
+def test_a_hidden_row_loses_its_facts_and_says_when_it_was_hidden(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assign(state, eth0=1)
         state.show("eth0", FACTS)
@@ -241,7 +246,7 @@ def test_a_hidden_row_loses_its_facts_and_says_when_it_went(tmp_path: Path) -> N
     assert read(str(tmp_path)) == [Port(1001, "eth0", NOW + 3600, None)]
 
 
-def test_a_row_that_is_hidden_already_keeps_the_time_at_which_it_went(tmp_path: Path) -> None:
+def test_a_row_that_is_hidden_already_keeps_the_time_at_which_it_was_hidden(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assign(state, eth0=1)
     with opened(tmp_path, NOW + 3600) as state:
@@ -292,7 +297,7 @@ def test_what_may_be_lost_is_saved_soon_after_a_start_and_then_each_300_s(tmp_pa
         until("b is saved", lambda: saved() == {"a", "b"})
 
 
-def test_a_save_is_handed_over_a_slice_at_a_time(
+def test_a_save_is_queued_a_slice_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "SAVE_SLICE", 10)
@@ -435,11 +440,7 @@ def test_damaged_numbers_that_are_no_rows_cost_their_line(
         assert state.totals("ip 6") == Saved(4711, {"a": (5, 0)})
 
 
-def test_a_base_that_changed_is_durable_within_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
+def test_a_base_that_changed_is_durable_within_a_second(tmp_path: Path, slow_commits: None) -> None:
     with opened(tmp_path) as state:
         assign(state, a=1)
         started = time.monotonic()
@@ -451,10 +452,8 @@ def test_a_base_that_changed_is_durable_within_a_second(
 
 
 def test_a_base_of_what_is_no_rows_is_durable_within_a_second_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, slow_commits: None
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
     with opened(tmp_path) as state:
         assign(state, a=1)
         started = time.monotonic()

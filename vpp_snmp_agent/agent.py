@@ -9,7 +9,7 @@ The rules this module keeps:
   slice at a time, and requests are answered between the slices.
 - Settings are one value.  What they change is brought about by whom it concerns: snmpd's
   connection, the reporter, the rows (serving.py).
-- The log tells changes of state.  A failure that repeats is logged once.
+- Changes of state are logged.  A failure that repeats is logged once.
 """
 
 import gc
@@ -36,11 +36,11 @@ from .settings.document import BadSettings
 from .settings.vppcfg import Descriptions
 from .vpp import feed
 
-TICK = 0.25  # seconds between two looks at what is due while anything changes
+TICK = 0.25  # seconds between two ticks while anything changes
 IDLE_TICK = 1.0  # the same at rest
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
 COLLECTION_INTERVAL = 1.0  # seconds between two collections of garbage
-MAX_YOUNG = 2_000  # objects that a collection may look through: 0.3 ms
+MAX_YOUNG = 2_000  # objects that a collection may traverse: 0.3 ms
 MAX_SLICES = 10  # of work in between, which leaves more of them than their count says
 
 
@@ -63,7 +63,7 @@ class Agent:
     def __init__(self, settings: Settings, reload: Callable[[], Settings]) -> None:
         """`reload` reads the settings again; it raises BadSettings.
 
-        Raises StateError where what is remembered of ports is unavailable.
+        Raises StateError where the state of ports is unavailable.
         """
         # Garbage is collected at rest, and only what is young (`collect_young`).
         gc.disable()
@@ -201,7 +201,7 @@ class Agent:
         return self._follower.is_following
 
     def _wake_up(self) -> None:
-        """Something happened: look soon at what is due."""
+        """Something happened: tick soon."""
         self._was_active = True
         self._due = min(self._due, time.monotonic() + TICK)
 
@@ -334,9 +334,9 @@ class Agent:
 
 
 def collect_young(idle: bool) -> None:
-    """Collect the garbage of the last second, if little was made, and never look at it again.
+    """Collect the garbage of the last second, if little was made, and never traverse it again.
 
-    To look through all there is would stop the loop for 40 ms and more at 10,000 interfaces
+    To traverse all there is would stop the loop for 40 ms and more at 10,000 interfaces
     and 200,000 neighbours: rows hold no cycles, so that this is not needed.
     """
     if idle and gc.get_count()[0] < MAX_YOUNG:

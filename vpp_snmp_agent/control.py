@@ -30,7 +30,7 @@ from .runtime.loop import Loop
 NAME = "ports.socket"
 MAX_REQUEST = 4096  # octets
 MAX_CLIENTS = 8  # at a time; the next one is turned away
-SLICE = 100  # names looked at a time
+SLICE = 100  # names at a time
 ANSWER_TIMEOUT = 30.0  # seconds that the agent has to answer
 
 
@@ -75,7 +75,7 @@ class Control:
         self._path.unlink(missing_ok=True)
 
     def _accept(self, events: int) -> None:
-        with contextlib.suppress(OSError):  # it went again; or no descriptor is left for it
+        with contextlib.suppress(OSError):  # it is gone again; or no descriptor is left for it
             client, _ = self._listener.accept()
             if len(self._clients) >= MAX_CLIENTS:
                 client.close()

@@ -7,7 +7,7 @@ was none.  So what is served does not fall, whatever VPP does:
 
 The base is 0, and nowhere stored, until VPP counts from 0 again.  What falls goes on from what
 was served last, which becomes its base (`_fell`, for both ways of reading).  `clear interfaces`
-zeroes counter after counter: none is carried because another fell, for one that is not zeroed
+zeroes counter after counter: none is carried because another fell: one that is not zeroed
 yet would count twice.  A restart of VPP, or another sw_if_index, is another cell (`cell`), which
 counts from 0 whether that looks like a fall or not: it goes on from the last that the cell
 before said, whose segment stays mapped when its VPP ends (`Reached`).  What each counter is made
@@ -25,7 +25,7 @@ The rules this module keeps:
 - A counter that reaches 2^64 goes on from 0, as Counter64 does; that is no fall.
 - With `counters: plain` what VPP counts is served, and a fall is a discontinuity.
 - A cell counts for an interface only while /if/names has its name there: VPP gives the
-  index of a deleted interface to the next one at once, before its API tells.  A rename
+  index of a deleted interface to the next one at once, before its API reports it.  A rename
   does not reach /if/names, so the name that stood there at first is its name as well.
 """
 
@@ -279,7 +279,7 @@ class InterfaceCounters:
     ) -> list[int] | None:
         """What to serve of some sources, from `first` on, one of which reads less than before.
 
-        None where they are to be read anew, one by one.
+        None where they are to be read again, one by one.
         """
         assert self._set is not None
         if not self._carries:

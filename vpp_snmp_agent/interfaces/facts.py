@@ -123,9 +123,9 @@ TAP_KEY = "tap of "
 
 
 def key_of(interface: Interface, router: Router) -> str:
-    """What the interface is known by for ever: VPP's name, or its phy's for a TAP.
+    """What the interface is always known by: VPP's name, or its phy's for a TAP.
 
-    VPP numbers its TAPs anew at every start.
+    VPP renumbers its TAPs at every start.
     """
     phy = router.phy(interface.sw_if_index)
     return f"{TAP_KEY}{phy.interface_name}" if phy else interface.interface_name
@@ -253,7 +253,7 @@ def link_traps(
     """ifLinkUpDownTrapEnable: as configured, else whether it is over no other, or is a bond.
 
     RFC 2863 section 6: one cable must not send a thousand notifications.  But a bond can go
-    down while every cable of it is up, and nothing else would tell.
+    down while every cable of it is up, and nothing else would notify it.
     """
     configured = _first_that_fits(settings.link_traps, interface, router)
     if configured is not None:
@@ -292,7 +292,7 @@ def oper_status(interface: Interface, router: Router) -> int:
 
 
 def absent_status(facts: Facts) -> int:
-    """ifOperStatus of a row that VPP is to bring back: it is down for what it is over, if any.
+    """ifOperStatus of a row that VPP is to bring back: lowerLayerDown, if it is over another.
 
     So one router that is away is not one problem for each of its VLANs.
     """

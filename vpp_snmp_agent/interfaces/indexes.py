@@ -19,7 +19,7 @@ class Indexes(Protocol):
         """Give a key an ifIndex, which is durable later."""
 
     def show(self, key: str, facts: Facts) -> None:
-        """Its row is shown, and looks like this."""
+        """Its row is shown, and these are its facts."""
 
     def hide(self, key: str) -> None:
         """Its row is not shown any more."""

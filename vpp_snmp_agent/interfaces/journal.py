@@ -63,7 +63,7 @@ class StateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One remembered name."""
+    """One name that is saved."""
 
     if_index: int
     key: str  # VPP's name for the interface, or `tap of <phy>` for the TAP of an LCP pair

@@ -27,7 +27,7 @@ LOCK = "ports.lock"
 
 
 def read(directory: str) -> list[Port]:
-    """What is remembered, without owning it.  It writes nothing.  Raises StateError.
+    """What is saved, without owning it.  It writes nothing.  Raises StateError.
 
     A shown port was last seen when its owner last saved.
     """

@@ -2,7 +2,7 @@
 
     publisher.follow(router)                 # a VPP is there
     publisher.touch(router.apply(changes))   # what it reported touches these rows
-    while publisher.step(until): ...         # make them anew, between two requests
+    while publisher.step(until): ...         # make them, between two requests
 
 The rules this module keeps:
 
@@ -61,7 +61,7 @@ class Publisher:
         predecessor: "Publisher | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`indexes`: None where an ifIndex is 1000 + sw_if_index, and not remembered.
+        """`indexes`: None where an ifIndex is 1000 + sw_if_index, and not saved.
 
         `predecessor`: whose rows these are to replace; what lives with a row passes over.
         """
@@ -254,7 +254,7 @@ class Publisher:
             self._work.make(self._listed)
 
     def touch(self, sw_if_indexes: Iterable[int]) -> None:
-        """Make the rows of these interfaces anew."""
+        """Make the rows of these interfaces again."""
         indexes = iter(sw_if_indexes)
         self._touch(islice(indexes, MAX_TOUCHED))
         self._touch_later(indexes)
@@ -533,7 +533,7 @@ class Publisher:
     def _addresses_since(
         self, before: Row | None, addresses: tuple[tuple[bytes, int], ...], now: float
     ) -> Mapping[bytes, float]:
-        """Since when it has each address that it was given since we look."""
+        """Since when it has each address that this agent has seen come."""
         if before is None:
             return NO_MOMENTS
         if addresses == before.facts.addresses or not self._addresses_known:

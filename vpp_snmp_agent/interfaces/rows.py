@@ -4,7 +4,7 @@ The rules this module keeps:
 
 - A row is one object as long as it is shown; what changes about it changes in place, so that
   every table that shows it shows the change at once.
-- Another table has of each row a few entries (`Derived`), made anew when the facts of that
+- Another table has of each row a few entries (`Derived`), made again when the facts of that
   row change or what it is over, and of no other row then.
 """
 
@@ -30,7 +30,7 @@ class Row:
     """One conceptual row of ifTable and ifXTable."""
 
     index: int  # ifIndex
-    key: str  # what it is known by for ever
+    key: str  # what it is known by, always
     facts: Facts
     oper_status: int
     counters: InterfaceCounters
@@ -109,7 +109,7 @@ class Derived:
     def update(
         self, row: Row, before: tuple[bytes, ...], interfaces: Interfaces | None, now: float
     ) -> tuple[bytes, ...]:
-        """Make a row's entries anew, or none without `interfaces`; the indexes of all."""
+        """Make a row's entries again, or none without `interfaces`; the indexes of all."""
         steps = self.updating(row, before, interfaces, now)
         while True:
             try:

@@ -2,7 +2,7 @@
 
 The rules this module keeps:
 
-- When a row changes, its entries are made anew at once; those of rows over it when it is their
+- When a row changes, its entries are made again at once; those of rows over it when it is their
   turn, and of many a few at a time: a BVI can be over all ports.
 - Entries that are being made are made to the end before they are made again.
 """
@@ -73,7 +73,7 @@ class Stacking:
         self._derive_later(self.higher_layers(row.key))
 
     def bring_up_to_date(self, key: str) -> None:
-        """Make the entries of a row anew, if what is below it was shown or hidden."""
+        """Make the entries of a row again, if what is below it was shown or hidden."""
         if key in self._underived:
             self._underived.discard(key)
             row = self.by_key.get(key)
@@ -101,7 +101,7 @@ class Stacking:
         self._derive_all(last)
 
     def _derive_all(self, keys: list[str]) -> None:
-        """Make the entries of these rows anew: at once, unless there are many."""
+        """Make the entries of these rows again: at once, unless there are many."""
         if len(keys) > MAX_DERIVED:
             self._derive_later(keys)
             return
@@ -110,7 +110,7 @@ class Stacking:
                 self._derive(self.by_key[key])
 
     def _derive_later(self, keys: Iterable[str]) -> None:
-        """Make the entries of these rows anew when it is their turn."""
+        """Make the entries of these rows again when it is their turn."""
         self._work.then_each(iter(list(keys)), MAX_MARKED, self._mark_underived)
 
     def _mark_underived(self, keys: list[str]) -> None:
@@ -129,7 +129,7 @@ class Stacking:
             self._derive_on(row.key, steps)
 
     def _steps_of(self, row: Row) -> Iterator[None]:
-        """Make a row's entries anew, a slice at a time."""
+        """Make a row's entries again, a slice at a time."""
         now, made = self._clock(), []
         for table, entries in zip(self.tables, row.entries, strict=True):
             made.append((yield from table.updating(row, entries, self, now)))
@@ -137,7 +137,7 @@ class Stacking:
 
     def _derive_on(self, key: str, steps: Iterator[None]) -> None:
         if self._deriving.get(key) is not steps:
-            return  # done at once meanwhile, because the row changed or went
+            return  # done at once meanwhile, because the row changed or was hidden
         for _ in steps:
             self._work.then(partial(self._derive_on, key, steps))
             return

@@ -1,4 +1,4 @@
-"""What outlives a restart: the ifIndex of a name, for ever, and the row it last had.
+"""What outlives a restart: the ifIndex of a name, always, and the row it last had.
 
 A key is VPP's name for the interface, or `tap of <phy>` for the TAP of an LCP pair.  All is in
 STATE_DIR/ports.journal, whose lines lines.py describes and a thread of writer.py appends.
@@ -7,10 +7,10 @@ Beside it is ports.lock, which its owner holds locked.
 The rules this module keeps:
 
 - An index is given once: never to another name, and never another to a name that is
-  remembered.  It is between 1 and 2147483647.
+  known.  It is between 1 and 2147483647.
 - `index_of` knows an index once it is on the disk.  All else is saved minutes later,
-  but for a counter's base, or a number's that is no row's: when it changes, its line is handed
-  over at once.
+  but for a counter's base, or a number's that is no row's: when it changes, its line is queued
+  at once.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw
 
 SAVE_INTERVAL = 300.0  # seconds between two savings of what may be lost
 FIRST_SAVE_DELAY = 10.0  # seconds: what a first start shows shall not wait that long
-SAVE_SLICE = 100  # entries that the loop hands over at a time
+SAVE_SLICE = 100  # entries that the loop queues at a time
 COUNTERS_SLICE = 16  # names whose counters it reads at a time: 18 us each, of 17 threads 33,
 COUNTERS_TIME = 0.0007  # but for seconds at most: the first of a segment find no page mapped
 COMMITTED_SLICE = 250  # keys that `committed` returns at a time
@@ -63,7 +63,7 @@ FORGET_SLICE = 200  # keys of one line
 
 
 class State:
-    """The remembered names of one state directory, which has this one owner.
+    """The names of one state directory, which has this one owner.
 
     Made by `open`; to be used by one thread.
     """
@@ -172,10 +172,10 @@ class State:
         return found
 
     def forget(self, keys: Iterable[str]) -> list[str]:
-        """Forget those that are remembered and not shown; their ifIndex goes to nobody else.
+        """Forget those that are known and not shown; their ifIndex goes to nobody else.
 
         What was counted of them is forgotten, too.  Returns those forgotten.  It takes 3 us a
-        key: hand it some hundreds at a time.
+        key: pass some hundreds at a time.
         """
         found = []
         for key in keys:
@@ -195,7 +195,7 @@ class State:
     # --- rows -------------------------------------------------------------------------------------
 
     def show(self, key: str, facts: Facts) -> None:
-        """Its row is shown and looks like this.  KeyError: its ifIndex is not durable."""
+        """Its row is shown, and these are its facts.  KeyError: its ifIndex is not durable."""
         at = shard(key)
         if key not in self._packed[at]:
             raise KeyError(key)
@@ -297,7 +297,7 @@ class State:
                     yield journal.port_of(key, packed[key], facts[key], now)
 
     def ports(self) -> Iterator[Port]:
-        """Everything remembered, in no order; it may change between two of them."""
+        """Everything known, in no order; it may change between two of them."""
         now = self._clock()
         for packed, facts in zip(self._packed, self._facts, strict=True):
             yield from journal.ports_of(packed, facts, now)
@@ -310,9 +310,9 @@ class State:
         return self._saving < SHARDS or bool(self._unsaved)
 
     def save_some(self, now: float) -> None:
-        """Every 300 s, hand the writer what changed, a slice a call; `now` is any clock's.
+        """Every 300 s, queue what changed for the writer, a slice a call; `now` is any clock's.
 
-        The first time after 10 s.  While the disk cannot be written nothing is handed over, so
+        The first time after 10 s.  While the disk cannot be written nothing is queued, so
         that it does not pile up.
         """
         if self._writer is None or self._writer.failures:
