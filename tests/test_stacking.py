@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from vpp_snmp_agent.agentx.pdu import oid
-from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces import rows
+from vpp_snmp_agent.interfaces import stacking as room
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, Row
 from vpp_snmp_agent.interfaces.stacking import Stacking
