@@ -29,8 +29,28 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
+from .cells import counters, plain, put, restarted, writer
+from .journals import disk, hurried, unsynced
 from .operators import Check, by_thing, leaving_nothing, settings_for
+from .routers import clock, first, publisher, second, sources
 from .yaml_files import LOADERS, loading_with
+
+# Fixtures of several test files.
+__all__ = [
+    "clock",
+    "counters",
+    "disk",
+    "first",
+    "hurried",
+    "plain",
+    "publisher",
+    "put",
+    "restarted",
+    "second",
+    "sources",
+    "unsynced",
+    "writer",
+]
 
 NOBODY = 65534
 N = TypeVar("N")

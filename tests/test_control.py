@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,14 @@ import pytest
 from simulator.stage import until
 from vpp_snmp_agent import control
 from vpp_snmp_agent.control import Control
-from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.state import State
 from vpp_snmp_agent.operator.ports import forget_ports, show_ports
 from vpp_snmp_agent.runtime.loop import Loop
 from vpp_snmp_agent.settings.declarations import Settings
 
-FACTS = Facts(
-    *("eno1", "Core", 6, 9000, 10**9, bytes.fromhex("6805ca324610"), True, 2),
-    *((), False, (), True, True, True),
-)
+from . import journals
+
+FACTS = replace(journals.FACTS, alias="Core", lower_layers=(), aggregated=False, addresses=())
 
 
 STATUS = ["7 interfaces; VPP is away; no snmpd", False, ["subtree 1.2"]]

@@ -34,7 +34,7 @@ LOG_TEXTS = {
         "is silent",
         "does not speak AgentX: ",
     ),
-    "agent.py": ("there is no such file", "the descriptions stay as they were"),
+    "describing.py": ("there is no such file", "the descriptions stay as they were"),
 }
 
 

@@ -84,8 +84,14 @@ def known(tmp_path: Path) -> None:
     state.assign("GigabitEthernet5/0/0", 5)
     until("it is durable", state.committed)
     facts = Facts(
-        *("eno1", "to Bern", ETHERNET_CSMACD, 9000, 10**9, bytes.fromhex("6805ca324610"), True),
-        *(2, (), False, ()),
+        name="eno1",
+        alias="to Bern",
+        type=ETHERNET_CSMACD,
+        mtu=9000,
+        speed=10**9,
+        phys_address=bytes.fromhex("6805ca324610"),
+        has_connector=True,
+        duplex=2,
         paired=True,
         link_traps=True,
         admin_up=True,

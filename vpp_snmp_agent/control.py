@@ -128,9 +128,7 @@ class Control:
     def _list(self) -> Iterator[bytes]:
         ports = self._state.ports()
         while some := list(islice(ports, SLICE)):
-            yield b"".join(
-                _line([each.if_index, each.key, each.last_seen, each.shown]) for each in some
-            )
+            yield b"".join(_line(each.listed) for each in some)
 
     def _forget(self, glob: str, unseen_before: float) -> Iterator[bytes]:
         ports = self._state.ports()

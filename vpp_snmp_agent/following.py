@@ -36,7 +36,7 @@ from .vpp.segment import Segment, SegmentUnavailable
 
 AWAY = "VPP is away"
 GONE = (errno.ENOENT, errno.ECONNREFUSED)  # what the socket of a VPP that ended is like
-POLL_INTERVAL = 0.5  # seconds between two looks at the segment, which at rest are further apart
+POLL_INTERVAL = 0.5  # seconds between two polls of the segment, at rest more
 EVENT_TIMEOUT = 2.0  # seconds within which an event follows another epoch, if one does
 
 
@@ -99,7 +99,7 @@ class Follower:
     def _poll_segment(self, now: float) -> None:
         """Bonds follow what LACP has of their members, and the API is asked what else changed.
 
-        So it is where the segment was laid out anew and no event followed, as when a bond is
+        So it is where the segment has another layout and no event followed, as when a bond is
         given a member.
         """
         if self._router is None or self._segment is None or now < self._poll_due:

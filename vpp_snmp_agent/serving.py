@@ -2,11 +2,11 @@
 
 The rules this module keeps:
 
-- Rows, the tables made of them and the state that remembers them are one: `Served`.
+- Rows, the tables made of them and the state that saves them are one: `Served`.
 - Another configuration makes another one beside it, a slice at a time.  It is shown once it is
   complete, all at once; what was shown before is given back a slice at a time.
 - A state is open once, and closed when nothing made of it is shown or to be shown; to open
-  and to close one takes a thread, for a disk can take seconds.
+  and to close one takes a thread, because a disk can take seconds.
 """
 
 import time
@@ -27,7 +27,7 @@ from .runtime.loop import Loop, log
 from .settings.declarations import Entails, Settings
 from .settings.vppcfg import Descriptions
 
-SLICE = 0.0007  # seconds of work between two looks for a request
+SLICE = 0.0007  # seconds of work between two polls for a request
 RESTORE_SLICE = 0.001  # seconds: nobody can ask before all is restored
 NEW_NAMES_TIMEOUT = 2.0  # seconds that other rows wait for new names among them
 
@@ -38,7 +38,7 @@ class Served(NamedTuple):
     publisher: Publisher
     modules: list[Module]
     view: View
-    state: State | None  # None: ifIndexes are not remembered
+    state: State | None  # None: ifIndexes are not saved
 
     @property
     def settings(self) -> Settings:
@@ -76,7 +76,7 @@ class Serving:
         """`switch(before, after)`: what is shown has changed, and snmpd is to be asked over it.
         `status`: what `check` is answered.
 
-        Raises StateError where what is remembered of ports is unavailable.
+        Raises StateError where the state of ports is unavailable.
         """
         self._loop = loop
         self._uptime = uptime
@@ -120,7 +120,7 @@ class Serving:
         """One slice of what there is to do; whether there is more."""
         until = time.perf_counter() + SLICE
         if self._restoring is not None:
-            # Before anything else, for until then snmpd has nothing of us.
+            # Before anything else, because until then snmpd has nothing of us.
             for _ in self._restoring:
                 if time.perf_counter() >= until + RESTORE_SLICE - SLICE:
                     return True
@@ -153,7 +153,7 @@ class Serving:
                 each.state.save_some(now)
 
     def close(self) -> None:
-        """Write what is to be remembered."""
+        """Save everything."""
         self.shown.publisher.save_totals()
         if self._control is not None:
             self._control.close()
@@ -238,7 +238,7 @@ class Serving:
         self._jobs.append(self._retire(before.publisher, state))
 
     def _retire(self, before: Publisher, state: State | None) -> Iterator[None]:
-        """Give rows up, a step at a time; `state` remembers those that took their place."""
+        """Give rows up, a step at a time; `state` saves those that took their place."""
         for number, key in enumerate(list(before.by_key) if state is not None else ()):
             rows = [
                 each.publisher.by_key[key]

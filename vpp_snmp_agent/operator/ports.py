@@ -11,7 +11,7 @@ import sys
 import time
 
 from .. import control
-from ..interfaces import state
+from ..interfaces import opening
 from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
 from .output import complain
@@ -27,10 +27,7 @@ def show_ports(settings: Settings) -> int:
     try:
         ports = control.ask(settings.state_dir, {"do": "list"})
         if ports is None:
-            ports = [
-                [each.if_index, each.key, each.last_seen, each.shown]
-                for each in state.read(settings.state_dir)
-            ]
+            ports = [each.listed for each in opening.read(settings.state_dir)]
     except (StateError, OSError) as error:
         return _fail(settings, error)
     print(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")

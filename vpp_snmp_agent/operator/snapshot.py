@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ..agentx.mib import Module, UpTime
-from ..interfaces import state
-from ..interfaces.counters import UNKNOWN as UNKNOWN_VPP
-from ..interfaces.counters import CounterSet, InterfaceCounters, Reached
+from ..interfaces import opening
+from ..interfaces.counters import CounterSet, InterfaceCounters
 from ..interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from ..interfaces.publisher import Publisher
+from ..interfaces.reached import UNKNOWN as UNKNOWN_VPP
+from ..interfaces.reached import Reached
 from ..interfaces.rows import Row
-from ..interfaces.state import Port, StateError
+from ..interfaces.state import FIRST, OTHERS, Port, StateError
 from ..interfaces.system import System
 from ..interfaces.totals import Saved
 from ..mibs import modules
@@ -167,7 +168,7 @@ def read_ports(settings: Settings) -> tuple[list[Port], str]:
     if settings.ifindex == "stateless":
         return [], ""
     try:
-        return state.read(settings.state_dir), ""
+        return opening.read(settings.state_dir), ""
     except StateError as error:
         return [], str(error)
 
@@ -187,7 +188,7 @@ def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
 def _read_totals(settings: Settings) -> Mapping[str, Saved]:
     """What numbers that are no row's had come to; nothing where that cannot be read."""
     try:
-        return state.read_totals(settings.state_dir)
+        return opening.read_totals(settings.state_dir)
     except StateError:
         return NO_TOTALS  # `read_ports` says why
 
@@ -207,9 +208,9 @@ class ReadOnlyIndexes:
 
     def assign(self, key: str, sw_if_index: int) -> None:
         """Give a key the ifIndex that it would get."""
-        index = state.FIRST + sw_if_index
+        index = FIRST + sw_if_index
         if index in self._given:
-            index = max(state.OTHERS, 1 + max(self._given))
+            index = max(OTHERS, 1 + max(self._given))
         self._indexes[key] = index
         self._given.add(index)
 
