@@ -10,8 +10,12 @@ from typing import Any, TypeVar
 import pytest
 
 from simulator import Simulator
+from simulator.segment import Segment as Writer
 from simulator.stage import Snmpd, until
 from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp.cells import Counter
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.records import (
     INTERFACES,
     Addresses,
@@ -26,6 +30,8 @@ from vpp_snmp_agent.vpp.records import (
     Neighbor,
     NeighborChanges,
 )
+
+from .segments import COLUMNS, SIZE, THREADS
 
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
@@ -56,6 +62,37 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
     """snmpd as shipped, with its own ifTable off."""
     with Snmpd(tmp_path / "snmp") as running:
         yield running
+
+
+@pytest.fixture(params=Generation)
+def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+    """A segment with one simple and one combined counter, of each generation."""
+    made = Writer(SIZE, request.param)
+    made.add_scalar("/sys/heartbeat", 7)
+    made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
+    made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
+    made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
+    made.add_names("/if/names")
+    made.add_symlink("/err/one", "/if/drops", 1)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def both_paths_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each reading: `read_in` says the same, or nothing."""
+    read = Counter.read
+
+    def read_and_compare(counter: Counter, sw_if_index: int) -> int:
+        try:
+            value = read(counter, sw_if_index)
+        except SegmentUnavailable:
+            assert counter.read_in(counter.epoch, sw_if_index) is None
+            raise
+        assert counter.read_in(counter.epoch, sw_if_index) in (None, value)
+        return value
+
+    monkeypatch.setattr(Counter, "read", read_and_compare)
 
 
 class Clock:

@@ -25,7 +25,7 @@ from vpp_snmp_agent.operator import check, snapshot
 from vpp_snmp_agent.operator.snapshot import Asked
 from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddress
 from vpp_snmp_agent.settings.document import BadSettings
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import VALUE_OFFSET
 from vpp_snmp_agent.vpp.records import NO_INDEX, LcpPair, Thread
 from vpp_snmp_agent.vpp.router import Router
@@ -873,7 +873,7 @@ def test_a_state_directory_that_may_not_be_written_fails(
 def test_a_segment_of_huge_pages_is_noted(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "_is_sealed", lambda descriptor: False)
+    monkeypatch.setattr(mapping, "_is_sealed", lambda descriptor: False)
     ok, note = run(settings)["segment"]
     assert ok.startswith(f"ok: {vpp.stats_socket}: laid out as in ")
     assert note.startswith("note: of huge pages (statseg { page-size }), which VPP cannot seal: ")

@@ -21,9 +21,10 @@ from vpp_snmp_agent.interfaces.threads import (
     read_nodes,
 )
 from vpp_snmp_agent.vpp.cells import Vectors
+from vpp_snmp_agent.vpp.descriptor import receive_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
-from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable, receive_segment
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 MAIN = Thread(0, "vpp_main", "", 4711, 1)
 WORKERS = Thread(1, "vpp_wk_0", "workers", 4713, 5), Thread(2, "vpp_wk_1", "workers", 4714, 7)

@@ -43,7 +43,8 @@ from typing import NamedTuple
 
 from ..vpp.cells import Counter, Counters
 from ..vpp.layout import Kind
-from ..vpp.segment import ATTEMPTS, Segment, SegmentUnavailable
+from ..vpp.mapping import ATTEMPTS
+from ..vpp.segment import Segment, SegmentUnavailable
 
 # (name in the segment, kind, which number of the pair)
 _SOURCES = (

@@ -32,8 +32,9 @@ from ..runtime import sockets
 from ..runtime.affinity import PROC, ranges
 from ..settings.declarations import Settings, TCPAddress
 from ..settings.document import BadSettings
+from ..vpp.descriptor import listener_pid
 from ..vpp.records import INTERFACES, LCP_PAIRS, LcpPair, Thread
-from ..vpp.segment import SegmentUnavailable, listener_pid
+from ..vpp.segment import SegmentUnavailable
 from .snapshot import (
     Asked,
     ask,

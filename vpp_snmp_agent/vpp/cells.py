@@ -21,7 +21,8 @@ from .layout import (
     Generation,
     Kind,
 )
-from .segment import ATTEMPTS, MAX_THREADS, STRIDES, U64, WORD, Segment, SegmentUnavailable
+from .mapping import ATTEMPTS, WORD, SegmentUnavailable
+from .segment import MAX_THREADS, STRIDES, U64, Segment
 
 MAX_COPIED_CELLS = 1 << 19  # of all threads, at once; 6,000 errors of 64 threads are 384,000
 BLOCK = 32  # cells of a copied vector that are compared at once
@@ -32,7 +33,7 @@ Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
 def _reader(places: list[int]) -> Reader:
-    """What reads the words at some ascending places (bytes) in one call, from the first's on.
+    """What reads the words at some ascending places (bytes) in one call, from the first one on.
 
     Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
     SegmentUnavailable where they overlap.
@@ -134,7 +135,7 @@ class Counter:
     def read_in(self, epoch: int, sw_if_index: int) -> int | None:
         """What `read` would return, if the epoch is still this one and the cell is in it.
 
-        The short way of nearly all readings: of 3 threads less than half the time, of 17 a
+        The fast path of nearly all readings: of 3 threads less than half the time, of 17 a
         quarter.  None where `read` has to decide.
         """
         if sw_if_index >= self._least or self.epoch != epoch:
@@ -143,7 +144,7 @@ class Counter:
             cells = self._read_cells(self._whole, self._first_cell + self.step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
-        # Every change ends with another epoch, so to look afterwards is enough.
+        # Every change ends with another epoch, so to check afterwards is enough.
         words = self._words
         if words[EPOCH_WORD] != epoch or words[IN_PROGRESS_WORD]:
             return None
@@ -155,32 +156,44 @@ class Counter:
         It lies between the truth just before and just after the call.  Raises
         SegmentUnavailable, also where VPP has no such cell.
         """
+        for _ in range(ATTEMPTS):
+            total = self.read_settled(self._segment.settled_epoch(), sw_if_index)
+            if total is not None:
+                return total
+        raise self._no_cell(sw_if_index)
+
+    def read_settled(self, epoch: int, sw_if_index: int) -> int | None:
+        """What `read` returns, in this epoch of `Segment.settled_epoch`; None in another one.
+
+        Whose cell that is can be asked before it is read: it stays so for as long as the epoch.
+        """
         segment = self._segment
         words, lengths = segment.words, segment.lengths
         at = sw_if_index * self._stride + self._offset
-        for _ in range(ATTEMPTS):
-            epoch = segment.settled_epoch()
-            total = seen = 0
-            try:
-                if epoch != self.epoch or epoch == segment.stuck_epoch:
-                    self._locate(epoch)
-                for start, length_at in self._threads:
-                    if sw_if_index < lengths[length_at]:
-                        total += words[start + at]
-                        seen += 1
-            except IndexError:
-                continue  # a length that was damaged, or given back meanwhile
-            except SegmentUnavailable:
-                if segment.unchanged(epoch):
-                    raise  # damage; otherwise VPP was at work, and the next attempt decides
-                continue
+        total = seen = 0
+        try:
+            if epoch != self.epoch or epoch == segment.stuck_epoch:
+                self._locate(epoch)
+            for start, length_at in self._threads:
+                if sw_if_index < lengths[length_at]:
+                    total += words[start + at]
+                    seen += 1
+        except IndexError:
+            return None  # a length that was damaged, or given back meanwhile
+        except SegmentUnavailable:
             if segment.unchanged(epoch):
-                if not seen:
-                    break
-                if sw_if_index >= self._least:
-                    self._least = min(lengths[length_at] for _, length_at in self._threads)
-                return total & U64
-        raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
+                raise  # damage; otherwise VPP was at work, and the next attempt decides
+            return None
+        if not segment.unchanged(epoch):
+            return None
+        if not seen:
+            raise self._no_cell(sw_if_index)
+        if sw_if_index >= self._least:
+            self._least = min(lengths[length_at] for _, length_at in self._threads)
+        return total & U64
+
+    def _no_cell(self, sw_if_index: int) -> SegmentUnavailable:
+        return SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
 
     def read_all(self) -> tuple[int, int]:
         """The sums over all threads, now: (of all interfaces, how many they are).
@@ -223,7 +236,7 @@ class Counter:
                 if not segment.unchanged(epoch):
                     self.epoch = -1
         except (SegmentUnavailable, IndexError):
-            return  # the next look, or the next reading, finds out
+            return  # the next call, or the next reading, finds out
 
     def vectors(self) -> list[tuple[int, int]]:
         """Each thread's cell of interface 0 (in bytes), and its vector's length (a u32 word)."""

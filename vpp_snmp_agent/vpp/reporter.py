@@ -43,7 +43,9 @@ from errno import EAGAIN, EMSGSIZE
 from typing import NoReturn
 
 from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
+from .descriptor import peer_pid, receive_segment
 from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
+from .mapping import SegmentUnavailable
 from .records import (
     ASK,
     BONDS,
@@ -79,7 +81,6 @@ from .records import (
     changes,
     pack,
 )
-from .segment import SegmentUnavailable, peer_pid, receive_segment
 
 RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
 PING_INTERVAL = 2.0  # seconds between two questions to a VPP that has nothing to report
