@@ -2,18 +2,22 @@
 
 import os
 import select
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from vpp_papi import vpp_serializer
 
 from simulator import Simulator
 from simulator.segment import Segment as Writer
 from simulator.stage import Snmpd, until
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.cells import Counter
+from vpp_snmp_agent.vpp.client import Client, decode_any_text
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.records import (
@@ -93,6 +97,36 @@ def both_paths_agree(monkeypatch: pytest.MonkeyPatch) -> None:
         return value
 
     monkeypatch.setattr(Counter, "read", read_and_compare)
+
+
+@pytest.fixture
+def client(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """One that is connected."""
+    monkeypatch.setattr(vpp_serializer.String, "unpack", vpp_serializer.String.unpack)
+    decode_any_text()
+    client = Client(str(vpp.api_socket), "")
+    client.connect("a test")
+    yield client
+    client.disconnect()
+
+
+@pytest.fixture
+def pretended(client: Client) -> Iterator[socket.socket]:
+    """The other end of the client's socket, which is no VPP's any more."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    real, client.transport.socket = client.transport.socket, theirs
+    with ours, theirs:
+        yield ours
+    client.transport.socket = real
+
+
+def index_of(vpp: Simulator, name: str) -> int:
+    return int(vpp.interfaces()[name]["sw_if_index"])
+
+
+def framed(message: bytes) -> bytes:
+    """As on the wire."""
+    return struct.pack(">QII", 0, len(message), 0) + message
 
 
 class Clock:

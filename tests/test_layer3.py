@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulator import Simulator
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
-from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,

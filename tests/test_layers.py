@@ -84,10 +84,14 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.lacp": {"vpp.records", "vpp.router", "vpp.segment"},
     "vpp.records": set(),
     "vpp.router": {"vpp.records"},
-    "vpp.api": {"vpp.records"},
-    "vpp.layer3": {"vpp.api", "vpp.records"},
+    "vpp.transport": set(),
+    "vpp.client": {"vpp.transport"},
+    "vpp.details": {"vpp.client", "vpp.records"},
+    "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
+    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records"},
     "vpp.reporter": {
-        *("vpp.api", "vpp.descriptor", "vpp.layer3", "vpp.mapping", "vpp.records"),
+        *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.layer3", "vpp.mapping"),
+        *("vpp.records", "vpp.transport"),
     },
     "vpp.feed": {"__init__", "runtime.children", "vpp.records"},
     "interfaces.__init__": set(),
@@ -150,7 +154,11 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 # Who alone may import a library.
-LIBRARIES = {"yaml": {"settings."}, "vpp_papi": {"vpp.api"}, "pyagentx3": {"agentx."}}
+LIBRARIES = {
+    "yaml": {"settings."},
+    "vpp_papi": {"vpp.client", "vpp.transport"},
+    "pyagentx3": {"agentx."},
+}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")

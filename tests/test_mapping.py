@@ -11,7 +11,6 @@ import pytest
 from simulator.segment import BASE
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.vpp import mapping
-from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import (
     BASE_WORD,

@@ -29,7 +29,8 @@ from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import repeat
 
-from .api import STATIC, UnusableAnswer, Vpp
+from .api import STATIC, Vpp
+from .client import UnusableAnswer
 from .records import (
     ADDRESSES,
     NEIGHBORS,
@@ -149,7 +150,7 @@ class Neighbors:
 
 
 def neighbor(index: int, address: bytes, state: int) -> Neighbor:
-    """The record of one; `state`: flags << 48 | MAC address, as api.py has it."""
+    """The record of one; `state`: flags << 48 | MAC address, as Vpp.neighbors yields it."""
     mac_address = (state & 0xFFFFFFFFFFFF).to_bytes(6, "big")
     return Neighbor(index, address, mac_address, bool(state >> 48 & STATIC))
 

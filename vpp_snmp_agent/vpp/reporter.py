@@ -11,8 +11,8 @@ down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its paren
 
 The rules this module keeps:
 
-- One process for each connection, because vpp_papi knows one VPP (api.py), and one thread.
-- A VPP that hangs is waited for, because no call has a time limit (api.py).  The parent is
+- One process for each connection, because vpp_papi knows one VPP (client.py), and one thread.
+- A VPP that hangs is waited for, because no call has a time limit (transport.py).  The parent is
   kept informed, and ends this process when another VPP is there.
 - What a call that failed left behind is reported to nobody: the process ends instead.
 - An event names an interface, and VPP is asked for that one: a change costs what it is.
@@ -42,7 +42,8 @@ from dataclasses import replace
 from errno import EAGAIN, EMSGSIZE
 from typing import NoReturn
 
-from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
+from .api import Vpp
+from .client import Client, UnusableAnswer, decode_any_text
 from .descriptor import peer_pid, receive_segment
 from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
 from .mapping import SegmentUnavailable
@@ -81,6 +82,7 @@ from .records import (
     changes,
     pack,
 )
+from .transport import VPPUnavailable
 
 RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
 PING_INTERVAL = 2.0  # seconds between two questions to a VPP that has nothing to report
