@@ -377,5 +377,5 @@ def test_only_blocks_that_differ_are_found() -> None:
         2,
         3,
     ]  # it grew
-    assert list(differing_blocks(packed(before), packed(after[:BLOCK]))) == [0]  # it was made anew
+    assert list(differing_blocks(packed(before), packed(after[:BLOCK]))) == [0]  # another vector
     assert list(differing_blocks(b"", packed([0] * BLOCK + [3]))) == [1]

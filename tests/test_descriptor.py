@@ -90,8 +90,8 @@ def test_the_refusal_to_read_a_process_says_who_may(monkeypatch: pytest.MonkeyPa
         raise PermissionError(1, "Operation not permitted", path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    told = r"only root can read that of a VPP that hangs \(/proc/4711/fd: Operation not permitted\)"
-    with pytest.raises(SegmentUnavailable, match=told):
+    why = r"only root can read that of a VPP that hangs \(/proc/4711/fd: Operation not permitted\)"
+    with pytest.raises(SegmentUnavailable, match=why):
         open_segment_of(4711)
 
 

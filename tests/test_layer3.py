@@ -710,7 +710,7 @@ def test_any_neighbours_lead_to_any_others(
 # --- answers that cannot be used --------------------------------------------------------------
 
 
-def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
+def test_addresses_that_cannot_be_used_are_reported_once_until_a_whole_round_could(
     fake: FakeVpp, clock: Clock
 ) -> None:
     indexes = set(range(1, 2 * STEP + 6))

@@ -563,7 +563,7 @@ class TestSlowPath:
             ("6.1", NO_SUCH_OBJECT),
         ],
     )
-    def test_get_tells_a_missing_instance_from_a_missing_object(
+    def test_get_distinguishes_a_missing_instance_from_a_missing_object(
         self, wanted: str, type_: ValueType
     ) -> None:
         assert self.get(name(wanted)) == VarBind(name(wanted), type_, None)

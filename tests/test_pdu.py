@@ -611,12 +611,12 @@ def test_a_payload_cut_short_is_malformed_or_has_fewer_parts(
             shorter = pdu.decode(header, payload[:length]).body
         except MalformedPDU:
             continue
-        kept, whole = parts(shorter), parts(body)
-        if kept is None or whole is None:
+        left, whole = parts(shorter), parts(body)
+        if left is None or whole is None:
             assert length >= least
         else:
-            assert kept == whole[: len(kept)]
-            assert len(kept) < len(whole)
+            assert left == whole[: len(left)]
+            assert len(left) < len(whole)
 
 
 @ORDERS
@@ -761,7 +761,7 @@ def test_a_pdu_is_one_readable_line(sample: str, line: str) -> None:
     assert str(read(frame(type_, layout))) == line
 
 
-def test_the_line_of_a_pdu_tells_its_context() -> None:
+def test_the_line_of_a_pdu_has_its_context() -> None:
     line = str(read(frame(pdu.PING, CONTEXT, flags=0x08)))
     assert line == "Ping session=7 packet=4294967295 context=b'vrf'"
 
@@ -774,7 +774,7 @@ def test_every_pdu_has_a_line(sample: str) -> None:
     assert len(line.splitlines()) == 1
 
 
-def test_a_close_for_no_known_reason_tells_its_number() -> None:
+def test_a_close_for_no_known_reason_has_its_number() -> None:
     assert str(read(frame(pdu.CLOSE, "09 00 00 00"))).endswith(" 9")
 
 
@@ -782,5 +782,5 @@ def test_a_close_for_no_known_reason_tells_its_number() -> None:
     ("error", "name"),
     [(17, "NOTWRITABLE(17)"), (14, "COMMITFAILED(14)"), (99, "unknown error(99)")],
 )
-def test_an_error_is_told_by_name_and_number(error: int, name: str) -> None:
+def test_an_error_is_shown_by_name_and_number(error: int, name: str) -> None:
     assert pdu.error_name(error) == name

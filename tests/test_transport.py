@@ -53,7 +53,7 @@ def test_a_message_longer_than_any_is_refused_before_there_is_room_for_it(tmp_pa
         settings = feed.ReporterSettings(str(path), str(tmp_path / "stats.sock"), str(tmp_path), 30)
         source = feed.Feed(settings)
         assert not list(source.check(1e9))
-        server.accept()[0].close()  # it only looks who is there
+        server.accept()[0].close()  # it only finds out who is there
         vpp, _ = server.accept()
         vpp.sendall(struct.pack(">QII", 0, 2**32 - 1, 0))
         news: list[feed.News] = []

@@ -46,7 +46,7 @@ def requests(count: int) -> Iterator[None]:
         position = "1.3.6.1.2.1.2"
         for number in range(0, count, AT_ONCE):
             stage.peer.send(AT_ONCE * get_next(position, packet=number))
-            *_, last = stage.hear(AT_ONCE)
+            *_, last = stage.receive(AT_ONCE)
             assert isinstance(last.body, pdu.Response)
             (found,) = last.body.varbinds
             ended = found.type is pdu.END_OF_MIB_VIEW
@@ -64,7 +64,7 @@ def connections(count: int) -> Iterator[None]:
         for _ in range(count):
             stage.serve()
             stage.peer.send(get_next("1.3.6.1.2.1.2"))
-            stage.hear(1)
+            stage.receive(1)
             stage.peer.hang_up()
             stage.until("it is lost", lambda: not stage.master.serving)
             yield

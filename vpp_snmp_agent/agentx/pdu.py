@@ -368,26 +368,26 @@ class PDU(NamedTuple):
     def __str__(self) -> str:
         """One line for the log."""
         header = self.header
-        told = [ax.PDU_TYPE_NAME[header.type].removesuffix("_PDU").title()]
-        told += [f"session={header.session_id} packet={header.packet_id}"]
+        parts = [ax.PDU_TYPE_NAME[header.type].removesuffix("_PDU").title()]
+        parts += [f"session={header.session_id} packet={header.packet_id}"]
         if self.context is not None:
-            told += [f"context={self.context!r}"]
+            parts += [f"context={self.context!r}"]
         match self.body:
             case Get(ranges) | GetBulk(_, _, ranges):
-                told += [
+                parts += [
                     f"{dotted(start)}{'(include)' if include else ''}..{dotted(end)}"
                     for start, include, end in ranges
                 ]
             case Response(_, error, index, varbinds):
-                told += [f"{error_name(error)}@{index}"] if error else []
-                told += map(str, varbinds)
+                parts += [f"{error_name(error)}@{index}"] if error else []
+                parts += map(str, varbinds)
             case VarBinds(varbinds):
-                told += map(str, varbinds)
+                parts += map(str, varbinds)
             case Register():
-                told += [f"{dotted(self.body.subtree)} priority={self.body.priority}"]
+                parts += [f"{dotted(self.body.subtree)} priority={self.body.priority}"]
             case Close(reason):
-                told += [CLOSE_REASONS.get(reason, str(reason))]
-        return " ".join(told)
+                parts += [CLOSE_REASONS.get(reason, str(reason))]
+        return " ".join(parts)
 
 
 def error_name(error: int) -> str:

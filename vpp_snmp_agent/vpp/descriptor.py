@@ -46,7 +46,7 @@ def receive_segment(path: str, timeout: float) -> tuple[int, int]:
 def open_segment_of(pid: int) -> int:
     """A file descriptor of the segment that VPP, process `pid`, has open itself.
 
-    For one whose main thread hangs, which hands over nothing.  The kernel lets root look there,
+    For one whose main thread hangs, which hands over nothing.  The kernel lets root read that,
     and who VPP runs as.  Raises SegmentUnavailable.
     """
     directory = f"/proc/{pid}/fd"

@@ -3,7 +3,7 @@
     states = States()                           # of one VPP
     states.changed_ports(segment, router)       # LacpPorts as they are now, where they differ
 
-The API tells of a member that was lost only who dumps again, and no event says when that is
+The API reports a member that was lost only to who dumps again, and no event says when that is
 due; the octets in the segment change with the state itself.
 
 The rules this module keeps:

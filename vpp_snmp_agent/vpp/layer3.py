@@ -19,8 +19,8 @@ The rules this module keeps:
 - What is switched off is reported as nothing: what was shown of it before is forgotten.
 - Where VPP's answer cannot be used, what was reported stays, and VPP is asked again when it
   would have been anyway.
-- Neighbours are handed on while VPP still sends them.  Of each is kept what tells it from
-  what VPP sends next time: two small objects.  An event that changes nothing ends here.
+- Neighbours are handed on while VPP still sends them.  Of each is kept what distinguishes it
+  from what VPP sends next time: two small objects.  An event that changes nothing ends here.
 """
 
 import time

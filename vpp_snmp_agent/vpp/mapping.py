@@ -130,7 +130,7 @@ class MappedSegment:
         return self._locked_in == self.words[EPOCH_WORD]
 
     def poll_lock(self) -> None:
-        """Note since when the lock is held.  A poller may come too rarely to tell."""
+        """Note since when the lock is held.  A poller may come too rarely for that."""
         if self.words[IN_PROGRESS_WORD] and not self._is_locked():
             self._locked_in = self.words[EPOCH_WORD]
             self._locked_since = time.monotonic()

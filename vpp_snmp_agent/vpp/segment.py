@@ -177,7 +177,7 @@ class Segment(MappedSegment):
         """In a slice of the directory the symlinks that lead to one of these entries: (name,
         target, column); and the entry at which the next slice begins, None after the last.
 
-        Whoever looks for them by name has to look at each of every interface's symlinks.
+        To search for them by name is to read each of every interface's symlinks.
         Raises SegmentUnavailable, also where there is no such target.
         """
         return self.settled(partial(self._symlinks_from, first, tuple(targets)))
@@ -225,7 +225,7 @@ class Segment(MappedSegment):
             return Generation.V22_02
         if KINDS[Generation.V26_02].get(type_) is not Kind.NAME_VECTOR:
             raise SegmentUnavailable(f"/if/names is of the unknown type {type_}")
-        # Nothing but the types themselves tells the later two apart, and a gauge is
+        # Nothing but the types themselves distinguishes the later two, and a gauge is
         # there from the first moment.
         try:
             type_, _ = self._entry(b"/sys/vector_rate")
@@ -331,7 +331,7 @@ class Segment(MappedSegment):
 
     @property
     def uptime(self) -> int:
-        """Seconds since this VPP started, by its own count; 0 where it does not tell.
+        """Seconds since this VPP started, by its own count; 0 where it does not say.
 
         Not by /sys/boottime, which trusts the clock that a router has when it boots.
         """
