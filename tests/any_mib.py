@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx.mib import Column, Object, Scalar, SortedRows, Table, View
-from vpp_snmp_agent.agentx.pdu import (
+from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,
     INTEGER,

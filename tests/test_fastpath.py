@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.agentx import fastpath, pdu
 from vpp_snmp_agent.agentx.fastpath import FastPath
 from vpp_snmp_agent.agentx.mib import Column, Scalar, SortedRows, Table, View
-from vpp_snmp_agent.agentx.pdu import (
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, Response, SearchRange
+from vpp_snmp_agent.agentx.session import Session
+from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,
-    HEADER_SIZE,
+    END_OF_MIB_VIEW,
     INTEGER,
     OCTET_STRING,
-    Response,
-    SearchRange,
+    MalformedPDU,
+    VarBind,
+    dotted,
     oid,
 )
-from vpp_snmp_agent.agentx.session import Session
 
 from . import test_mib
 from .any_mib import key, models, names_near, polls
@@ -342,9 +344,9 @@ def test_a_walk_over_counted_rows_gives_the_same_octets_by_both_paths(counting: 
         body = pdu.decode(header, answer[HEADER_SIZE:]).body
         assert isinstance(body, Response)
         (varbind,) = body.varbinds
-        if varbind.type is pdu.END_OF_MIB_VIEW:
+        if varbind.type is END_OF_MIB_VIEW:
             break
-        start, seen = pdu.dotted(varbind.name), seen + 1
+        start, seen = dotted(varbind.name), seen + 1
     assert seen == 101 + 2 + 2 + 101
 
 
@@ -367,9 +369,7 @@ def test_the_gets_that_are_known_are_bounded(view: View) -> None:
 class TestFastPath(test_mib.TestSlowPath):
     """The same answers: by the fast path where it has them, else by the slow one."""
 
-    def answer(
-        self, view: View, kind: int, ranges: Sequence[SearchRange]
-    ) -> list[pdu.VarBind] | None:
+    def answer(self, view: View, kind: int, ranges: Sequence[SearchRange]) -> list[VarBind] | None:
         """What the fast path of this view has to say, which goes on from one request to another."""
         if getattr(self, "view", None) is not view:
             self.view, self.fast = view, FastPath(view, SESSION)
@@ -382,14 +382,14 @@ class TestFastPath(test_mib.TestSlowPath):
         assert body.error == 0
         return body.varbinds
 
-    def get_all(self, names: Sequence[bytes], view: View) -> list[pdu.VarBind]:
+    def get_all(self, names: Sequence[bytes], view: View) -> list[VarBind]:
         ranges = [SearchRange(each, 0, NOWHERE) for each in names]
         answers = self.answer(view, pdu.GET, ranges)
         return super().get_all(names, view) if answers is None else answers
 
     def get_next(
         self, start: bytes, include: int = 0, end: bytes = NOWHERE, *, view: View = VIEW
-    ) -> pdu.VarBind:
+    ) -> VarBind:
         answers = self.answer(view, pdu.GETNEXT, [SearchRange(start, include, end)])
         if answers is None:
             return super().get_next(start, include, end, view=view)
@@ -443,6 +443,6 @@ def test_a_request_with_octets_wrong_is_answered_alike(data: st.DataObject) -> N
     slow = opened(view, lambda line: None)
     try:
         expected: bytes | None = slow.receive(bytes(asked))
-    except pdu.MalformedPDU:
+    except MalformedPDU:
         expected = None
     assert FastPath(view, SESSION).answer(bytes(asked)) in (None, expected)

@@ -21,7 +21,7 @@ from vpp_snmp_agent.agentx.mib import (
     UpTime,
     View,
 )
-from vpp_snmp_agent.agentx.pdu import (
+from vpp_snmp_agent.agentx.values import (
     COUNTER64,
     END_OF_MIB_VIEW,
     GAUGE32,

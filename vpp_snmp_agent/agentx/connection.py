@@ -27,8 +27,9 @@ from ..runtime.loop import Loop, StateLog, log
 from ..settings.declarations import Settings, TCPAddress, UnixAddress
 from . import session as agentx
 from .mib import Module, UpTime, View
-from .pdu import MalformedPDU, error_name
+from .pdu import error_name
 from .session import Session
+from .values import MalformedPDU
 
 CONNECT_INTERVAL = 0.5  # seconds between two attempts to reach snmpd
 PING_INTERVAL = 15.0  # seconds of silence after which snmpd is asked whether it is there

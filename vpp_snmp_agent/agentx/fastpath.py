@@ -21,16 +21,8 @@ from operator import and_, itemgetter
 from typing import Any
 
 from .mib import Column, Slot, View
-from .pdu import (
-    COUNTER_LAYOUTS,
-    GET,
-    GETNEXT,
-    HEADER_SIZE,
-    NETWORK_BYTE_ORDER,
-    RESPONSE,
-    VERSION,
-    encode_oid,
-)
+from .pdu import GET, GETNEXT, HEADER_SIZE, NETWORK_BYTE_ORDER, RESPONSE, VERSION
+from .values import COUNTER_LAYOUTS, encode_oid
 
 _RESPONSE = struct.pack(">BBBx", VERSION, RESPONSE, NETWORK_BYTE_ORDER)
 _NO_END = encode_oid(b"")

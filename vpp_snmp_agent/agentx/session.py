@@ -32,7 +32,8 @@ import pyagentx3 as ax
 from . import pdu
 from .fastpath import FastPath
 from .mib import Module, Registration, View
-from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
+from .pdu import HEADER_SIZE, Get, GetBulk, Header, Response
+from .values import END_OF_MIB_VIEW, MalformedPDU, decode_varbind, oid
 
 # Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
 # also what other subagents leave unchanged.
@@ -327,8 +328,8 @@ class Session:
             found += row
             size += sum(map(len, row))
             # A varbind gives the next repetition its start, by its name.
-            names = [pdu.decode_varbind(each) for each in row]
-            ended = all(each.type is pdu.END_OF_MIB_VIEW for each in names)
+            names = [decode_varbind(each) for each in row]
+            ended = all(each.type is END_OF_MIB_VIEW for each in names)
             if ended or size > MAX_BULK_OCTETS:
                 break
             repeated = [
