@@ -126,7 +126,7 @@ class Stage:
             self.turn()
 
     def answer(self, *errors: int) -> list[PDU]:
-        """Answer what came as snmpd does; the last ones with these errors."""
+        """Answer what was received as snmpd does; the last ones with these errors."""
         received = self.peer.received()
         fine = [0] * max(0, len(received) - len(errors))
         for each, error in zip(received, (*fine, *errors), strict=False):
@@ -154,11 +154,11 @@ class Stage:
         """So many PDUs of the agent."""
         received: list[PDU] = []
 
-        def came() -> bool:
+        def has_all() -> bool:
             received.extend(self.peer.received())
             return len(received) >= count
 
-        self.until(f"{count} PDUs", came)
+        self.until(f"{count} PDUs", has_all)
         return received
 
     def close(self) -> None:

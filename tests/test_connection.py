@@ -22,7 +22,7 @@ from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddre
 
 from .peer import BASE, COLUMN, SESSION, UP_TIME, Stage, answered, get_bulk, get_next, ports
 
-MOST_ASKED = 5000  # by a walk that should have let others have their turn
+MAX_ASKED = 5000  # by a walk that should have let others have their turn
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class Walk:
 
     def recv(self, size: int) -> bytes:
         self.asked += 1
-        if self.asked > MOST_ASKED:
+        if self.asked > MAX_ASKED:
             raise BlockingIOError
         return get_next(COLUMN)
 
@@ -247,7 +247,7 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_reported_once(
     refused.master._register_at = now + room.REGISTER_INTERVAL
     received: list[pdu.PDU] = []
 
-    def came(*errors: int) -> bool:
+    def has_answered(*errors: int) -> bool:
         refused.master.check(now)
         new = refused.answer(*errors)
         received.extend(new)
@@ -262,13 +262,13 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_reported_once(
         refused.master.check(now + room.REGISTER_INTERVAL - 0.1)
         assert not refused.peer.received()
         now += room.REGISTER_INTERVAL
-        turn_until(refused, lambda: came(DUPLICATE_REGISTRATION))
+        turn_until(refused, lambda: has_answered(DUPLICATE_REGISTRATION))
         turn_until(refused, is_answered)
         assert refused.master.refused == (SUBTREE,)
     now += room.REGISTER_INTERVAL
     refused.master._received_at = now
     assert not caplog.text
-    turn_until(refused, came)
+    turn_until(refused, has_answered)
     turn_until(refused, lambda: refused.master.serving)
     assert [each.header.type for each in received] == 4 * [pdu.REGISTER]
     assert refused.master.state == "serving snmpd"
@@ -384,7 +384,7 @@ def test_an_snmpd_that_is_lost_is_searched_for_from_the_first_address_on(names: 
 
 
 def answer_all(connection: socket.socket) -> None:
-    """Grant what came, if anything did."""
+    """Grant what was asked, if anything was."""
     try:
         data = connection.recv(4096)
     except BlockingIOError:
@@ -617,7 +617,7 @@ def test_another_view_is_served_at_once_and_no_request_is_lost(stage: Stage) -> 
     stage.peer.send(asked[:30])
     assert stage.master._session is not None
     session = stage.master._session
-    stage.until("half of it came", lambda: session._pieces)
+    stage.until("half of it was received", lambda: session._pieces)
     stage.master.show(View(list(other.objects)))
     stage.peer.send(asked[30:])
     assert answered(stage.receive(1)) == {71: [4]}

@@ -29,7 +29,7 @@ from .test_mib import NOWHERE, VIEW
 
 SESSION = 0x11223344
 ENTRY = "1.3.6.1.2.1.2.2.1"
-BEHIND = oid("1.3.6.1.2.1.2.3")
+AFTER_TABLE = oid("1.3.6.1.2.1.2.3")
 ADDRESSES = "1.3.6.1.2.1.4.34.1"  # whose index is a type, a length, and an address
 COLUMNS = tuple(range(1, 7))
 
@@ -89,7 +89,7 @@ def get(*names: str) -> bytes:
     return request(pdu.GET, *names)
 
 
-def get_next(*names: str, end: bytes = BEHIND, include: int = 0) -> bytes:
+def get_next(*names: str, end: bytes = AFTER_TABLE, include: int = 0) -> bytes:
     return request(pdu.GETNEXT, *names, end=end, include=include)
 
 
@@ -146,7 +146,7 @@ SLOW = {
     "an end before the start": get_next(f"{ENTRY}.4.1", end=oid(f"{ENTRY}.1")),
     "the start itself": get_next(f"{ENTRY}.4.1", include=1),
     "one that is and one that is not": get(f"{ENTRY}.4.10", f"{ENTRY}.4.11"),
-    "a Get with an end": request(pdu.GET, f"{ENTRY}.4.10", end=BEHIND),
+    "a Get with an end": request(pdu.GET, f"{ENTRY}.4.10", end=AFTER_TABLE),
 }
 
 
@@ -339,7 +339,7 @@ def test_counted_rows_are_walked_by_the_fast_path(counting: View) -> None:
 def test_a_walk_over_counted_rows_gives_the_same_octets_by_both_paths(counting: View) -> None:
     start, seen = ENTRY, 0
     while True:
-        (answer,) = by_both_paths(counting, [get_next(start, end=BEHIND)])
+        (answer,) = by_both_paths(counting, [get_next(start, end=AFTER_TABLE)])
         header = pdu.decode_header(answer)
         body = pdu.decode(header, answer[HEADER_SIZE:]).body
         assert isinstance(body, Response)

@@ -198,7 +198,7 @@ def test_another_vpp_in_a_hung_ones_place_is_taken_for_what_it_is(
             assert listener.wait(feed.Present).identity.vpe_pid == other.pid
 
 
-def test_patience_with_a_silent_vpp_ends(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_vpp_is_given_up_at_last(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
     with Listener(vpp) as listener:
@@ -310,7 +310,7 @@ def test_a_reporter_that_stays_stopped_is_replaced(
         assert not listener.all(feed.Hung)
 
 
-def test_that_vpp_hangs_is_news_at_most_once_in_an_interval(
+def test_that_vpp_hangs_is_reported_at_most_once_in_an_interval(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 0.5)

@@ -334,7 +334,7 @@ def test_what_was_refused_is_asked_for_again_one_in_its_turn() -> None:
     assert asked[0] == asked[3]
 
 
-def test_once_one_is_granted_the_rest_is_asked_for_at_once() -> None:
+def test_once_one_is_granted_the_others_are_asked_for_at_once() -> None:
     session = refused_session(1, 2, 4)
     packet, _ = asked_again(session)
     second, third = packet_ids(session.receive(response(packet)))
@@ -697,7 +697,7 @@ def test_a_set_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("type_", "error", "at"), [(pdu.COMMITSET, 14, 1), (pdu.UNDOSET, 0, 0)])
-def test_the_rest_of_a_set_is_answered(type_: int, error: int, at: int) -> None:
+def test_the_other_pdus_of_a_set_are_answered(type_: int, error: int, at: int) -> None:
     assert answered(opened_session().receive(from_master(type_))) == refusal(error, at)
 
 

@@ -32,18 +32,18 @@ BLOCK_SIZE = BLOCK * WORD
 Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
-def _reader(places: list[int]) -> Reader:
-    """What reads the words at some ascending places (bytes) in one call, from the first one on.
+def _reader(offsets: list[int]) -> Reader:
+    """What reads the words at some ascending offsets in one call, from the first one on.
 
     Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
     SegmentUnavailable where they overlap.
     """
-    layout, at = "=", places[0]
-    for place in places:
-        if place < at:
+    layout, at = "=", offsets[0]
+    for offset in offsets:
+        if offset < at:
             raise SegmentUnavailable("two vectors of the segment overlap")
-        layout += f"{place - at}xQ"
-        at = place + WORD
+        layout += f"{offset - at}xQ"
+        at = offset + WORD
     return struct.Struct(layout).unpack_from
 
 
@@ -58,7 +58,7 @@ class Vectors:
         self._segment = segment
         self._name = name
         self._kind = kind
-        self._places: list[tuple[int, int]] = []  # as they were read last
+        self._offsets: list[tuple[int, int]] = []  # as they were read last
 
     def read(self) -> tuple[int, list[bytes]]:
         """(the epoch, each thread's cells); a NULL vector is empty.  Raises SegmentUnavailable."""
@@ -68,18 +68,18 @@ class Vectors:
         segment, item = self._segment, STRIDES[self._kind] * WORD
         epoch = segment.words[EPOCH_WORD]
         pointers = self._pointers()
-        places = []
+        offsets = []
         for pointer in pointers:
             cells = segment.vector(pointer, item) if pointer else None
-            places.append((cells.at, cells.at + cells.length * item) if cells else (0, 0))
-        if sum(end - at for at, end in places) > MAX_COPIED_CELLS * WORD:
+            offsets.append((cells.at, cells.at + cells.length * item) if cells else (0, 0))
+        if sum(end - at for at, end in offsets) > MAX_COPIED_CELLS * WORD:
             raise SegmentUnavailable(f"{self._name.decode()} has too many cells")
         # A main thread that hangs in its lock may have been about to move them.
-        if epoch == segment.stuck_epoch and places != self._places:
+        if epoch == segment.stuck_epoch and offsets != self._offsets:
             raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
-        self._places = places
+        self._offsets = offsets
         whole = segment.whole
-        return epoch, [whole[at:end].tobytes() for at, end in places]
+        return epoch, [whole[at:end].tobytes() for at, end in offsets]
 
     def _pointers(self) -> list[int]:
         """Each thread's pointer to its vector."""
@@ -207,7 +207,7 @@ class Counter:
         segment = self._segment
         for _ in range(ATTEMPTS):
             epoch = segment.settled_epoch()
-            total = longest = 0
+            total = count = 0
             try:
                 if epoch != self.epoch or epoch == segment.stuck_epoch:
                     self._locate(epoch)
@@ -217,13 +217,13 @@ class Counter:
                         raise SegmentUnavailable(f"{self._name.decode()} has {length} cells")
                     at = start * WORD
                     total += int.from_bytes(self._whole[at : at + length * WORD], "little")
-                    longest = max(longest, length)
+                    count = max(count, length)
             except (SegmentUnavailable, IndexError) as error:
                 if segment.unchanged(epoch):
                     raise SegmentUnavailable(str(error)) from error
                 continue
             if segment.unchanged(epoch):
-                return total, longest
+                return total, count
         raise SegmentUnavailable("VPP changes its interfaces too fast")
 
     def locate(self) -> None:
@@ -306,18 +306,18 @@ class Counters:
         self._tried = epoch
         lengths: set[int] = set()
         readers: list[tuple[Reader, int, int]] = []
-        nth: dict[tuple[int, int], int] = {}  # (counter, thread) to the place of its cell in all
+        nth: dict[tuple[int, int], int] = {}  # by counter and thread: which of all cells
         counted = 0
         try:
             for group in self._groups:
-                places = {}
+                by_offset = {}
                 for counter in group:
                     for thread, (cell, length) in enumerate(counter.vectors()):
-                        places[cell] = counted, thread
+                        by_offset[cell] = counted, thread
                         lengths.add(length)
                     counted += 1
-                ascending = sorted(places)
-                nth |= {places[cell]: len(nth) + n for n, cell in enumerate(ascending)}
+                ascending = sorted(by_offset)
+                nth |= {by_offset[cell]: len(nth) + n for n, cell in enumerate(ascending)}
                 reader = _reader(ascending or [0])
                 readers.append((reader, ascending[0], group[0].step))
         except (SegmentUnavailable, IndexError):

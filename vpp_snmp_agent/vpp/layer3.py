@@ -194,8 +194,8 @@ class Schedule:
         """So many that are due, at most; they are asked now."""
         share = MIN_SHARE if self._next(self._later) <= now else 0
         taken: list[int] = []
-        for heap, most in ((self._fresh, count - share), (self._later, count)):
-            while len(taken) < most and self._next(heap) <= now:
+        for heap, limit in ((self._fresh, count - share), (self._later, count)):
+            while len(taken) < limit and self._next(heap) <= now:
                 _, index = heappop(heap)
                 taken.append(index)
                 self._ask_again(index, now)

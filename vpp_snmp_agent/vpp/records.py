@@ -334,8 +334,8 @@ def neighbor_changes(
 
 def _batches(entries: Iterable[E]) -> Iterator[tuple[E, ...]]:
     """At most MAX_RECORDS of them at a time, in their order."""
-    rest = iter(entries)
-    while some := tuple(islice(rest, MAX_RECORDS)):
+    remaining = iter(entries)
+    while some := tuple(islice(remaining, MAX_RECORDS)):
         yield some
 
 

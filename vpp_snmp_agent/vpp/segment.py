@@ -94,11 +94,11 @@ class Segment(MappedSegment):
         that the first slice has them.
         """
         began = time.monotonic()
-        place = self.words[EPOCH_WORD], directory
-        if place != self._heads_of:
+        searched = self.words[EPOCH_WORD], directory
+        if searched != self._heads_of:
             if name in self._missing and began < self._search_from:
                 raise KeyError(name)
-            self._heads, self._heads_of = [], place
+            self._heads, self._heads_of = [], searched
             self._missing.clear()
         if name in self._missing:
             raise KeyError(name)
