@@ -17,7 +17,7 @@ from statistics import median
 
 from simulator import Simulator
 from simulator.stage import Agent, StageError
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, oid
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, oid
 
 from . import processes, staleness
 from .master import Master

@@ -29,7 +29,7 @@ from simulator import Simulator
 from simulator.scenario import address_of, neighbor
 from simulator.stage import Agent, StageError, until
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.agentx.values import oid
 
 from . import processes
 from .__main__ import about, table

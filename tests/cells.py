@@ -29,7 +29,7 @@ def new_writer() -> Writer:
 
 
 @pytest.fixture
-def writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+def interface_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     """A segment that is cleared in no time, but where a test says otherwise."""
     monkeypatch.setattr(room, "CLEAR_TIME", 0.0)
     made = new_writer()
@@ -37,37 +37,37 @@ def writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     os.close(made.fd)
 
 
-def setter(writer: Writer, thread: int = 1) -> Set:
+def setter(interface_writer: Writer, thread: int = 1) -> Set:
     """What sets the cells of one thread: packets and octets, or what there is to count."""
 
     def put(name: str, *values: int) -> None:
-        row = writer.counters[f"/if/{name}"].rows[thread]
+        row = interface_writer.counters[f"/if/{name}"].rows[thread]
         assert row is not None
         for offset, value in enumerate(values):
-            writer.words[row.offset // 8 + INDEX * len(values) + offset] = value
+            interface_writer.words[row.offset // 8 + INDEX * len(values) + offset] = value
 
     return put
 
 
 @pytest.fixture
-def put(writer: Writer) -> Set:
-    return setter(writer)
+def put(interface_writer: Writer) -> Set:
+    return setter(interface_writer)
 
 
-def sources_of(writer: Writer, vpp: int = VPP) -> CounterSet:
-    sources = CounterSet(Segment(writer.fd))
+def sources_of(interface_writer: Writer, vpp: int = VPP) -> CounterSet:
+    sources = CounterSet(Segment(interface_writer.fd))
     sources.vpp = vpp
     return sources
 
 
 @pytest.fixture
-def plain(writer: Writer) -> InterfaceCounters:
-    return InterfaceCounters(sources_of(writer), INDEX, NAME, carries=False)
+def plain(interface_writer: Writer) -> InterfaceCounters:
+    return InterfaceCounters(sources_of(interface_writer), INDEX, NAME, carries=False)
 
 
 @pytest.fixture
-def counters(writer: Writer) -> InterfaceCounters:
-    return InterfaceCounters(sources_of(writer), INDEX, NAME, key="eno1")
+def counters(interface_writer: Writer) -> InterfaceCounters:
+    return InterfaceCounters(sources_of(interface_writer), INDEX, NAME, key="eno1")
 
 
 def together(counters: InterfaceCounters) -> dict[str, int]:

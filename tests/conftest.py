@@ -2,18 +2,26 @@
 
 import os
 import select
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from vpp_papi import vpp_serializer
 
 from simulator import Simulator
+from simulator.segment import Segment as Writer
 from simulator.stage import Snmpd, until
 from vpp_snmp_agent.operator import check
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp.cells import Counter
+from vpp_snmp_agent.vpp.client import Client, decode_any_text
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.records import (
     INTERFACES,
     Addresses,
@@ -29,10 +37,11 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
-from .cells import counters, plain, put, restarted, writer
+from .cells import counters, interface_writer, plain, put, restarted
 from .journals import disk, hurried, unsynced
 from .operators import Check, by_thing, leaving_nothing, settings_for
 from .routers import clock, first, publisher, second, sources
+from .segments import COLUMNS, SIZE, THREADS
 from .yaml_files import LOADERS, loading_with
 
 # Fixtures of several test files.
@@ -42,6 +51,7 @@ __all__ = [
     "disk",
     "first",
     "hurried",
+    "interface_writer",
     "plain",
     "publisher",
     "put",
@@ -49,7 +59,6 @@ __all__ = [
     "second",
     "sources",
     "unsynced",
-    "writer",
 ]
 
 NOBODY = 65534
@@ -135,6 +144,67 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
     """snmpd as shipped, with its own ifTable off."""
     with Snmpd(tmp_path / "snmp") as running:
         yield running
+
+
+@pytest.fixture(params=Generation)
+def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+    """A segment with one simple and one combined counter, of each generation."""
+    made = Writer(SIZE, request.param)
+    made.add_scalar("/sys/heartbeat", 7)
+    made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
+    made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
+    made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
+    made.add_names("/if/names")
+    made.add_symlink("/err/one", "/if/drops", 1)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def both_paths_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each reading: `read_in` says the same, or nothing."""
+    read = Counter.read
+
+    def read_and_compare(counter: Counter, sw_if_index: int) -> int:
+        try:
+            value = read(counter, sw_if_index)
+        except SegmentUnavailable:
+            assert counter.read_in(counter.epoch, sw_if_index) is None
+            raise
+        assert counter.read_in(counter.epoch, sw_if_index) in (None, value)
+        return value
+
+    monkeypatch.setattr(Counter, "read", read_and_compare)
+
+
+@pytest.fixture
+def client(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """One that is connected."""
+    monkeypatch.setattr(vpp_serializer.String, "unpack", vpp_serializer.String.unpack)
+    decode_any_text()
+    client = Client(str(vpp.api_socket), "")
+    client.connect("a test")
+    yield client
+    client.disconnect()
+
+
+@pytest.fixture
+def pretended(client: Client) -> Iterator[socket.socket]:
+    """The other end of the client's socket, which is no VPP's any more."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    real, client.transport.socket = client.transport.socket, theirs
+    with ours, theirs:
+        yield ours
+    client.transport.socket = real
+
+
+def index_of(vpp: Simulator, name: str) -> int:
+    return int(vpp.interfaces()[name]["sw_if_index"])
+
+
+def framed(message: bytes) -> bytes:
+    """As on the wire."""
+    return struct.pack(">QII", 0, len(message), 0) + message
 
 
 class Clock:

@@ -10,7 +10,7 @@ import pytest
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import Module, UpTime
-from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.indexes import Indexes

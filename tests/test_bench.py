@@ -31,6 +31,8 @@ from bench.snmp import (
 from simulator.stage import Process, Snmpd, StageError
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Table
+from vpp_snmp_agent.agentx.values import INTEGER as INTEGER_TYPE
+from vpp_snmp_agent.agentx.values import dotted, encode_varbind, oid
 from vpp_snmp_agent.mibs import if_mib
 from vpp_snmp_agent.mibs.ip_mib_neighbors import NET_TO_PHYSICAL_TABLE
 
@@ -331,7 +333,7 @@ def test_the_bench_knows_the_types_of_all_that_we_serve(
     columns: dict[str, int], served: Table
 ) -> None:
     def name(column: Column) -> str:
-        return pdu.dotted(served.entry) + f".{column.number}"
+        return dotted(served.entry) + f".{column.number}"
 
     assert columns == {name(column): column.type.number for column in served.columns}
 
@@ -339,7 +341,7 @@ def test_the_bench_knows_the_types_of_all_that_we_serve(
 def test_the_bench_walks_all_columns_of_neighbours() -> None:
     served = NET_TO_PHYSICAL_TABLE
     assert list(polled.IP_NET_TO_PHYSICAL) == [
-        f"{pdu.dotted(served.entry)}.{column.number}" for column in served.columns
+        f"{dotted(served.entry)}.{column.number}" for column in served.columns
     ]
 
 
@@ -422,7 +424,7 @@ def cells_of(*names: str) -> Cells:
     """Integers: 61, 62, ..."""
     return Cells(
         [
-            (pdu.oid(name), pdu.encode_varbind(pdu.oid(name), pdu.INTEGER, 61 + number))
+            (oid(name), encode_varbind(oid(name), INTEGER_TYPE, 61 + number))
             for number, name in enumerate(names)
         ]
     )
@@ -430,7 +432,7 @@ def cells_of(*names: str) -> Cells:
 
 def ask(cells: Cells, type_: int, start: str, end: str = "", packet: int = 9) -> pdu.PDU:
     """What it answers to a request for one cell."""
-    ranges = [pdu.SearchRange(pdu.oid(start), 0, pdu.oid(end) if end else b"")]
+    ranges = [pdu.SearchRange(oid(start), 0, oid(end) if end else b"")]
     request = pdu.encode(
         type_, pdu.ranges_payload(ranges), session_id=3, transaction_id=5, packet_id=packet
     )

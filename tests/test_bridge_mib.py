@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import bridge_mib

@@ -10,7 +10,7 @@ import pytest
 from simulator import Simulator
 from vpp_snmp_agent.operator import snapshot
 from vpp_snmp_agent.settings.declarations import Settings
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import VALUE_OFFSET
 
 from .operators import SKIPPED, Check, settings_for
@@ -105,7 +105,7 @@ def test_a_segment_that_stays_locked_fails(
 def test_a_segment_of_huge_pages_is_noted(
     checked: Check, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "_is_sealed", lambda descriptor: False)
+    monkeypatch.setattr(mapping, "_is_sealed", lambda descriptor: False)
     ok, note = checked(settings)["segment"]
     assert ok.startswith(f"ok: {vpp.stats_socket}: laid out as in ")
     assert note.startswith("note: of huge pages (statseg { page-size }), which VPP cannot seal: ")

@@ -31,8 +31,11 @@ from .cells import (
 )
 
 
-def test_counters_know_whose_they_are(writer: Writer) -> None:
-    sources, other = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
+def test_counters_know_whose_they_are(interface_writer: Writer) -> None:
+    sources, other = (
+        CounterSet(Segment(interface_writer.fd)),
+        CounterSet(Segment(interface_writer.fd)),
+    )
     counters, none = InterfaceCounters(sources, INDEX, NAME), InterfaceCounters(None, INDEX, NAME)
     assert (counters.has_source, none.has_source) == (True, False)
     assert counters.are_of(sources, INDEX)
@@ -73,16 +76,16 @@ def test_a_discontinuity_is_noticed_by_whoever_asks_for_nothing_else(
 
 
 def test_while_the_segment_is_locked_the_last_reading_stands(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: Writer, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
-    writer.hold(True)
+    interface_writer.hold(True)
     put("rx", 60, 6000)
     assert counters.in_octets == 5000
     assert counters.out_octets is None  # never read so far: no such cell
     assert counters.in_unicast is None
-    writer.hold(False)
+    interface_writer.hold(False)
     assert counters.in_octets == 6000
     octets: int | None = counters.out_octets
     assert octets == 0
@@ -97,51 +100,53 @@ def test_without_a_segment_there_are_no_cells() -> None:
 
 
 def test_an_index_that_another_interface_has_by_now_is_not_read(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: Writer, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
-    writer.set_name(INDEX, "deleted")  # as from v23.10 on
+    interface_writer.set_name(INDEX, "deleted")  # as from v23.10 on
     put("rx", 0, 0)
-    writer.set_name(INDEX, "eno2")
+    interface_writer.set_name(INDEX, "eno2")
     put("rx", 70, 7000)
     assert counters.in_octets == 5000
     assert counters.in_errors is None  # never read while it was the interface's
     assert counters.discontinuity is None
-    writer.set_name(INDEX, NAME)  # deleted in its turn, and the first is made again
+    interface_writer.set_name(INDEX, NAME)  # deleted in its turn, and the first is made again
     put("rx", 1, 100)
     assert counters.in_octets == 5100
     assert counters.discontinuity is not None
 
 
 def test_an_index_without_a_name_is_not_the_interfaces_any_more(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: Writer, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
-    writer.set_name(INDEX, None)  # as v22.02 deletes
+    interface_writer.set_name(INDEX, None)  # as v22.02 deletes
     put("rx", 60, 6000)
     assert counters.in_octets == 5000
 
 
 def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
-    writer: Writer, put: Set
+    interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 50, 5000)
-    renamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, "uplink")
+    renamed = InterfaceCounters(CounterSet(Segment(interface_writer.fd)), INDEX, "uplink")
     assert renamed.in_octets == 5000
-    writer.set_name(0, "another")  # a new epoch
+    interface_writer.set_name(0, "another")  # a new epoch
     put("rx", 60, 6000)
     assert renamed.in_octets == 6000
-    writer.set_name(INDEX, "eno2")
+    interface_writer.set_name(INDEX, "eno2")
     put("rx", 70, 7000)
     assert renamed.in_octets == 6000
 
 
-def test_a_segment_that_names_nothing_is_read_all_the_same(writer: Writer, put: Set) -> None:
-    writer.set_name(INDEX, None)
+def test_a_segment_that_names_nothing_is_read_all_the_same(
+    interface_writer: Writer, put: Set
+) -> None:
+    interface_writer.set_name(INDEX, None)
     put("rx", 50, 5000)
-    unnamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
+    unnamed = InterfaceCounters(CounterSet(Segment(interface_writer.fd)), INDEX, NAME)
     assert unnamed.in_octets == 5000
 
 
@@ -181,23 +186,23 @@ def test_plain_readings_are_asked_for_one_by_one_after_a_decrease(
 
 
 def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 10, 1000)
     put("tx-multicast", 3, 300)
     together(counters)
-    writer.hold(True)
+    interface_writer.hold(True)
     put("rx", 20, 2000)
     assert counters.readings() is None
     assert (counters.in_octets, counters.out_multicast) == (1000, 3)
 
 
 def test_an_index_that_is_anothers_has_no_readings(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 10, 1000)
     together(counters)
-    writer.set_name(INDEX, "another")
+    interface_writer.set_name(INDEX, "another")
     put("rx", 20, 2000)
     assert counters.readings() is None
     assert counters.in_octets == 1000
@@ -267,9 +272,9 @@ def test_a_clear_between_the_groups_of_a_reading_of_many_counts_nothing_twice(
 
 
 def test_a_counter_that_is_being_zeroed_thread_by_thread_is_not_counted_twice(
-    counters: InterfaceCounters, writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
+    counters: InterfaceCounters, interface_writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = setter(writer, thread=0)
+    other = setter(interface_writer, thread=0)
     slept: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -312,12 +317,13 @@ def test_at_64_bits_a_counter_goes_on_from_0_and_that_is_no_discontinuity(
     assert counters.restarted_at is None
 
 
-def test_a_base_and_what_is_counted_wrap_at_64_bits_too(writer: Writer, put: Set) -> None:
+def test_a_base_and_what_is_counted_wrap_at_64_bits_too(interface_writer: Writer, put: Set) -> None:
     served = NOTHING_REACHED.served[:]
     served[0], served[1] = 2**64 - 3, 2**64 - 5
     reached = Reached(VPP + INDEX + 1, served, NOTHING_REACHED.bases)
     one_by_one, at_once = (
-        InterfaceCounters(sources_of(writer), INDEX, NAME, reached=reached) for _ in range(2)
+        InterfaceCounters(sources_of(interface_writer), INDEX, NAME, reached=reached)
+        for _ in range(2)
     )
     for packets, octets in ((1, 2), (10, 20), (30, 45)):
         put("rx", packets, octets)
@@ -362,13 +368,15 @@ MOVES = st.one_of(
 class History:
     """A VPP, and counters that are read in both ways, each of their own."""
 
-    writer: Writer = field(default_factory=new_writer)
+    interface_writer: Writer = field(default_factory=new_writer)
     vpp: int = VPP
     now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     ever: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
 
     def __post_init__(self) -> None:
-        self.each = [InterfaceCounters(sources_of(self.writer), INDEX, NAME) for _ in range(2)]
+        self.each = [
+            InterfaceCounters(sources_of(self.interface_writer), INDEX, NAME) for _ in range(2)
+        ]
 
     def move(self, kind: str, name: str, amount: int) -> None:
         if kind == "count":
@@ -380,16 +388,16 @@ class History:
             for each in NAMES:
                 self.put(each, 0)
         elif kind == "lock":
-            self.writer.hold(True)
+            self.interface_writer.hold(True)
             self.read()
-            self.writer.hold(False)
+            self.interface_writer.hold(False)
         else:
             reached = [each.reached() for each in self.each]
             if kind == "restart":
-                os.close(self.writer.fd)
-                self.writer, self.vpp = new_writer(), self.vpp + 10_000
+                os.close(self.interface_writer.fd)
+                self.interface_writer, self.vpp = new_writer(), self.vpp + 10_000
                 self.now = dict.fromkeys(NAMES, 0)
-            sources = [sources_of(self.writer, self.vpp) for _ in reached]
+            sources = [sources_of(self.interface_writer, self.vpp) for _ in reached]
             self.each = [
                 InterfaceCounters(source, INDEX, NAME, reached=last)
                 for source, last in zip(sources, reached, strict=True)
@@ -398,7 +406,7 @@ class History:
     def put(self, name: str, value: int) -> None:
         self.now[name] = value
         pair = (value, OCTETS * value) if name.startswith(("rx", "tx")) else (value,)
-        put = setter(self.writer)
+        put = setter(self.interface_writer)
         put(name, *(pair if f"/if/{name}" in COMBINED else pair[:1]))
 
     def read(self) -> tuple[dict[str, int], dict[str, int]]:
@@ -431,4 +439,4 @@ def test_both_ways_of_reading_say_the_same_and_neither_ever_falls(
         assert one_by_one["out_multicast"] == ever["tx-multicast"]
         assert one_by_one["in_discards"] == ever["rx-miss"] + ever["rx-no-buf"]
         assert one_by_one["in_errors"] == ever["rx-error"]
-    os.close(history.writer.fd)
+    os.close(history.interface_writer.fd)

@@ -106,7 +106,7 @@ def test_what_comes_is_found_by_the_next_search_which_waits(writer: Writer) -> N
     assert "/mem/main heap/free" in found.names["/mem/"]
 
 
-def test_what_went_is_gone_after_the_next_search(writer: Writer) -> None:
+def test_what_was_removed_is_gone_after_the_next_search(writer: Writer) -> None:
     clock = Clock()
     segment = Segment(writer.fd)
     found = Directory(segment, ("/mem/",), clock)

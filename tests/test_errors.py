@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from simulator.segment import Segment as Writer
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces import errors as module
 from vpp_snmp_agent.interfaces.errors import (
     ASKED_INTERVAL,

@@ -6,7 +6,7 @@ import pytest
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.xstats import XSTATS
 from vpp_snmp_agent.mibs import etherlike_mib
 from vpp_snmp_agent.operator.show import walked

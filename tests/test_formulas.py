@@ -48,9 +48,9 @@ def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> No
 
 
 def test_what_vpp_drops_is_discarded_only_if_the_operator_wants_it(
-    writer: Writer, put: Set
+    interface_writer: Writer, put: Set
 ) -> None:
-    sources = CounterSet(Segment(writer.fd))
+    sources = CounterSet(Segment(interface_writer.fd))
     counters = InterfaceCounters(sources, INDEX, NAME)
     for name, value in (("rx-no-buf", 20), ("rx-miss", 300), ("drops", 1000)):
         put(name, value)
@@ -101,9 +101,13 @@ def test_all_sources_are_counters_that_every_release_has() -> None:
 
 @pytest.mark.parametrize(("carries", "expected"), [(True, 905), (False, 5)])
 def test_unicast_after_a_clear_in_the_middle_of_it_is_not_of_before(
-    writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch, carries: bool, expected: int
+    interface_writer: Writer,
+    put: Set,
+    monkeypatch: pytest.MonkeyPatch,
+    carries: bool,
+    expected: int,
 ) -> None:
-    counters = InterfaceCounters(sources_of(writer), INDEX, NAME, carries=carries)
+    counters = InterfaceCounters(sources_of(interface_writer), INDEX, NAME, carries=carries)
     put("rx", 1000, 1)
     put("rx-multicast", 100, 1)
     assert counters.in_unicast == 900
@@ -138,8 +142,8 @@ def fill(put: Set, base: int) -> None:
             put(name.removeprefix("/if/"), *cell)
 
 
-def test_readings_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
-    sources = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
+def test_readings_are_the_same_as_read_one_by_one(interface_writer: Writer, put: Set) -> None:
+    sources = CounterSet(Segment(interface_writer.fd)), CounterSet(Segment(interface_writer.fd))
     one_by_one, at_once = (InterfaceCounters(each, INDEX, NAME) for each in sources)
     for base, counts_drops in ((3, False), (5000, True), (5001, False)):
         fill(put, base)

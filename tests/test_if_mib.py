@@ -10,7 +10,7 @@ import pytest
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import (
+from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,
     NO_SUCH_INSTANCE,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
+from vpp_snmp_agent.agentx.values import dotted, oid
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.mibs import ip_mib, ip_mib_addresses, ip_mib_neighbors, ip_mib_statistics
 from vpp_snmp_agent.operator.show import walked

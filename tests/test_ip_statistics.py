@@ -268,7 +268,7 @@ def test_more_interfaces_than_before_are_no_fall(writer: Writer) -> None:
 def test_while_the_segment_is_locked_the_last_reading_stands(
     writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vpp_snmp_agent.vpp.segment.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("vpp_snmp_agent.vpp.mapping.LOCK_WAIT", 0.0)
     reader = Reader(writer)
     put(writer, 1, 5)
     assert reader.later() == 5

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulator import Simulator
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
-from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -709,7 +710,7 @@ def test_any_neighbours_lead_to_any_others(
 # --- answers that cannot be used --------------------------------------------------------------
 
 
-def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
+def test_addresses_that_cannot_be_used_are_reported_once_until_a_whole_round_could(
     fake: FakeVpp, clock: Clock
 ) -> None:
     indexes = set(range(1, 2 * STEP + 6))

@@ -13,7 +13,7 @@ PACKAGE = vpp_snmp_agent.__name__
 ROOT = Path(vpp_snmp_agent.__file__).parent
 
 A_MIB = {
-    *("agentx.mib", "agentx.pdu"),
+    *("agentx.mib", "agentx.values"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
 A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
@@ -38,10 +38,17 @@ ALLOWED: dict[str, set[str]] = {
         *("control", "operator.check_managers", "operator.check_snmpd", "operator.check_vpp"),
         "runtime.sockets",
     },
-    "operator.check_vpp": A_COMMAND | {"interfaces.storage", "vpp.records", "vpp.segment"},
+    "operator.check_vpp": A_COMMAND
+    | {"interfaces.storage", "vpp.descriptor", "vpp.records", "vpp.segment"},
     "operator.check_snmpd": A_COMMAND
     | {
-        *("agentx.connection", "runtime.affinity", "runtime.sockets", "vpp.records"),
+        *(
+            "agentx.connection",
+            "runtime.affinity",
+            "runtime.sockets",
+            "vpp.descriptor",
+            "vpp.records",
+        ),
         "vpp.segment",
     },
     "operator.check_managers": A_COMMAND | {"interfaces.", "vpp.records"},
@@ -83,21 +90,30 @@ ALLOWED: dict[str, set[str]] = {
     "runtime.sockets": set(),
     "runtime.systemd": set(),
     "agentx.__init__": set(),
-    "agentx.pdu": set(),
-    "agentx.mib": {"agentx.pdu"},
-    "agentx.fastpath": {"agentx.mib", "agentx.pdu"},
-    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu"},
+    "agentx.values": set(),
+    "agentx.pdu": {"agentx.values"},
+    "agentx.mib": {"agentx.values"},
+    "agentx.fastpath": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.values"},
     "vpp.__init__": set(),
     "vpp.layout": set(),
-    "vpp.segment": {"vpp.layout"},
-    "vpp.cells": {"vpp.layout", "vpp.segment"},
+    "vpp.mapping": {"vpp.layout"},
+    "vpp.descriptor": {"vpp.mapping"},
+    "vpp.segment": {"vpp.layout", "vpp.mapping"},
+    "vpp.cells": {"vpp.layout", "vpp.mapping", "vpp.segment"},
     "vpp.directory": {"vpp.segment"},
     "vpp.lacp": {"vpp.records", "vpp.router", "vpp.segment"},
     "vpp.records": set(),
     "vpp.router": {"vpp.records"},
-    "vpp.api": {"vpp.records"},
-    "vpp.layer3": {"vpp.api", "vpp.records"},
-    "vpp.reporter": {"vpp.api", "vpp.layer3", "vpp.records", "vpp.segment"},
+    "vpp.transport": set(),
+    "vpp.client": {"vpp.transport"},
+    "vpp.details": {"vpp.client", "vpp.records"},
+    "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
+    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records"},
+    "vpp.reporter": {
+        *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.layer3", "vpp.mapping"),
+        *("vpp.records", "vpp.transport"),
+    },
     "vpp.feed": {"__init__", "runtime.children", "vpp.records"},
     "interfaces.__init__": set(),
     "interfaces.facts": {"settings.", "vpp.records", "vpp.router"},
@@ -107,15 +123,15 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.totals": {"interfaces.reached"},
     "interfaces.ip_statistics": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
     "interfaces.storage": {
-        *("agentx.mib", "agentx.pdu", "interfaces.reached", "interfaces.totals"),
+        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
         "vpp.segment",
     },
     "interfaces.errors": {
-        *("agentx.mib", "agentx.pdu", "interfaces.reached", "interfaces.totals"),
+        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
         *("vpp.cells", "vpp.layout", "vpp.segment"),
     },
     "interfaces.threads": {
-        *("agentx.mib", "agentx.pdu", "vpp.cells", "vpp.layout", "vpp.records"),
+        *("agentx.mib", "agentx.values", "vpp.cells", "vpp.layout", "vpp.records"),
         "vpp.segment",
     },
     "interfaces.system": {
@@ -126,7 +142,7 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.vpp_state": {"vpp.records", "vpp.segment"},
     "interfaces.xstats": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
     "interfaces.counters": {
-        *("interfaces.formulas", "interfaces.reached", "vpp.cells", "vpp.segment"),
+        *("interfaces.formulas", "interfaces.reached", "vpp.cells", "vpp.mapping", "vpp.segment"),
     },
     "interfaces.ranges": set(),
     "interfaces.lines": {
@@ -149,12 +165,12 @@ ALLOWED: dict[str, set[str]] = {
         *("interfaces.totals", "interfaces.writer"),
     },
     "interfaces.rows": {
-        *("agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.facts"),
+        *("agentx.mib", "agentx.values", "interfaces.counters", "interfaces.facts"),
         *("vpp.records", "vpp.router"),
     },
-    "interfaces.host_ports": {"agentx.mib", "agentx.pdu", "interfaces.rows", "vpp.records"},
+    "interfaces.host_ports": {"agentx.mib", "agentx.values", "interfaces.rows", "vpp.records"},
     "interfaces.alarms": {"interfaces.vpp_state"},
-    "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
+    "interfaces.links": {"agentx.mib", "agentx.values", "interfaces.rows"},
     "interfaces.indexes": {
         *("interfaces.counters", "interfaces.facts", "interfaces.reached", "interfaces.totals"),
     },
@@ -191,7 +207,11 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 # Who alone may import a library.
-LIBRARIES = {"yaml": {"settings."}, "vpp_papi": {"vpp.api"}, "pyagentx3": {"agentx."}}
+LIBRARIES = {
+    "yaml": {"settings."},
+    "vpp_papi": {"vpp.client", "vpp.transport"},
+    "pyagentx3": {"agentx."},
+}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
@@ -24,7 +24,7 @@ from vpp_snmp_agent.interfaces.rows import LinkChange, Row
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -410,7 +410,7 @@ def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_c
     counters = rows_of(publisher)[1001].counters
     made.hold(True)
     segment.poll_lock()
-    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     row = made.counters["/if/tx"].rows[0]
     assert row is not None
     made.words[row.offset // 8 + 2 * 1 + 1] = 9000

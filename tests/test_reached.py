@@ -52,58 +52,60 @@ def test_the_same_vpp_goes_on_with_its_bases(counters: InterfaceCounters, put: S
     assert (after.in_octets, together(after)["in_unicast"]) == (5700, 57)
 
 
-def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(writer: Writer, put: Set) -> None:
+def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(
+    interface_writer: Writer, put: Set
+) -> None:
     put("rx", 50, 5000)
-    before = InterfaceCounters(sources_of(writer), INDEX, NAME).reached()
+    before = InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached()
     put("rx", 3, 300)
-    after = InterfaceCounters(sources_of(writer), INDEX, NAME, reached=before)
+    after = InterfaceCounters(sources_of(interface_writer), INDEX, NAME, reached=before)
     assert (after.in_octets, after.in_unicast) == (5300, 53)
     assert after.restarted_at is not None
 
 
 @pytest.mark.parametrize(("then", "now"), [(UNKNOWN, VPP), (VPP, UNKNOWN), (UNKNOWN, UNKNOWN)])
 def test_where_it_is_not_sure_which_vpp_it_was_nothing_is_counted_twice(
-    writer: Writer, put: Set, then: int, now: int
+    interface_writer: Writer, put: Set, then: int, now: int
 ) -> None:
     put("rx", 50, 5000)
-    reached = InterfaceCounters(sources_of(writer, then), INDEX, NAME).reached()
+    reached = InterfaceCounters(sources_of(interface_writer, then), INDEX, NAME).reached()
     assert reached is not None
     assert not reached.is_at(now and now + INDEX)
     put("rx", 60, 6000)
-    after = InterfaceCounters(sources_of(writer, now), INDEX, NAME, reached=reached)
+    after = InterfaceCounters(sources_of(interface_writer, now), INDEX, NAME, reached=reached)
     assert (after.in_octets, after.in_unicast) == (6000, 60)
     put("rx", 7, 700)  # whose fall shows that it counts anew
     assert (after.in_octets, after.in_unicast) == (6700, 67)
 
 
 def test_an_index_that_was_given_away_counts_from_0_when_it_comes_back(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert (counters.in_octets, counters.in_unicast) == (5000, 50)
-    writer.set_name(INDEX, "deleted")
+    interface_writer.set_name(INDEX, "deleted")
     reached = counters.reached()
     assert reached is not None
     assert reached.cell == ENDED
-    writer.set_name(INDEX, NAME)
+    interface_writer.set_name(INDEX, NAME)
     put("rx", 60, 6000)  # more than before: no source fell
     after = InterfaceCounters(counters._set, INDEX, NAME, reached=reached)
     assert (after.in_octets, after.in_unicast) == (11_000, 110)
 
 
 def test_a_segment_that_cannot_be_read_is_nobody_elses(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
-    writer.hold(True)
+    interface_writer.hold(True)
     reached = counters.reached()
     assert reached is not None
     assert reached.cell == VPP + INDEX
 
 
 def test_until_there_is_a_segment_what_was_read_last_stands(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: Writer, put: Set
 ) -> None:
     put("rx", 50, 5000)
     reached = counters.reached()
@@ -114,22 +116,24 @@ def test_until_there_is_a_segment_what_was_read_last_stands(
     assert again.in_octets == 5100  # the same VPP: nothing is counted twice
 
 
-def test_what_was_only_saved_is_not_served_before_a_reading(writer: Writer, put: Set) -> None:
+def test_what_was_only_saved_is_not_served_before_a_reading(
+    interface_writer: Writer, put: Set
+) -> None:
     put("rx", 50, 5000)
-    reached = InterfaceCounters(sources_of(writer), INDEX, NAME).reached()
+    reached = InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached()
     assert reached is not None
-    writer.hold(True)
+    interface_writer.hold(True)
     after = InterfaceCounters(
-        sources_of(writer, OTHER_VPP), INDEX, NAME, reached=reached._replace(read=0)
+        sources_of(interface_writer, OTHER_VPP), INDEX, NAME, reached=reached._replace(read=0)
     )
     assert after.in_octets is None  # what was served since it was saved may be more
-    writer.hold(False)
+    interface_writer.hold(False)
     assert after.in_octets is not None
 
 
-def test_without_a_reading_nothing_is_reached(writer: Writer) -> None:
-    writer.hold(True)
-    assert InterfaceCounters(sources_of(writer), INDEX, NAME).reached() is None
+def test_without_a_reading_nothing_is_reached(interface_writer: Writer) -> None:
+    interface_writer.hold(True)
+    assert InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached() is None
     assert InterfaceCounters(None, INDEX, NAME).reached() is None
 
 
@@ -139,9 +143,11 @@ def test_plain_counters_leave_nothing_to_go_on_from(plain: InterfaceCounters, pu
     assert plain.reached() is None
 
 
-def test_who_carries_what_was_plain_begins_with_what_vpp_counts(writer: Writer, put: Set) -> None:
+def test_who_carries_what_was_plain_begins_with_what_vpp_counts(
+    interface_writer: Writer, put: Set
+) -> None:
     put("rx", 50, 5000)
-    after = InterfaceCounters(sources_of(writer), INDEX, NAME, reached=NOTHING_REACHED)
+    after = InterfaceCounters(sources_of(interface_writer), INDEX, NAME, reached=NOTHING_REACHED)
     assert (after.in_octets, after.in_unicast) == (5000, 50)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import UpTime, View
-from vpp_snmp_agent.agentx.pdu import oid, subids
+from vpp_snmp_agent.agentx.values import oid, subids
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,

@@ -24,7 +24,15 @@ from bench.state_files import BLOCK, Growth, Written, file_system, write_past
 from simulator import Simulator
 from simulator.stage import until
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, INTEGER, OCTET_STRING, encode_varbind, oid
+from vpp_snmp_agent.agentx.values import (
+    END_OF_MIB_VIEW,
+    INTEGER,
+    OCTET_STRING,
+    decode_oid,
+    encode_oid,
+    encode_varbind,
+    oid,
+)
 
 MILLI = 10**6  # ns
 
@@ -242,7 +250,7 @@ class Subagent(threading.Thread):
         self._socket.connect(os.fspath(path))
 
     def run(self) -> None:
-        register = struct.pack(">BBBB", 0, 127, 0, 0) + pdu.encode_oid(oid("1.3.6.1.2.1"))
+        register = struct.pack(">BBBB", 0, 127, 0, 0) + encode_oid(oid("1.3.6.1.2.1"))
         self._socket.sendall(pdu.encode(pdu.REGISTER, register, packet_id=1))
         while data := self._socket.recv(1 << 16):
             at = 0
@@ -254,7 +262,7 @@ class Subagent(threading.Thread):
                     self._answer(header, payload)
 
     def _answer(self, header: pdu.Header, payload: bytes) -> None:
-        key, _, _ = pdu.decode_oid(payload, 0, ">")
+        key, _, _ = decode_oid(payload, 0, ">")
         known = {oid(name): value for name, value in self.cells.items()}
         if header.type == pdu.GETNEXT:
             behind = [name for name in known if name > key or self.repeats]

@@ -16,8 +16,19 @@ import pytest
 from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import Agent, Snmpd, until
-from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import VarBind, oid
+from vpp_snmp_agent.agentx.values import (
+    COUNTER32,
+    COUNTER64,
+    GAUGE32,
+    INTEGER,
+    IP_ADDRESS,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    TIMETICKS,
+    ValueType,
+    VarBind,
+    oid,
+)
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
 from vpp_snmp_agent.interfaces.totals import Saved
@@ -444,37 +455,37 @@ def test_a_walk_says_that_vpp_hangs(
 @pytest.mark.parametrize(
     ("type_", "value", "text"),
     [
-        (pdu.OCTET_STRING, b"", '""'),
-        (pdu.OCTET_STRING, b"plain", 'STRING: "plain"'),
-        (pdu.OCTET_STRING, b'a"b\\c', r'STRING: "a\"b\\c"'),
-        (pdu.OCTET_STRING, b"tab\there", 'STRING: "tab\there"'),
-        (pdu.OCTET_STRING, b"nl\n.1.2", 'STRING: "nl\n.1.2"'),
-        (pdu.OCTET_STRING, b"end\0", "Hex-STRING: 65 6E 64 00 "),
-        (pdu.OCTET_STRING, b"a\x7f", "Hex-STRING: 61 7F "),
+        (OCTET_STRING, b"", '""'),
+        (OCTET_STRING, b"plain", 'STRING: "plain"'),
+        (OCTET_STRING, b'a"b\\c', r'STRING: "a\"b\\c"'),
+        (OCTET_STRING, b"tab\there", 'STRING: "tab\there"'),
+        (OCTET_STRING, b"nl\n.1.2", 'STRING: "nl\n.1.2"'),
+        (OCTET_STRING, b"end\0", "Hex-STRING: 65 6E 64 00 "),
+        (OCTET_STRING, b"a\x7f", "Hex-STRING: 61 7F "),
         (
-            *(pdu.OCTET_STRING, bytes(range(16))),
+            *(OCTET_STRING, bytes(range(16))),
             "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F ",
         ),
         (
-            *(pdu.OCTET_STRING, bytes(range(17))),
+            *(OCTET_STRING, bytes(range(17))),
             "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F \n10 ",
         ),
-        (pdu.TIMETICKS, 0, "Timeticks: (0) 0:00:00.00"),
-        (pdu.TIMETICKS, 123, "Timeticks: (123) 0:00:01.23"),
-        (pdu.TIMETICKS, 8639999, "Timeticks: (8639999) 23:59:59.99"),
-        (pdu.TIMETICKS, 8640000, "Timeticks: (8640000) 1 day, 0:00:00.00"),
-        (pdu.TIMETICKS, 34560005, "Timeticks: (34560005) 4 days, 0:00:00.05"),
-        (pdu.TIMETICKS, 2**32 - 1, "Timeticks: (4294967295) 497 days, 2:27:52.95"),
-        (pdu.OBJECT_IDENTIFIER, oid("0.0"), "OID: .0.0"),
-        (pdu.OBJECT_IDENTIFIER, oid("1.3.6"), "OID: .1.3.6"),
-        (pdu.INTEGER, -5, "INTEGER: -5"),
-        (pdu.GAUGE32, 2**32 - 1, "Gauge32: 4294967295"),
-        (pdu.COUNTER32, 7, "Counter32: 7"),
-        (pdu.COUNTER64, 2**64 - 1, "Counter64: 18446744073709551615"),
-        (pdu.IP_ADDRESS, bytes((192, 0, 2, 1)), "IpAddress: 192.0.2.1"),
+        (TIMETICKS, 0, "Timeticks: (0) 0:00:00.00"),
+        (TIMETICKS, 123, "Timeticks: (123) 0:00:01.23"),
+        (TIMETICKS, 8639999, "Timeticks: (8639999) 23:59:59.99"),
+        (TIMETICKS, 8640000, "Timeticks: (8640000) 1 day, 0:00:00.00"),
+        (TIMETICKS, 34560005, "Timeticks: (34560005) 4 days, 0:00:00.05"),
+        (TIMETICKS, 2**32 - 1, "Timeticks: (4294967295) 497 days, 2:27:52.95"),
+        (OBJECT_IDENTIFIER, oid("0.0"), "OID: .0.0"),
+        (OBJECT_IDENTIFIER, oid("1.3.6"), "OID: .1.3.6"),
+        (INTEGER, -5, "INTEGER: -5"),
+        (GAUGE32, 2**32 - 1, "Gauge32: 4294967295"),
+        (COUNTER32, 7, "Counter32: 7"),
+        (COUNTER64, 2**64 - 1, "Counter64: 18446744073709551615"),
+        (IP_ADDRESS, bytes((192, 0, 2, 1)), "IpAddress: 192.0.2.1"),
     ],
 )
-def test_a_value_is_printed_as_by_snmpwalk(type_: pdu.ValueType, value: Any, text: str) -> None:
+def test_a_value_is_printed_as_by_snmpwalk(type_: ValueType, value: Any, text: str) -> None:
     varbind = VarBind(oid("1.3.6.1.2.1.99.1"), type_, value)
     assert show.in_snmpwalks_form(varbind) == f".1.3.6.1.2.1.99.1 = {text}"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces import rows
 from vpp_snmp_agent.interfaces import stacking as room
 from vpp_snmp_agent.interfaces.publisher import Publisher

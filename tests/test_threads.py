@@ -21,9 +21,10 @@ from vpp_snmp_agent.interfaces.threads import (
     read_nodes,
 )
 from vpp_snmp_agent.vpp.cells import Vectors
+from vpp_snmp_agent.vpp.descriptor import receive_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
-from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable, receive_segment
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 from .routers import Clock
 

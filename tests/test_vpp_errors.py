@@ -7,7 +7,7 @@ import pytest
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
+from vpp_snmp_agent.agentx.values import dotted, oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.errors import MAX_NAMES_LENGTH, index_of
 from vpp_snmp_agent.interfaces.facts import Configuration

@@ -9,14 +9,14 @@ import pytest
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent import __version__
 from vpp_snmp_agent.agentx.mib import Scalar, View
-from vpp_snmp_agent.agentx.pdu import GAUGE32, decode_varbind, dotted
+from vpp_snmp_agent.agentx.values import GAUGE32, decode_varbind, dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import Alarm
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.mibs.vpp_base import BASE
 from vpp_snmp_agent.operator.show import walked
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
@@ -111,7 +111,7 @@ def test_a_vpp_that_is_away_has_no_segment_and_no_interface(publisher: Publisher
 def test_a_segment_whose_lock_is_kept_is_stuck(
     publisher: Publisher, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
     assert under("1.1", served(publisher))["6.0"] == 1  # nobody has seen yet that it is held
     publisher.poll()

@@ -7,7 +7,7 @@ import pytest
 
 from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_threads

@@ -9,8 +9,18 @@ from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Module, Object, Scalar, SortedRows, Table, View
-from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, MalformedPDU, Response, SearchRange, oid
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, Response, SearchRange
 from vpp_snmp_agent.agentx.session import MAX_ANSWERS, MAX_BULK_OCTETS, Session
+from vpp_snmp_agent.agentx.values import (
+    COUNTER64,
+    INTEGER,
+    OCTET_STRING,
+    TIMETICKS,
+    MalformedPDU,
+    encode_octets,
+    encode_varbind,
+    oid,
+)
 
 from . import Broken, Tally, dice, mutate
 
@@ -27,7 +37,7 @@ def _view() -> tuple[View, list[Module]]:
     rows = SortedRows()
     for index in (*range(1001, 1034), 100_001):
         rows.put(oid(str(index)), index)
-    octets, number = pdu.OCTET_STRING, pdu.INTEGER
+    octets, number = OCTET_STRING, INTEGER
     objects: list[Object] = [
         Scalar("1.3.6.1.2.1.2.1", "ifNumber", number, lambda: len(rows)),
         Table(IF_ENTRY, [Column(n, "", number, lambda row: row) for n in range(1, 23)]).over(rows),
@@ -35,12 +45,12 @@ def _view() -> tuple[View, list[Module]]:
             IF_X_ENTRY,
             [
                 Column(1, "", octets, lambda row: b"eno%d" % row),
-                *(Column(n, "", pdu.COUNTER64, lambda row: row << 33) for n in range(2, 18)),
+                *(Column(n, "", COUNTER64, lambda row: row << 33) for n in range(2, 18)),
                 Column(18, "", octets, lambda row: b"" if row % 3 else None),
-                Column(19, "", pdu.TIMETICKS, lambda row: 0),
+                Column(19, "", TIMETICKS, lambda row: 0),
             ],
         ).over(rows),
-        Scalar("1.3.6.1.2.1.31.1.5", "", pdu.TIMETICKS, lambda: None),
+        Scalar("1.3.6.1.2.1.31.1.5", "", TIMETICKS, lambda: None),
     ]
     subtrees = ("1.3.6.1.2.1.2", "1.3.6.1.2.1.31")
     return View(objects), [Module("1.3.6.1.2.1.31", "IF-MIB", subtrees, objects)]
@@ -49,7 +59,7 @@ def _view() -> tuple[View, list[Module]]:
 def _more() -> list[bytes]:
     """What snmpd sends rarely or never: sets, bulks, pings, closes, contexts, little endian."""
     name = oid(f"{IF_X_ENTRY}.18.1001")
-    varbind = pdu.encode_varbind(name, pdu.OCTET_STRING, b"another")
+    varbind = encode_varbind(name, OCTET_STRING, b"another")
     ranges = pdu.ranges_payload(
         [
             SearchRange(oid(IF_X_ENTRY), True, oid("1.3.6.1.2.1.31.1.2")),
@@ -71,7 +81,7 @@ def _more() -> list[bytes]:
         (pdu.ADDAGENTCAPS, pdu.caps_payload(name, "what")),
     ]
     made = [pdu.encode(type_, payload, session_id=SESSION) for type_, payload in payloads]
-    context = pdu.encode_octets(b"other") + ranges
+    context = encode_octets(b"other") + ranges
     with_context = bytearray(pdu.encode(pdu.GET, context, session_id=SESSION))
     with_context[2] |= pdu.NON_DEFAULT_CONTEXT
     little = bytes((1, pdu.GETNEXT, 0, 0)) + b"".join(

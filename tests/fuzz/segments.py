@@ -13,7 +13,7 @@ from simulator.segment import Segment as Writer
 from simulator.traffic import COMBINED, SIMPLE
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.system import System
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import EPOCH_WORD, HEADER, Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
@@ -166,8 +166,8 @@ def run(seed: int, cases: range) -> Tally:
         victim = chance.choice(victims)
         victim.damage(chance)
         # Half of the time the lock counts as kept for long, and is read through.
-        vpp_segment.STUCK_TIMEOUT = chance.choice((0.0, 1.0))
-        vpp_segment.LOCK_WAIT = 0.0
+        mapping.STUCK_TIMEOUT = chance.choice((0.0, 1.0))
+        mapping.LOCK_WAIT = 0.0
         began = time.monotonic()
         try:
             if chance.randrange(2):

@@ -38,7 +38,8 @@ from operator import add, lt
 from typing import Protocol, cast
 
 from ..vpp.cells import Counter, Counters
-from ..vpp.segment import ATTEMPTS, Segment, SegmentUnavailable
+from ..vpp.mapping import ATTEMPTS
+from ..vpp.segment import Segment, SegmentUnavailable
 from .formulas import (
     DERIVED,
     EVALUATE,

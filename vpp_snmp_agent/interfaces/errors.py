@@ -27,7 +27,7 @@ from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.cells import BLOCK, BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.segment import Segment, SegmentUnavailable

@@ -11,7 +11,7 @@ The rules this module keeps:
 from collections.abc import Iterable, Iterator
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from .rows import LinkChange, Row
 
 BURST = 10  # notifications handed out at a time

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.records import LacpPort, LcpPair
 from ..vpp.router import NeighborLists
 from .counters import InterfaceCounters

@@ -27,7 +27,7 @@ from operator import is_not
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.segment import Segment, SegmentUnavailable
 from .reached import UNKNOWN
 from .totals import Saved

@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.cells import BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import Generation
 from ..vpp.records import Thread

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from ..agentx.mib import Column, Module, Scalar, Table
-from ..agentx.pdu import (
+from ..agentx.values import (
     COUNTER32,
     COUNTER64,
     GAUGE32,

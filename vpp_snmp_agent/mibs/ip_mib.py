@@ -10,7 +10,7 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from ..agentx.mib import Module, Scalar
-from ..agentx.pdu import TIMETICKS
+from ..agentx.values import TIMETICKS
 from ..interfaces.publisher import Publisher
 from .ip_mib_addresses import (
     ADDR_TABLE,

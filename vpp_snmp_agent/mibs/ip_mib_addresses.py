@@ -4,14 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..agentx.mib import Column, Table
-from ..agentx.pdu import (
-    GAUGE32,
-    INTEGER,
-    IP_ADDRESS,
-    OBJECT_IDENTIFIER,
-    TIMETICKS,
-    subids,
-)
+from ..agentx.values import GAUGE32, INTEGER, IP_ADDRESS, OBJECT_IDENTIFIER, TIMETICKS, subids
 from ..interfaces.rows import Interfaces, Row
 
 IP = "1.3.6.1.2.1.4"

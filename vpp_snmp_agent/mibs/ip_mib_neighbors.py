@@ -5,7 +5,7 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from ..agentx.mib import Column, Table
-from ..agentx.pdu import INTEGER, IP_ADDRESS, OCTET_STRING, subids
+from ..agentx.values import INTEGER, IP_ADDRESS, OCTET_STRING, subids
 from ..interfaces.publisher import Publisher
 from .ip_mib_addresses import ACTIVE, IP, IPV4, IPV6
 

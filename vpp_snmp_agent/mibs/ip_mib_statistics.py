@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..agentx.mib import Column, Scalar, SortedRows, Table, UpTime
-from ..agentx.pdu import COUNTER32, COUNTER64, GAUGE32, INTEGER, TIMETICKS, ValueType, subids
+from ..agentx.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, TIMETICKS, ValueType, subids
 from ..interfaces.ip_statistics import IN_RECEIVES, MAX_AGE, IpStatistics
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Row

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..agentx.mib import Column, Module, Scalar, Table
-from ..agentx.pdu import INTEGER, OCTET_STRING, TIMETICKS
+from ..agentx.values import INTEGER, OCTET_STRING, TIMETICKS
 from ..interfaces.facts import IEEE8023AD_LAG
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row

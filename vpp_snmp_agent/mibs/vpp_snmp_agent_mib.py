@@ -12,7 +12,7 @@ from itertools import chain
 
 from .. import __version__
 from ..agentx.mib import Column, Module, Object, Scalar, Table
-from ..agentx.pdu import (
+from ..agentx.values import (
     COUNTER32,
     COUNTER64,
     GAUGE32,

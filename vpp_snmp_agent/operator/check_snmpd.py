@@ -23,8 +23,8 @@ from ..agentx.connection import targets
 from ..runtime import sockets
 from ..runtime.affinity import PROC, ranges
 from ..settings.declarations import Settings, TCPAddress
+from ..vpp.descriptor import listener_pid
 from ..vpp.records import Thread
-from ..vpp.segment import listener_pid
 from .output import FAIL, NOTE, OK, Line
 from .snapshot import Asked, capabilities
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..agentx.mib import Module, View
-from ..agentx.pdu import (
+from ..agentx.values import (
     END_OF_MIB_VIEW,
     IP_ADDRESS,
     OBJECT_IDENTIFIER,

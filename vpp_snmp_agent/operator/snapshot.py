@@ -33,6 +33,8 @@ from ..settings.declarations import Entails, Settings
 from ..settings.document import BadSettings
 from ..settings.vppcfg import Descriptions
 from ..vpp import feed, lacp
+from ..vpp.descriptor import listener_pid, open_segment_of
+from ..vpp.mapping import STUCK_TIMEOUT
 from ..vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -44,7 +46,7 @@ from ..vpp.records import (
     Unavailable,
 )
 from ..vpp.router import Router
-from ..vpp.segment import STUCK_TIMEOUT, Segment, SegmentUnavailable, listener_pid, open_segment_of
+from ..vpp.segment import Segment, SegmentUnavailable
 
 ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
 CONNECT_TIMEOUT = 1.0  # seconds for a VPP that hangs to be connected to
