@@ -13,6 +13,7 @@ from vpp_snmp_agent.interfaces import counters as room
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.formulas import FORMULAS, READINGS, SOURCES
 from vpp_snmp_agent.interfaces.reached import NOTHING_REACHED, Reached
+from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
@@ -115,6 +116,35 @@ def test_an_index_that_another_interface_has_by_now_is_not_read(
     put("rx", 1, 100)
     assert counters.in_octets == 5100
     assert counters.discontinuity is not None
+
+
+def test_whose_cell_it_is_is_asked_before_it_is_read_and_once_an_epoch(
+    interface_writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    sources = sources_of(interface_writer)
+    name_at, read = sources.name_at, Counter.read_settled
+
+    def note_name(sw_if_index: int) -> tuple[int, bytes]:
+        asked.append("/if/names")
+        return name_at(sw_if_index)
+
+    def note_counter(counter: Counter, epoch: int, sw_if_index: int) -> int | None:
+        asked.append(counter._name.decode())
+        return read(counter, epoch, sw_if_index)
+
+    sources.name_at = note_name
+    counters = InterfaceCounters(sources, INDEX, NAME, key="eno1")
+    monkeypatch.setattr(Counter, "read_settled", note_counter)
+    put("tx", 30, 3000)
+    interface_writer.set_name(INDEX, NAME)  # another epoch
+    asked.clear()
+    assert (counters.out_octets, counters.in_errors) == (3000, 0)
+    assert asked == ["/if/names", "/if/tx", "/if/rx-error"]
+    interface_writer.set_name(INDEX, "eno2")
+    asked.clear()
+    assert counters.out_octets == 3000
+    assert asked == ["/if/names"]
 
 
 def test_an_index_without_a_name_is_not_the_interfaces_any_more(

@@ -77,13 +77,13 @@ def test_the_total_is_read_before_what_is_taken_off_it(
 ) -> None:
     order: list[str] = []
     put("rx", 10, 1000)
-    read = Counter.read
+    read = Counter.read_settled
 
-    def note(counter: Counter, sw_if_index: int) -> int:
+    def note(counter: Counter, epoch: int, sw_if_index: int) -> int | None:
         order.append(counter._name.decode())
-        return read(counter, sw_if_index)
+        return read(counter, epoch, sw_if_index)
 
-    monkeypatch.setattr(Counter, "read", note)
+    monkeypatch.setattr(Counter, "read_settled", note)
     assert counters.in_unicast == 10
     assert order == ["/if/rx", "/if/rx-multicast", "/if/rx-broadcast"]
 

@@ -266,13 +266,17 @@ class InterfaceCounters:
         return value if self._base is None else (value + self._base[which]) & U64
 
     def _find(self, counter: Counter) -> int:
-        """The reading of an epoch in which the cell is this interface's."""
-        value = counter.read(self._sw_if_index)
+        """The reading of an epoch in which the cell is this interface's.
+
+        Whose it is, is asked before it is read, and once an epoch.
+        """
+        assert self._set is not None
         for _ in range(ATTEMPTS):
-            if counter.epoch == self._epoch:
+            if self._set.segment.settled_epoch() != self._epoch:
+                self._check_name()
+            value = counter.read_settled(self._epoch, self._sw_if_index)
+            if value is not None:
                 return value
-            self._check_name()
-            value = counter.read(self._sw_if_index)
         raise SegmentUnavailable("VPP changes its interfaces too fast")
 
     def _fell(
