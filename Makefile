@@ -75,21 +75,22 @@ $(MIBS)/SNMPv2-SMI.mib:
 managers-test: packages mibs $(VENV)/ready
 	@$(VENV)/bin/python -m tests.managers --mibs $(MIBS) $(if $(UPDATE),--update)
 
-# In a copy, for the packager leaves its files among the sources.
+# In a copy, because the packager leaves its files among the sources, and where no path has spaces,
+# of which debhelper knows nothing.
 deb: deb-packages $(VENV)/ready
-	rm -rf build/deb
-	mkdir -p build/deb/source dist
-	cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
-	$(PIP) install --no-compile --no-deps \
-	    --only-binary :all: --require-hashes --target build/deb/source/private -r debian/private.txt
-	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
-	mv build/deb/vpp-snmp-agent_$(VERSION)_all.deb $(DEB)
+	mkdir -p dist
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && mkdir "$$place/source" \
+	    && cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md "$$place/source/" \
+	    && $(PIP) install --no-compile --no-deps --only-binary :all: --require-hashes \
+	        --target "$$place/source/private" -r debian/private.txt \
+	    && (cd "$$place/source" && dpkg-buildpackage --build=binary --no-sign) \
+	    && mv "$$place/vpp-snmp-agent_$(VERSION)_all.deb" $(DEB)
 	lintian --fail-on error,warning,override $(DEB)
 
 deb-test: deb deb-test-packages
 	$(VENV)/bin/python -m tests.deb $(if $(SHORT),--short) $(DEB)
 
-# In a copy, for setuptools leaves its files among the sources too.
+# In a copy, because setuptools leaves its files among the sources too.
 dist: packages $(VENV)/ready
 	$(PIP) install $(PINNED) build twine
 	rm -rf build/dist $(SDIST) $(WHEEL)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from simulator.stage import ROOT
@@ -26,26 +27,30 @@ def in_history() -> bool:
 
 def package() -> Path:
     """As its own `make deb` builds it, but with this tree's environment; kept in build/."""
-    path = PLACE / "dist" / f"vpp-snmp-agent_{VERSION}_all.deb"
+    path = PLACE / f"vpp-snmp-agent_{VERSION}_all.deb"
     if path.exists():
         return path
-    print(f"Building {VERSION} in {PLACE} ...", flush=True)
-    shutil.rmtree(PLACE, ignore_errors=True)
-    PLACE.mkdir(parents=True)
-    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=True)
-    subprocess.run(["tar", "-x"], cwd=PLACE, input=archive.stdout, check=True)
-    (PLACE / ".venv").symlink_to("../../.venv")
-    # --old-file: the environment is this tree's, and stays so.
+    print(f"Building {VERSION} ...", flush=True)
+    # Without the make above it; and where no path has spaces, of which debhelper knows nothing.
     environment = {name: os.environ[name] for name in os.environ if name not in MAKES}
-    done = subprocess.run(
-        ["make", "--old-file=.venv/ready", "deb"],
-        cwd=PLACE,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode or not path.exists():
-        raise Failed(f"make deb of {VERSION}:\n{done.stdout[-3000:]}")
+    with tempfile.TemporaryDirectory(prefix="vpp-snmp-agent-deb.") as name:
+        tree = Path(name)
+        archive = subprocess.run(
+            ["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=True
+        )
+        subprocess.run(["tar", "-x"], cwd=tree, input=archive.stdout, check=True)
+        (tree / ".venv").symlink_to(ROOT / ".venv")
+        done = subprocess.run(
+            ["make", "--old-file=.venv/ready", "deb"],  # this tree's environment stays as it is
+            cwd=tree,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f"make deb of {VERSION}:\n{done.stdout[-3000:]}")
+        PLACE.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tree / "dist" / path.name, path)
     return path
