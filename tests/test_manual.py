@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vpp_snmp_agent import __version__, cli
+from vpp_snmp_agent import cli
 from vpp_snmp_agent.settings.declarations import SETTINGS, Setting, parse_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,29 +94,12 @@ def test_the_completion_knows_every_command_and_flag_and_no_other() -> None:
     assert sorted(words) == sorted({*COMMANDS, *FLAGS, "-dd"})
 
 
-def test_the_packages_version_is_the_agents() -> None:
-    (version,) = re.findall(r"\Avpp-snmp-agent \((.*?)\)", (DEBIAN / "changelog").read_text())
-    assert version == __version__
-
-
 def test_the_packages_settings_file_is_one_and_names_the_vppcfg() -> None:
     path = DEBIAN / "agent.yaml"
     assert parse_settings(path.read_bytes(), str(path)) == {"vppcfg": "/etc/vpp/vppcfg.yaml"}
     uncommented = re.sub(r"^#(\w+: )", r"\1", path.read_text(), flags=re.MULTILINE)
     shown = parse_settings(uncommented.encode(), str(path))
     assert shown.keys() == {"vppcfg", "hide", "speeds", "names", "alias"}
-
-
-def test_what_the_package_brings_is_what_the_agent_asks_for() -> None:
-    asked = re.findall(r'"(vpp_papi|pyagentx3)>=(.*?),<(.*?)"', (ROOT / "setup.py").read_text())
-    brought = dict(re.findall(r"^(\w+)==([0-9.]+)", (DEBIAN / "private.txt").read_text(), re.M))
-    assert len(asked) == len(brought) == 2
-
-    def order(version: str) -> tuple[int, ...]:
-        return tuple(map(int, version.split(".")))
-
-    for name, least, below in asked:
-        assert order(least) <= order(brought[name]) < order(below)
 
 
 def test_frr_and_lldpd_are_led_to_the_socket_and_the_group_of_the_configuration() -> None:

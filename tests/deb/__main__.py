@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simulator.stage import StageError
 
-from . import booted, unbooted
+from . import booted, unbooted, upgraded
 from .told import Failed
 
 
@@ -30,6 +30,7 @@ def main() -> int:
             unbooted.tell("bookworm", given.package, version)
         else:
             booted.tell("bookworm", given.package)
+            upgraded.tell("bookworm", given.package, version)
         unbooted.tell("trixie", given.package, version)
     except (Failed, StageError) as error:
         print(f"FAILED {error}", flush=True)

@@ -461,9 +461,7 @@ def taken_over(system: System, package: Path) -> None:
     system.run("systemctl", "start", "vpp.service")
     namespace = inode(system)
     running = [pid(system, unit) for unit in (SNMPD, AGENT)]
-    keep = "--option=Dpkg::Options::=--force-confold"
-    shutil.copy(package, system.root / "srv")
-    system.apt("install", keep, f"/srv/{package.name}")
+    system.install(package, "--option=Dpkg::Options::=--force-confold")
     check("its units go on", [pid(system, unit) for unit in (SNMPD, AGENT)] == running)
     for unit in UNITS:
         path = state(system, unit, "FragmentPath")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from simulator.api import FIRST_CPU
 
-from .debian import SIMULATOR, System
+from .debian import SOURCE, System
 from .told import Failed, until
 
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
@@ -29,7 +29,7 @@ StartLimitIntervalSec=0
 Group=vpp
 RuntimeDirectory=vpp
 RuntimeDirectoryMode=0750
-Environment=PYTHONPATH={SIMULATOR} PYTHONDONTWRITEBYTECODE=1
+Environment=PYTHONPATH={SOURCE} PYTHONDONTWRITEBYTECODE=1
 ExecStart=/usr/bin/python3 -m simulator --run-dir /run/vpp
 
 [Install]

@@ -7,7 +7,9 @@ import re
 import shlex
 from pathlib import Path
 
-from .debian import SIMULATOR, System
+from simulator.stage import ROOT
+
+from .debian import SOURCE, System
 from .router import HIDDEN, IF_NAME, ROWS, shown
 from .told import chapter, check, eventually
 
@@ -31,6 +33,7 @@ ON_OR_EMPTY = ("25.4", "25.5", "6.19")
 # a walk shows whether they are this release's.
 LEFT_OUT = ("2", "4", "10", "31", *(each for each in HIDDEN if each not in ON_OR_EMPTY))
 GROUP = "vpp-snmp-agentx"
+NOBODY = "65534"
 AGENT = ("setpriv", "--reuid=vpp-snmp-agent", "--regid=vpp-snmp-agent", "--init-groups")
 
 
@@ -46,6 +49,7 @@ def tell(suite: str, package: Path, version: str) -> None:
         told = system.run("vpp-snmp-agent", "--version")
         check(f"--version says {version}", told == f"vpp-snmp-agent {version}", told)
         verify_units(system)
+        run_its_tests(system)
         serve(system)
         system.apt("purge", "vpp-snmp-agent")
         check_that_nothing_is_left(system, before)
@@ -65,6 +69,23 @@ def verify_units(system: System) -> None:
     )
 
 
+def run_its_tests(system: System) -> None:
+    """Those of debian/tests, as a Debian CI runs them: in the source tree, here as any user."""
+    control = (ROOT / "debian/tests/control").read_text()
+    for name in " ".join(re.findall(r"^Tests: (.*)$", control, re.M)).split():
+        directory = system.run("mktemp", "--directory")
+        system.run("chown", NOBODY, directory)
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        begin = ["sh", "-c", f"cd {SOURCE} && exec debian/tests/{name}"]
+        told = system.run(*become, *begin, env=[f"AUTOPKGTEST_TMP={directory}"])
+        for line in told.splitlines():
+            check(
+                f"debian/tests/{name}: {line.removeprefix('ok').lstrip()}", line.startswith("ok ")
+            )
+        check(f"debian/tests/{name} ends well", told != "")
+        system.run("rm", "--recursive", directory)
+
+
 def serve(system: System) -> None:
     """VPP, snmpd and the agent, started by hand as their units say."""
     system.run("systemd-tmpfiles", "--create")
@@ -72,7 +93,7 @@ def serve(system: System) -> None:
     simulator = ["-m", "simulator", "--run-dir", "/run/vpp"]
     simulator += ["--vppcfg", "/etc/vpp/vppcfg.yaml"]
     (system.root / "etc/vpp").mkdir()
-    modules = [f"PYTHONPATH={SIMULATOR}", "PYTHONDONTWRITEBYTECODE=1"]
+    modules = [f"PYTHONPATH={SOURCE}", "PYTHONDONTWRITEBYTECODE=1"]
     system.begin(
         "vpp", "setpriv", "--regid=vpp", "--clear-groups", "python3", *simulator, env=modules
     )
