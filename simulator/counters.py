@@ -7,7 +7,7 @@ from vpp_snmp_agent.vpp.layout import Generation, Kind
 
 from .interface import Interface
 from .release import Release
-from .segment import Segment
+from .segment import SegmentWriter
 from .traffic import COMBINED, PUNT, SIMPLE, UNIT
 
 COUNTERS = [f"/if/{name}" for name in (*SIMPLE, *COMBINED)]
@@ -55,7 +55,7 @@ class Counters:
         self, release: Release, threads: int, size: int, counts_nodes: bool = False
     ) -> None:
         """`counts_nodes`: as with `statseg { per-node-counters on }`."""
-        self.segment = Segment(size, release.generation)
+        self.segment = SegmentWriter(size, release.generation)
         self.release = release
         self.threads = threads
         self.counts_nodes = counts_nodes
@@ -207,7 +207,7 @@ class Counters:
             segment.add_symlink(link, counter, column)
         self.set_xstats(interface, [count for _, count in xstats])
 
-    def set_xstats(self, interface: Interface, counts: list[int]) -> None:
+    def set_xstats(self, interface: Interface, counts: Sequence[int]) -> None:
         """What VPP, its main thread, has read from the driver."""
         self.segment.set_row(f"/if/xstats/{interface.sw_if_index}", 0, counts)
 

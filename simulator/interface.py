@@ -1,5 +1,6 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -67,7 +68,7 @@ class Interface:
     made_as: str  # its first name, by which the segment knows it for life
     traffic: Traffic = STILL
     speed: int = 0  # kbit/s
-    duplex: int = 2  # 1 half, 2 full; told where the speed is
+    duplex: int = 2  # 1 half, 2 full; reported where the speed is
     mtu: list[int] = field(default_factory=lambda: [9000, 0, 0, 0])  # L3, IP4, IP6, MPLS
     link_mtu: int = 9000
     admin: bool = True
@@ -85,6 +86,17 @@ class Interface:
     addresses: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
     neighbors: dict[bytes, "Neighbor"] = field(default_factory=dict)  # by address, packed
     details: bytes | None = None  # packed, without the header
+
+    def with_subs(self) -> Iterator["Interface"]:
+        """It, and all that are on it."""
+        yield self
+        for sub in self.subs:
+            yield from sub.with_subs()
+
+    def changed(self) -> None:
+        """Its row is other than it was, and so are those on it."""
+        for each in self.with_subs():
+            each.details = None
 
     @property
     def link(self) -> bool:
@@ -122,8 +134,13 @@ class Bond:
     def active(self) -> list[Interface]:
         return [m for m, active in self.members.items() if active and m.carries]
 
-    def states(self, member: Interface) -> tuple[int, int]:
-        """What LACP has as the states of a member and of its partner (IEEE 802.1AX)."""
+    def lacp_entries(self, member: Interface) -> tuple[str, str]:
+        """The segment's entries for the states of a member and of its partner."""
+        place = f"/if/lacp/{self.interface.sw_if_index}/{member.sw_if_index}"
+        return f"{place}/state", f"{place}/partner-state"
+
+    def lacp_states(self, member: Interface) -> tuple[int, int]:
+        """What LACP has as these states (IEEE 802.1AX)."""
         return (IN_SYNC, IN_SYNC) if member in self.active else (ALONE, 0)
 
 

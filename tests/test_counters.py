@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import counters as room
 from vpp_snmp_agent.interfaces.counters import (
     ENDED,
@@ -36,8 +36,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "CLEAR_TIME", 0.0)
 
 
-def new_writer() -> Writer:
-    made = Writer(1 << 20, Generation.V26_02)
+def new_writer() -> SegmentWriter:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     made.set_name(INDEX, NAME)
     for name, kind, _ in dict.fromkeys((name, kind, 0) for name, kind, _ in room._SOURCES):
@@ -46,13 +46,13 @@ def new_writer() -> Writer:
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
+def writer() -> Iterator[SegmentWriter]:
     made = new_writer()
     yield made
     os.close(made.fd)
 
 
-def setter(writer: Writer, thread: int = 1) -> Set:
+def setter(writer: SegmentWriter, thread: int = 1) -> Set:
     """What sets the cells of one thread: packets and octets, or what there is to count."""
 
     def put(name: str, *values: int) -> None:
@@ -65,23 +65,23 @@ def setter(writer: Writer, thread: int = 1) -> Set:
 
 
 @pytest.fixture
-def put(writer: Writer) -> Set:
+def put(writer: SegmentWriter) -> Set:
     return setter(writer)
 
 
-def sources_of(writer: Writer, vpp: int = VPP) -> CounterSet:
+def sources_of(writer: SegmentWriter, vpp: int = VPP) -> CounterSet:
     sources = CounterSet(Segment(writer.fd))
     sources.vpp = vpp
     return sources
 
 
 @pytest.fixture
-def counters(writer: Writer) -> InterfaceCounters:
+def counters(writer: SegmentWriter) -> InterfaceCounters:
     return InterfaceCounters(sources_of(writer), INDEX, NAME, key="eno1")
 
 
 @pytest.fixture
-def plain(writer: Writer) -> InterfaceCounters:
+def plain(writer: SegmentWriter) -> InterfaceCounters:
     return InterfaceCounters(sources_of(writer), INDEX, NAME, carries=False)
 
 
@@ -107,7 +107,7 @@ def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> No
 
 
 def test_what_vpp_drops_is_discarded_only_if_the_operator_wants_it(
-    writer: Writer, put: Set
+    writer: SegmentWriter, put: Set
 ) -> None:
     sources = CounterSet(Segment(writer.fd))
     counters = InterfaceCounters(sources, INDEX, NAME)
@@ -119,7 +119,7 @@ def test_what_vpp_drops_is_discarded_only_if_the_operator_wants_it(
     assert together(counters)["in_discards"] == 1320
 
 
-def test_counters_know_whose_they_are(writer: Writer) -> None:
+def test_counters_know_whose_they_are(writer: SegmentWriter) -> None:
     sources, other = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
     counters, none = InterfaceCounters(sources, INDEX, NAME), InterfaceCounters(None, INDEX, NAME)
     assert (counters.has_source, none.has_source) == (True, False)
@@ -173,7 +173,7 @@ def test_a_discontinuity_is_noticed_by_whoever_asks_for_nothing_else(
 
 
 def test_while_the_segment_is_locked_the_last_reading_stands(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -227,7 +227,7 @@ def test_all_sources_are_counters_that_every_release_has() -> None:
 
 
 def test_an_index_that_another_interface_has_by_now_is_not_read(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -245,7 +245,7 @@ def test_an_index_that_another_interface_has_by_now_is_not_read(
 
 
 def test_an_index_without_a_name_is_not_the_interfaces_any_more(
-    writer: Writer, counters: InterfaceCounters, put: Set
+    writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -255,7 +255,7 @@ def test_an_index_without_a_name_is_not_the_interfaces_any_more(
 
 
 def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
-    writer: Writer, put: Set
+    writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     renamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, "uplink")
@@ -268,7 +268,7 @@ def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
     assert renamed.in_octets == 6000
 
 
-def test_a_segment_that_names_nothing_is_read_all_the_same(writer: Writer, put: Set) -> None:
+def test_a_segment_that_names_nothing_is_read_all_the_same(writer: SegmentWriter, put: Set) -> None:
     writer.set_name(INDEX, None)
     put("rx", 50, 5000)
     unnamed = InterfaceCounters(CounterSet(Segment(writer.fd)), INDEX, NAME)
@@ -277,7 +277,7 @@ def test_a_segment_that_names_nothing_is_read_all_the_same(writer: Writer, put: 
 
 @pytest.mark.parametrize(("carries", "expected"), [(True, 905), (False, 5)])
 def test_unicast_after_a_clear_in_the_middle_of_it_is_not_of_before(
-    writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch, carries: bool, expected: int
+    writer: SegmentWriter, put: Set, monkeypatch: pytest.MonkeyPatch, carries: bool, expected: int
 ) -> None:
     counters = InterfaceCounters(sources_of(writer), INDEX, NAME, carries=carries)
     put("rx", 1000, 1)
@@ -325,7 +325,7 @@ def together(counters: InterfaceCounters) -> dict[str, int]:
     return dict(zip(READINGS, readings, strict=True))
 
 
-def test_readings_are_the_same_as_read_one_by_one(writer: Writer, put: Set) -> None:
+def test_readings_are_the_same_as_read_one_by_one(writer: SegmentWriter, put: Set) -> None:
     sources = CounterSet(Segment(writer.fd)), CounterSet(Segment(writer.fd))
     one_by_one, at_once = (InterfaceCounters(each, INDEX, NAME) for each in sources)
     for base, counts_drops in ((3, False), (5000, True), (5001, False)):
@@ -390,7 +390,7 @@ def test_unicast_never_goes_backwards_in_readings_either(
 
 
 def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 10, 1000)
     put("tx-multicast", 3, 300)
@@ -402,7 +402,7 @@ def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
 
 
 def test_an_index_that_is_anothers_has_no_readings(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 10, 1000)
     together(counters)
@@ -506,7 +506,7 @@ def test_what_is_derived_does_not_fall_where_no_source_did(
 
 
 def test_a_counter_that_is_being_zeroed_thread_by_thread_is_not_counted_twice(
-    counters: InterfaceCounters, writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = setter(writer, thread=0)
     slept: list[float] = []
@@ -551,7 +551,7 @@ def test_at_64_bits_a_counter_goes_on_from_0_and_that_is_no_discontinuity(
     assert counters.restarted_at is None
 
 
-def test_a_base_and_what_is_counted_wrap_at_64_bits_too(writer: Writer, put: Set) -> None:
+def test_a_base_and_what_is_counted_wrap_at_64_bits_too(writer: SegmentWriter, put: Set) -> None:
     served = NOTHING_REACHED.served[:]
     served[0], served[1] = 2**64 - 3, 2**64 - 5
     reached = Reached(VPP + INDEX + 1, served, NOTHING_REACHED.bases)
@@ -613,7 +613,7 @@ def test_a_reading_of_many_reads_the_total_before_what_is_taken_off_it(
 
 
 @pytest.fixture
-def restarted() -> Iterator[Writer]:
+def restarted() -> Iterator[SegmentWriter]:
     """The segment of the VPP after a restart."""
     made = new_writer()
     yield made
@@ -621,7 +621,7 @@ def restarted() -> Iterator[Writer]:
 
 
 def test_another_vpp_counts_on_from_the_last_value_of_the_one_before(
-    counters: InterfaceCounters, put: Set, restarted: Writer
+    counters: InterfaceCounters, put: Set, restarted: SegmentWriter
 ) -> None:
     fill_with(put, COUNTED)
     together(counters)
@@ -650,7 +650,9 @@ def test_the_same_vpp_goes_on_with_its_bases(counters: InterfaceCounters, put: S
     assert (after.in_octets, together(after)["in_unicast"]) == (5700, 57)
 
 
-def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(writer: Writer, put: Set) -> None:
+def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(
+    writer: SegmentWriter, put: Set
+) -> None:
     put("rx", 50, 5000)
     before = InterfaceCounters(sources_of(writer), INDEX, NAME).reached()
     put("rx", 3, 300)
@@ -661,7 +663,7 @@ def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(writer: Writer, pu
 
 @pytest.mark.parametrize(("then", "now"), [(UNKNOWN, VPP), (VPP, UNKNOWN), (UNKNOWN, UNKNOWN)])
 def test_where_it_is_not_sure_which_vpp_it_was_nothing_is_counted_twice(
-    writer: Writer, put: Set, then: int, now: int
+    writer: SegmentWriter, put: Set, then: int, now: int
 ) -> None:
     put("rx", 50, 5000)
     reached = InterfaceCounters(sources_of(writer, then), INDEX, NAME).reached()
@@ -675,7 +677,7 @@ def test_where_it_is_not_sure_which_vpp_it_was_nothing_is_counted_twice(
 
 
 def test_an_index_that_was_given_away_counts_from_0_when_it_comes_back(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert (counters.in_octets, counters.in_unicast) == (5000, 50)
@@ -690,7 +692,7 @@ def test_an_index_that_was_given_away_counts_from_0_when_it_comes_back(
 
 
 def test_a_segment_that_cannot_be_read_is_nobody_elses(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -701,7 +703,7 @@ def test_a_segment_that_cannot_be_read_is_nobody_elses(
 
 
 def test_until_there_is_a_segment_what_was_read_last_stands(
-    counters: InterfaceCounters, writer: Writer, put: Set
+    counters: InterfaceCounters, writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     reached = counters.reached()
@@ -712,7 +714,9 @@ def test_until_there_is_a_segment_what_was_read_last_stands(
     assert again.in_octets == 5100  # the same VPP: nothing is counted twice
 
 
-def test_what_was_only_saved_is_not_served_before_a_reading(writer: Writer, put: Set) -> None:
+def test_what_was_only_saved_is_not_served_before_a_reading(
+    writer: SegmentWriter, put: Set
+) -> None:
     put("rx", 50, 5000)
     reached = InterfaceCounters(sources_of(writer), INDEX, NAME).reached()
     assert reached is not None
@@ -725,7 +729,7 @@ def test_what_was_only_saved_is_not_served_before_a_reading(writer: Writer, put:
     assert after.in_octets is not None
 
 
-def test_without_a_reading_nothing_is_reached(writer: Writer) -> None:
+def test_without_a_reading_nothing_is_reached(writer: SegmentWriter) -> None:
     writer.hold(True)
     assert InterfaceCounters(sources_of(writer), INDEX, NAME).reached() is None
     assert InterfaceCounters(None, INDEX, NAME).reached() is None
@@ -737,14 +741,16 @@ def test_plain_counters_leave_nothing_to_go_on_from(plain: InterfaceCounters, pu
     assert plain.reached() is None
 
 
-def test_who_carries_what_was_plain_begins_with_what_vpp_counts(writer: Writer, put: Set) -> None:
+def test_who_carries_what_was_plain_begins_with_what_vpp_counts(
+    writer: SegmentWriter, put: Set
+) -> None:
     put("rx", 50, 5000)
     after = InterfaceCounters(sources_of(writer), INDEX, NAME, reached=NOTHING_REACHED)
     assert (after.in_octets, after.in_unicast) == (5000, 50)
 
 
 def test_where_no_base_is_they_take_no_memory(
-    counters: InterfaceCounters, put: Set, restarted: Writer
+    counters: InterfaceCounters, put: Set, restarted: SegmentWriter
 ) -> None:
     put("rx", 50, 5000)
     reached = counters.reached()
@@ -798,7 +804,7 @@ MOVES = st.one_of(
 class History:
     """A VPP, and counters that are read in both ways, each of their own."""
 
-    writer: Writer = field(default_factory=new_writer)
+    writer: SegmentWriter = field(default_factory=new_writer)
     vpp: int = VPP
     now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     ever: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import BASE
-from simulator.segment import Segment as Writer
+from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import cells
 from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.cells import BLOCK, Counter, Counters, Vectors, differing_blocks
@@ -42,9 +41,9 @@ THREADS, COLUMNS = 3, 10
 
 
 @pytest.fixture(params=Generation)
-def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
     """A segment with one simple and one combined counter, of each generation."""
-    made = Writer(SIZE, request.param)
+    made = SegmentWriter(SIZE, request.param)
     made.add_scalar("/sys/heartbeat", 7)
     made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
     made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
@@ -56,9 +55,9 @@ def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
 
 
 @contextmanager
-def large() -> Iterator[Writer]:
+def large() -> Iterator[SegmentWriter]:
     """A segment of 1 GiB, nearly all of which is a hole: it costs no memory until it is read."""
-    made = Writer(LARGE, Generation.V26_02)
+    made = SegmentWriter(LARGE, Generation.V26_02)
     made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
     made.add_names("/if/names")
     yield made
@@ -96,14 +95,14 @@ def the_short_way_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counter, "read", read_and_compare)
 
 
-def put(writer: Writer, name: str, thread: int, index: int, *values: int) -> None:
+def put(writer: SegmentWriter, name: str, thread: int, index: int, *values: int) -> None:
     row = writer.counters[name].rows[thread]
     assert row is not None
     for offset, value in enumerate(values):
         writer.words[row.offset // 8 + index * len(values) + offset] = value
 
 
-def test_a_simple_cell_is_the_sum_over_the_threads(writer: Writer) -> None:
+def test_a_simple_cell_is_the_sum_over_the_threads(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 4, 10**thread)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
@@ -111,7 +110,7 @@ def test_a_simple_cell_is_the_sum_over_the_threads(writer: Writer) -> None:
     assert drops.read(5) == 0
 
 
-def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: Writer) -> None:
+def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: SegmentWriter) -> None:
     put(writer, "/if/rx", 0, 9, 5, 500)
     put(writer, "/if/rx", 2, 9, 6, 2**63)
     segment = Segment(writer.fd)
@@ -119,14 +118,14 @@ def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: Writer) -> 
     assert Counter(segment, "/if/rx", Kind.COMBINED, 1).read(9) == 2**63 + 500
 
 
-def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: Writer) -> None:
+def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     for value in (1, 2, 3):
         put(writer, "/if/drops", 1, 0, value)
         assert drops.read(0) == value
 
 
-def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Writer) -> None:
+def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 1, 10**thread)
     segment = Segment(writer.fd)
@@ -136,7 +135,7 @@ def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Wri
     assert segment.values("/if/drops")[:3] == [0, 1, 0]
 
 
-def test_several_values_are_read_at_once(writer: Writer) -> None:
+def test_several_values_are_read_at_once(writer: SegmentWriter) -> None:
     writer.add_symlink("/err/two", "/if/drops", 2)
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 1, 10**thread)
@@ -147,7 +146,7 @@ def test_several_values_are_read_at_once(writer: Writer) -> None:
         segment.values_of(("/err/two", "/err/three"))
 
 
-def test_the_cells_of_all_interfaces_are_read_at_once(writer: Writer) -> None:
+def test_the_cells_of_all_interfaces_are_read_at_once(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read_all() == (0, COLUMNS)
     put(writer, "/if/drops", 0, 3, 2**40)
@@ -170,7 +169,7 @@ def test_a_length_that_no_counter_has_is_refused_before_all_of_it_is_read() -> N
             drops.read_all()
 
 
-def test_what_is_no_number_is_refused(writer: Writer) -> None:
+def test_what_is_no_number_is_refused(writer: SegmentWriter) -> None:
     writer.add_symlink("/err/pair", "/if/rx", 1)
     segment = Segment(writer.fd)
     for name in ("/if/names", "/if/drops", "/err/pair"):
@@ -182,7 +181,7 @@ def test_what_is_no_number_is_refused(writer: Writer) -> None:
         segment.values("/if/rx")
 
 
-def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
+def test_a_symlink_that_leads_nowhere_is_refused(writer: SegmentWriter) -> None:
     where = writer.where("/err/one")["entry"]
     assert isinstance(where, int)
     writer.overwrite(where + 8, struct.pack("=II", 4_000_000, 1))
@@ -193,7 +192,7 @@ def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
 # --- the fast path -------------------------------------------------------------------------
 
 
-def both(writer: Writer) -> tuple[Counter, Counters]:
+def both(writer: SegmentWriter) -> tuple[Counter, Counters]:
     """/if/drops, and all three counters together, having been read once."""
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -202,7 +201,7 @@ def both(writer: Writer) -> tuple[Counter, Counters]:
     return drops, Counters(segment, rx, [drops])
 
 
-def test_the_short_way_reads_cells_of_the_moment(writer: Writer) -> None:
+def test_the_short_way_reads_cells_of_the_moment(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     for value in (1, 2, 3):
         for thread in range(THREADS):
@@ -213,7 +212,7 @@ def test_the_short_way_reads_cells_of_the_moment(writer: Writer) -> None:
         assert together.read_in(drops.epoch, 5) == [0, 0, 0]
 
 
-def test_the_short_way_wraps_a_sum_beyond_64_bits(writer: Writer) -> None:
+def test_the_short_way_wraps_a_sum_beyond_64_bits(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     put(writer, "/if/drops", 0, 0, 2**64 - 1)
     put(writer, "/if/drops", 1, 0, 3)
@@ -223,7 +222,7 @@ def test_the_short_way_wraps_a_sum_beyond_64_bits(writer: Writer) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 17])
 def test_the_short_way_adds_up_all_threads(threads: int) -> None:
-    writer = Writer(SIZE, Generation.V26_02)
+    writer = SegmentWriter(SIZE, Generation.V26_02)
     for name, kind in (("/if/drops", Kind.SIMPLE), ("/if/rx", Kind.COMBINED)):
         writer.add_counter(name, kind, threads, COLUMNS)
     writer.add_names("/if/names")
@@ -237,7 +236,9 @@ def test_the_short_way_adds_up_all_threads(threads: int) -> None:
     os.close(writer.fd)
 
 
-def test_the_short_way_has_nothing_to_say_where_the_long_way_has_to_look(writer: Writer) -> None:
+def test_the_short_way_has_nothing_to_say_where_the_long_way_has_to_look(
+    writer: SegmentWriter,
+) -> None:
     drops, together = both(writer)
     epoch = drops.epoch
 
@@ -264,7 +265,7 @@ def test_the_short_way_has_nothing_to_say_where_the_long_way_has_to_look(writer:
     assert not says()
 
 
-def test_the_short_way_sees_a_vector_grow_within_its_capacity(writer: Writer) -> None:
+def test_the_short_way_sees_a_vector_grow_within_its_capacity(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     for name in ("/if/drops", "/if/rx"):
         for row in writer.counters[name].rows:
@@ -276,7 +277,9 @@ def test_the_short_way_sees_a_vector_grow_within_its_capacity(writer: Writer) ->
     assert together.read_in(drops.epoch, COLUMNS) == [0, 0, 0]
 
 
-def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: Writer) -> None:
+def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(
+    writer: SegmentWriter,
+) -> None:
     writer.drop_row("/if/drops", 1)
     drops, together = both(writer)
     put(writer, "/if/drops", 2, 0, 7)
@@ -287,7 +290,7 @@ def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: 
 # --- the segment ----------------------------------------------------------------------------
 
 
-def test_a_sum_beyond_64_bits_wraps(writer: Writer) -> None:
+def test_a_sum_beyond_64_bits_wraps(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 0, 2**64 - 1)
     put(writer, "/if/drops", 1, 0, 3)
     assert Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0) == 2
@@ -295,14 +298,14 @@ def test_a_sum_beyond_64_bits_wraps(writer: Writer) -> None:
 
 def test_the_generation_is_told(tmp_path: Path) -> None:
     for generation in Generation:
-        made = Writer(SIZE, generation)
+        made = SegmentWriter(SIZE, generation)
         made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
         made.add_names("/if/names")
         assert Segment(made.fd).generation is generation
         os.close(made.fd)
 
 
-def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) -> None:
+def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.scalar("/sys/heartbeat") == 7
     assert segment.scalar("/sys/vector_rate") == 75
@@ -312,20 +315,20 @@ def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) ->
         segment.scalar("/sys/nothing")
 
 
-def test_vpp_tells_how_long_it_has_been_up(writer: Writer) -> None:
+def test_vpp_tells_how_long_it_has_been_up(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.uptime == 0
     writer.add_scalar("/sys/last_update", 86400)
     assert segment.uptime == 86400
 
 
-def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: Writer) -> None:
+def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: SegmentWriter) -> None:
     writer.add_counter("/if/tx-error", Kind.SIMPLE, THREADS, COLUMNS)
     with pytest.raises(SegmentUnavailable, match=r"has no /if/tx$"):
         Counter(Segment(writer.fd), "/if/tx", Kind.COMBINED).read(0)
 
 
-def test_a_counter_of_another_kind_is_refused(writer: Writer) -> None:
+def test_a_counter_of_another_kind_is_refused(writer: SegmentWriter) -> None:
     with pytest.raises(SegmentUnavailable, match="is not simple"):
         Counter(Segment(writer.fd), "/if/rx", Kind.SIMPLE).read(0)
 
@@ -333,7 +336,7 @@ def test_a_counter_of_another_kind_is_refused(writer: Writer) -> None:
 # --- structures that change ---------------------------------------------------------------
 
 
-def test_growth_within_the_capacity_needs_no_new_epoch(writer: Writer) -> None:
+def test_growth_within_the_capacity_needs_no_new_epoch(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     with pytest.raises(SegmentUnavailable, match="no cell 10"):
         drops.read(COLUMNS)
@@ -344,7 +347,7 @@ def test_growth_within_the_capacity_needs_no_new_epoch(writer: Writer) -> None:
     assert drops.read(COLUMNS) == 77
 
 
-def test_a_vector_that_moved_is_found_again(writer: Writer) -> None:
+def test_a_vector_that_moved_is_found_again(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(3) == 5
@@ -353,7 +356,7 @@ def test_a_vector_that_moved_is_found_again(writer: Writer) -> None:
     assert (drops.read(3), drops.read(999)) == (5, 8)
 
 
-def test_a_directory_that_moved_is_found_again(writer: Writer) -> None:
+def test_a_directory_that_moved_is_found_again(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(3) == 5
@@ -364,7 +367,9 @@ def test_a_directory_that_moved_is_found_again(writer: Writer) -> None:
     assert drops.read(3) == 5
 
 
-def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(writer: Writer) -> None:
+def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(
+    writer: SegmentWriter,
+) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
     writer.remove("/if/drops")
@@ -376,7 +381,7 @@ def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(writer: Wr
     assert drops.read(0) == 9
 
 
-def test_a_thread_without_a_vector_counts_nothing(writer: Writer) -> None:
+def test_a_thread_without_a_vector_counts_nothing(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 2, 1)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
@@ -384,7 +389,7 @@ def test_a_thread_without_a_vector_counts_nothing(writer: Writer) -> None:
     assert drops.read(2) == THREADS - 1
 
 
-def test_a_cell_that_no_thread_has_is_unavailable(writer: Writer) -> None:
+def test_a_cell_that_no_thread_has_is_unavailable(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         writer.drop_row("/if/drops", thread)
     with pytest.raises(SegmentUnavailable, match="no cell 2"):
@@ -392,7 +397,7 @@ def test_a_cell_that_no_thread_has_is_unavailable(writer: Writer) -> None:
 
 
 def test_a_vector_that_moves_in_the_middle_of_a_reading_is_read_anew(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     segment = Segment(writer.fd)
@@ -419,7 +424,7 @@ def test_a_vector_that_moves_in_the_middle_of_a_reading_is_read_anew(
 
 
 def test_a_segment_that_never_stands_still_is_given_up(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -432,7 +437,7 @@ def test_a_segment_that_never_stands_still_is_given_up(
 
 
 def test_a_lock_that_is_let_go_soon_is_waited_for(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 20.0)
     segment = Segment(writer.fd)
@@ -444,7 +449,7 @@ def test_a_lock_that_is_let_go_soon_is_waited_for(
 
 
 def test_a_lock_that_is_kept_is_waited_for_once(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -459,7 +464,7 @@ def test_a_lock_that_is_kept_is_waited_for_once(
 
 
 def test_a_lock_that_is_kept_for_long_is_read_through(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -476,7 +481,7 @@ def test_a_lock_that_is_kept_for_long_is_read_through(
 
 
 def test_a_kept_lock_is_noticed_without_a_reading(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -491,7 +496,7 @@ def test_a_kept_lock_is_noticed_without_a_reading(
 
 
 def test_a_counter_that_was_looked_at_is_read_under_a_kept_lock_though_never_read_before(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -507,7 +512,7 @@ def test_a_counter_that_was_looked_at_is_read_under_a_kept_lock_though_never_rea
     assert drops.read(999) == 5
 
 
-def test_a_look_at_what_is_damaged_is_no_failure(writer: Writer) -> None:
+def test_a_look_at_what_is_damaged_is_no_failure(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     right = writer.words[DIRECTORY_WORD]
     writer.words[DIRECTORY_WORD] = 2**63
@@ -517,7 +522,7 @@ def test_a_look_at_what_is_damaged_is_no_failure(writer: Writer) -> None:
 
 
 def test_a_lock_that_was_taken_anew_is_another_one(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
@@ -529,7 +534,7 @@ def test_a_lock_that_was_taken_anew_is_another_one(
 
 
 def test_under_a_kept_lock_nothing_is_read_where_the_way_to_it_is_another(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -558,7 +563,9 @@ def words(octets: bytes) -> list[int]:
     return list(memoryview(octets).cast("Q"))
 
 
-def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(writer: Writer) -> None:
+def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(
+    writer: SegmentWriter,
+) -> None:
     vectors = Vectors(Segment(writer.fd), b"/if/drops")
     for thread in range(THREADS):
         writer.set_row("/if/drops", thread, [100 * thread + n for n in range(COLUMNS)])
@@ -572,14 +579,16 @@ def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(write
     assert [len(each) for each in read] == [8 * COLUMNS, 0, 8 * COLUMNS]
 
 
-def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(writer: Writer) -> None:
+def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(
+    writer: SegmentWriter,
+) -> None:
     writer.set_row("/if/rx", 2, [7, 700, 9, 900])
     _, read = Vectors(Segment(writer.fd), b"/if/rx", Kind.COMBINED).read()
     assert words(read[2])[:4] == [7, 700, 9, 900]
     assert len(read[2]) == 16 * COLUMNS
 
 
-def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: Writer) -> None:
+def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     with pytest.raises(SegmentUnavailable, match="has no /net/punt"):
         Vectors(segment, b"/net/punt").read()
@@ -588,7 +597,7 @@ def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: Write
 
 
 def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = Vectors(Segment(writer.fd), b"/if/drops")
     vectors.read()
@@ -598,7 +607,7 @@ def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
 
 
 def test_under_a_kept_lock_vectors_are_read_where_they_were_and_nowhere_else(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 0.0)
@@ -634,7 +643,7 @@ def test_only_blocks_that_differ_are_found() -> None:
     assert list(differing_blocks(b"", packed([0] * BLOCK + [3]))) == [1]
 
 
-def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Writer) -> None:
+def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: SegmentWriter) -> None:
     writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, COLUMNS)
     writer.add_error("/err/ip4-input/bad_length", 3)
     writer.add_error("/err/ip6-input/bad_length", 5)
@@ -653,7 +662,7 @@ def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Wri
     assert segment.value(names[1]) == 51
 
 
-def test_names_are_told_with_their_epoch(writer: Writer) -> None:
+def test_names_are_told_with_their_epoch(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.name_at(3) == (writer.epoch, b"")
     writer.set_name(3, "eno1")
@@ -678,7 +687,7 @@ def test_a_damaged_name_costs_nothing() -> None:
         assert segment.name_at(3) == (writer.epoch, b"eno1")
 
 
-def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
+def test_a_name_as_long_as_names_can_be_is_read(writer: SegmentWriter) -> None:
     longest = "e" * (vpp_segment.MAX_NAME_LENGTH - 1)  # and a NUL
     writer.set_name(3, longest)
     writer.set_name(4, longest + "e")
@@ -689,7 +698,7 @@ def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE, 2**64 - 8])
-def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None:
+def test_a_name_that_leads_astray_is_refused(writer: SegmentWriter, value: int) -> None:
     writer.set_name(3, "eno1")
     names = writer._name_pointers.offset
     writer.overwrite(names + 3 * 8, struct.pack("=Q", value))
@@ -697,7 +706,7 @@ def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None
         Segment(writer.fd).name_at(3)
 
 
-def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -> None:
+def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: SegmentWriter) -> None:
     writer.set_name(3, "eno1")
     writer.set_name(4, "e" * 63)
     writer.set_name(6, "deleted")
@@ -713,7 +722,7 @@ def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -
 
 
 def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     monkeypatch.setattr(vpp_segment, "LOCK_WAIT", 0.0)
@@ -730,7 +739,7 @@ def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
 
 @pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE - 3, BASE + SIZE, 2**64 - 8])
 def test_of_all_names_one_that_leads_astray_reads_nothing_beyond(
-    writer: Writer, value: int
+    writer: SegmentWriter, value: int
 ) -> None:
     writer.set_name(3, "eno1")
     writer.set_name(4, "eno2")
@@ -788,14 +797,14 @@ def test_a_segment_of_huge_pages_is_taken_though_it_cannot_be_sealed() -> None:
     os.close(descriptor)
 
 
-def test_the_writer_seals_as_vpp_does(writer: Writer) -> None:
+def test_the_writer_seals_as_vpp_does(writer: SegmentWriter) -> None:
     assert fcntl.fcntl(writer.fd, fcntl.F_GET_SEALS) == fcntl.F_SEAL_SHRINK
     with pytest.raises(PermissionError):
         os.ftruncate(writer.fd, SIZE - 4096)
     assert Segment(writer.fd).is_sealed
 
 
-def test_another_version_is_refused(writer: Writer) -> None:
+def test_another_version_is_refused(writer: SegmentWriter) -> None:
     writer.words[VERSION_WORD] = 3
     with pytest.raises(SegmentUnavailable, match="version 3, not 2"):
         Segment(writer.fd)
@@ -805,7 +814,9 @@ def test_another_version_is_refused(writer: Writer) -> None:
 @pytest.mark.parametrize(
     "value", [0, 1, 7, BASE, BASE + 4096, BASE + SIZE, BASE + SIZE - 8, 2**63, 2**64 - 8]
 )
-def test_a_header_that_leads_astray_is_refused(writer: Writer, word: int, value: int) -> None:
+def test_a_header_that_leads_astray_is_refused(
+    writer: SegmentWriter, word: int, value: int
+) -> None:
     segment = Segment(writer.fd)
     right = writer.words[word]
     if value == right:
@@ -819,7 +830,9 @@ def test_a_header_that_leads_astray_is_refused(writer: Writer, word: int, value:
 @pytest.mark.parametrize(
     "value", [1, 4096, BASE - 8, BASE, BASE + 4096, BASE + 4100, BASE + SIZE, 2**64 - 1]
 )
-def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, value: int) -> None:
+def test_a_pointer_that_leads_astray_is_refused(
+    writer: SegmentWriter, place: str, value: int
+) -> None:
     where = writer.where("/if/drops")[place]
     assert isinstance(where, int)
     offset = where + 8 if place == "entry" else where
@@ -829,7 +842,7 @@ def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, valu
 
 
 @pytest.mark.parametrize("place", ["entry", "pointers"])
-def test_a_pointer_between_two_words_is_refused(writer: Writer, place: str) -> None:
+def test_a_pointer_between_two_words_is_refused(writer: SegmentWriter, place: str) -> None:
     """What it would lead to is a cell all the same, half of one number and half of another."""
     at = writer.where("/if/drops")[place]
     assert isinstance(at, int)
@@ -844,7 +857,9 @@ def test_a_pointer_between_two_words_is_refused(writer: Writer, place: str) -> N
 
 @pytest.mark.parametrize("length", [1 << 20, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("place", ["directory", "pointers", "rows"])
-def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, length: int) -> None:
+def test_a_length_beyond_the_segment_is_refused(
+    writer: SegmentWriter, place: str, length: int
+) -> None:
     where = writer.where("/if/drops")[place]
     offset = where[0] if isinstance(where, list) else where
     assert isinstance(offset, int)
@@ -854,7 +869,7 @@ def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, leng
 
 
 def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
-    writer: Writer,
+    writer: SegmentWriter,
 ) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
@@ -865,7 +880,7 @@ def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
         drops.read(SIZE)
 
 
-def test_more_threads_than_any_vpp_has_are_damage(writer: Writer) -> None:
+def test_more_threads_than_any_vpp_has_are_damage(writer: SegmentWriter) -> None:
     where = writer.where("/if/drops")["pointers"]
     assert isinstance(where, int)
     writer.overwrite(where - 8, struct.pack("=I", vpp_segment.MAX_THREADS + 1))
@@ -899,7 +914,7 @@ def test_a_damaged_length_of_the_directory_costs_nothing() -> None:
 
 
 def test_a_missing_counter_is_searched_for_once_in_a_directory(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = searches(monkeypatch)
     segment = Segment(writer.fd)
@@ -918,7 +933,7 @@ def test_a_missing_counter_is_searched_for_once_in_a_directory(
 
 
 def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_and_then(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
 
@@ -945,7 +960,7 @@ def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_a
 
 
 def test_a_directory_is_searched_a_slice_at_a_time_and_to_its_end(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: list[int] = []
     heads_from = Segment._heads_from
@@ -981,7 +996,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-def test_an_entry_of_an_unknown_type_is_refused(writer: Writer) -> None:
+def test_an_entry_of_an_unknown_type_is_refused(writer: SegmentWriter) -> None:
     where = writer.where("/if/drops")["entry"]
     assert isinstance(where, int)
     writer.overwrite(where, struct.pack("=I", 99))
@@ -999,7 +1014,7 @@ def listen(path: Path) -> socket.socket:
     return server
 
 
-def test_the_segment_comes_with_an_empty_message(tmp_path: Path, writer: Writer) -> None:
+def test_the_segment_comes_with_an_empty_message(tmp_path: Path, writer: SegmentWriter) -> None:
     path = tmp_path / "stats.sock"
     with listen(path) as server:
 
@@ -1039,7 +1054,7 @@ def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
         receive_segment(str(path), 1)
 
 
-def test_the_lock_word_is_where_the_layout_says(writer: Writer) -> None:
+def test_the_lock_word_is_where_the_layout_says(writer: SegmentWriter) -> None:
     writer.hold(True)
     assert Segment(writer.fd).words[IN_PROGRESS_WORD] == 1
 
@@ -1047,7 +1062,7 @@ def test_the_lock_word_is_where_the_layout_says(writer: Writer) -> None:
 # --- without a handover ---------------------------------------------------------------------------
 
 
-def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: Writer) -> None:
+def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: SegmentWriter) -> None:
     descriptor = open_segment_of(os.getpid())
     try:
         segment = Segment(descriptor)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.scenario import VPPCFG
 from simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
+from simulator.traffic import Traffic
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
@@ -750,7 +751,7 @@ def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
     assert int(octets) > 0
     vpp.run()
     vpp.hang()
-    vpp.reuse("BondEthernet0.130", name="loop77", dev_type="Loopback", traffic={"rx": 9e6})
+    vpp.reuse("BondEthernet0.130", Spec("loop77", "Loopback", traffic=Traffic(rx=9e6)))
     until("the new one has counted more", lambda: vpp.truth()["loop77"].rx.bytes > 2 * int(octets))
     told = snmpd.column(HC_IN)
     assert (snmpd.column(IF_NAME)[index], told[index]) == ("bond0.130", octets)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.scenario import EDGE_ROUTER
 from simulator.stage import Agent, Snmpd, until
+from simulator.traffic import Traffic
 
 from .oracle import LEARNED, Oracle
 from .probe import children
@@ -255,7 +256,7 @@ class Injector:
                 CHURNED_ON,
                 number,
                 host=f"{CHURNED_HOST}.{number}",
-                traffic={"rx": 1000.0 + number, "tx": 2000.0 + number},
+                traffic=Traffic(rx=1000.0 + number, tx=2000.0 + number),
             )
         self._there.append(number)
 
@@ -285,9 +286,8 @@ class Injector:
             new = self._chance.choice([n for n in CHURNED if n not in (*self._there, old)])
             names = (f"{CHURNED_ON}.{old}", f"{CHURNED_ON}.{new}")
             with self._oracle.change(*names):
-                self._vpp.reuse(
-                    names[0], parent=CHURNED_ON, sub_id=new, traffic={"rx": 9e5, "tx": 8e5}
-                )
+                traffic = Traffic(rx=9e5, tx=8e5)
+                self._vpp.reuse(names[0], Spec(parent=CHURNED_ON, sub_id=new, traffic=traffic))
             self._waits(old)
             self._there.append(new)
             self._wait(1.0)
