@@ -6,6 +6,7 @@ two can only agree by both being right.
 
 from .client import Simulator, SimulatorError
 from .interface import Spec
-from .verbs import Truth, Verbs
+from .traffic import Truth
+from .verbs import Verbs
 
 __all__ = ["Simulator", "SimulatorError", "Spec", "Truth", "Verbs"]

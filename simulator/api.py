@@ -186,7 +186,7 @@ class ApiServer:
         yield 0, struct.pack(">I", len(self._json)) + self._json + b"\0"  # not in the length
 
     def _show_version(self, _: ApiClient) -> Answers:
-        release = f"{self._plane.release}-release"
+        release = f"{self._plane.release.text}-release"
         yield 0, b"vpe", release.encode(), b"2026-01-01T00:00:00", b"/src/vpp"
 
     def _show_threads(self, _: ApiClient) -> Answers:

@@ -5,12 +5,13 @@ the interface, of its subs where it carries nothing any more, and of those that 
 (its parent, and the members of a bond) are worked out anew before time passes again.
 """
 
+import os
 from collections import Counter, deque
 
 from .counters import Counters
 from .interface import Bond, BridgeDomain, Interface, Neighbor, Pair, Spec
 from .release import Release
-from .traffic import CELLS, INCLUDED, Clock
+from .traffic import CELLS, COMBINED, INCLUDED, SIMPLE, Amount, Clock, Truth
 
 
 class Dataplane:
@@ -32,12 +33,28 @@ class Dataplane:
         self.hung = False  # the main thread
         self.calls: Counter[str] = Counter()  # of each API message
         self.page = 64  # LCP pairs after which lcp_itf_pair_get wants to be asked again
-        self.stale: dict[Interface, None] = {}  # their rates are to be worked out anew
+        self.unsettled: dict[Interface, None] = {}  # their rates are to be worked out anew
         self._events: dict[int, tuple[int, bool]] = {}
         self._neighbor_events: list[tuple[Interface, Neighbor, int]] = []
         self._moving: dict[Interface, None] = {}
         self._round: list[Interface] = []  # those moving when `tick` began with the first
         self._cursor = 0
+
+    def close(self) -> None:
+        """Let go of the segment, which others may still have."""
+        os.close(self.segment.fd)
+
+    def mac_of(self, spec: Spec, index: int) -> bytes:
+        if spec.mac:
+            return bytes.fromhex(spec.mac.replace(":", ""))
+        if spec.parent or spec.dev_type == "local":
+            return bytes(6)
+        if spec.dev_type == "Loopback":
+            loopbacks = sum(i.dev_type == "Loopback" for i in self.interfaces.values())
+            return b"\xde\xad" + loopbacks.to_bytes(4, "big")
+        if spec.dev_type == self.release.tap_type:
+            return b"\x02\xfe" + (0x5A000000 + index).to_bytes(4, "big")
+        return b"\x68\x05\xca" + index.to_bytes(3, "big")
 
     # What VPP reports.  It is silent about the rest.
 
@@ -66,15 +83,15 @@ class Dataplane:
         """It was deleted, and carries nothing for its parent any more."""
         if interface.parent:
             self._count_for(interface.parent, interface.rates, [0] * CELLS)
-        self.stale.pop(interface, None)
+        self.unsettled.pop(interface, None)
         self._moving.pop(interface, None)
 
     def _work_out_rates(self) -> None:
         """For what changed, and then for whom that changes: sub, parent, members of a bond."""
         now = self.clock.now()
-        while self.stale:
-            stale, self.stale = self.stale, {}
-            for interface in stale:
+        while self.unsettled:
+            unsettled, self.unsettled = self.unsettled, {}
+            for interface in unsettled:
                 rates = self._rates(interface)
                 if rates != interface.rates:
                     self._move(interface, rates, now)
@@ -90,14 +107,14 @@ class Dataplane:
         if interface.parent:
             self._count_for(interface.parent, interface.rates, rates)
         if interface.aggregate:
-            self.stale |= dict.fromkeys(interface.aggregate.members)
+            self.unsettled |= dict.fromkeys(interface.aggregate.members)
         interface.rates = rates
 
     def _count_for(self, parent: Interface, before: list[int], after: list[int]) -> None:
         """A parent counts a sub's traffic as well, which was otherwise before."""
         for cell in INCLUDED:
             parent.sub_rates[cell] += after[cell] - before[cell]
-        self.stale[parent] = None
+        self.unsettled[parent] = None
 
     def _rates(self, interface: Interface) -> list[int]:
         if not interface.carries:
@@ -144,3 +161,18 @@ class Dataplane:
         for interface in self._moving:
             self.counters.write(interface, now)
         return now
+
+    def truth(self) -> dict[str, Truth]:
+        """By name, what every interface has counted, written to the segment just now."""
+        now = self.write_all()
+        answer = {}
+        for interface in self.interfaces.values():
+            values = interface.flow.values(now)
+            pairs = zip(values[len(SIMPLE) :: 2], values[len(SIMPLE) + 1 :: 2], strict=True)
+            answer[interface.name] = Truth(
+                interface.name,
+                interface.sw_if_index,
+                dict(zip(SIMPLE, values, strict=False)),
+                dict(zip(COMBINED, (Amount(*pair) for pair in pairs), strict=True)),
+            )
+        return answer

@@ -27,7 +27,7 @@ STATUS = {"1": "up", "2": "down", "7": "lowerLayerDown"}
 
 @dataclass(frozen=True)
 class Walked:
-    """What two walks told, by object name and ifIndex, and when the octets were asked."""
+    """What two walks found, by object name and ifIndex, and when the octets were asked."""
 
     columns: dict[str, dict[int, str]]
     at: float

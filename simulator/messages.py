@@ -105,18 +105,7 @@ lcp_itf_pair_details_{pair_details_crc} reply
 """
 
 # Message ids of the client library are the same in every VPP; the others follow.
-_FIXED_IDS = {
-    "sockclnt_create": 15,
-    "sockclnt_create_reply": 16,
-    "sockclnt_delete": 17,
-    "sockclnt_delete_reply": 18,
-    "memclnt_keepalive": 21,
-    "memclnt_keepalive_reply": 22,
-    "control_ping": 23,
-    "control_ping_reply": 24,
-    "get_api_json": 27,
-    "get_api_json_reply": 28,
-}
+_FIXED_IDS = (15, 16, 17, 18, 21, 22, 23, 24, 27, 28)
 
 
 class Api:
@@ -138,8 +127,10 @@ class Api:
             for module in self.modules
             for request, service in module.services.items()
         }
-        free = iter(range(max(_FIXED_IDS.values()) + 1, 0xFFFF))
-        self.ids = {name: _FIXED_IDS.get(name) or next(free) for name in self.messages}
+        library, *others = self.modules
+        names = (each.name for module in others for each in module.messages)
+        self.ids = dict(zip((each.name for each in library.messages), _FIXED_IDS, strict=False))
+        self.ids |= {name: number for number, name in enumerate(names, _FIXED_IDS[-1] + 1)}
         self.names = {number: name for name, number in self.ids.items()}
 
     def pack(self, name: str, *values: Any) -> bytes:

@@ -10,11 +10,11 @@ keeps silent about is not.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from ipaddress import ip_address, ip_interface
 from itertools import count as count_from
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from vpp_snmp_agent.vpp.layout import Kind
 
@@ -32,36 +32,11 @@ from .interface import (
     Spec,
 )
 from .scenario import EDGE_ROUTER, in_order, neighbor, plain
-from .traffic import COMBINED, SIMPLE, Flow, Traffic
+from .traffic import Traffic, Truth
 
 NETNS = "dataplane"
 NANO = 10**9
 CONTROL_PLANE = Traffic(rx=1, tx=2, rx_size=90, tx_size=90)  # of a TAP
-
-
-class Amount(NamedTuple):
-    """A combined counter."""
-
-    packets: int
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What one interface has really counted; counters by VPP's names, as in /if/<name>."""
-
-    name: str
-    sw_if_index: int
-    simple: dict[str, int]
-    combined: dict[str, Amount]
-
-    @property
-    def rx(self) -> Amount:
-        return self.combined["rx"]
-
-    @property
-    def tx(self) -> Amount:
-        return self.combined["tx"]
 
 
 class Verbs:
@@ -88,30 +63,13 @@ class Verbs:
         parent = plane.names[spec.parent] if spec.parent else None
         index = self._free_indexes.pop() if self._free_indexes else self._next_index
         self._next_index = max(self._next_index, index + 1)
-        interface = Interface(
-            index,
-            spec.full_name,
-            parent.dev_type if parent else spec.dev_type,
-            parent,
-            self._mac(spec, index),
-            Flow(plane.clock.now()),
-            spec.full_name,
-            spec.traffic,
-            speed=spec.speed,
-            mtu=[spec.l3_mtu, 0, 0, 0],
-            link_mtu=parent.link_mtu if parent else spec.l3_mtu,
-            admin=spec.admin,
-            carrier=spec.link and spec.dev_type != "bond",
-            tag=spec.tag.encode(),
-            sub_id=spec.sub_id,
-            outer=spec.outer or spec.sub_id,
-            inner=spec.inner,
-        )
+        mac = plane.mac_of(spec, index)
+        interface = Interface(index, spec, parent, mac, plane.clock.now())
         if parent:
             parent.subs[interface] = None
         plane.interfaces[index] = interface
         plane.names[interface.name] = interface
-        plane.stale[interface] = None
+        plane.unsettled[interface] = None
         plane.counters.create(interface)
         plane.counters.add_xstats(interface, spec.xstats)
         plane.report(index, interface.flags if interface.admin else 0)
@@ -135,18 +93,6 @@ class Verbs:
     def add_hardware(self, /, name: str, speed: int = 10**7, **fields: Any) -> int:
         return self.add(Spec(name, speed=speed, **fields))
 
-    def _mac(self, spec: Spec, index: int) -> bytes:
-        if spec.mac:
-            return bytes.fromhex(spec.mac.replace(":", ""))
-        if spec.parent or spec.dev_type == "local":
-            return bytes(6)
-        if spec.dev_type == "Loopback":
-            loopbacks = sum(i.dev_type == "Loopback" for i in self._plane.interfaces.values())
-            return b"\xde\xad" + loopbacks.to_bytes(4, "big")
-        if spec.dev_type == self._plane.release.tap_type:
-            return b"\x02\xfe" + (0x5A000000 + index).to_bytes(4, "big")
-        return b"\x68\x05\xca" + index.to_bytes(3, "big")
-
     def set_up(self, spec: Spec) -> None:
         """Add an interface, or give the hardware that is there already what the spec says."""
         present = self._plane.names.get(spec.full_name)
@@ -155,7 +101,7 @@ class Verbs:
             return
         present.mtu[0] = spec.l3_mtu
         present.traffic = spec.traffic
-        self._plane.stale[present] = None
+        self._plane.unsettled[present] = None
         self._give_addresses(present, spec)
         self.set_admin(present.name, spec.admin)
         if spec.bond and not present.bond:
@@ -220,7 +166,7 @@ class Verbs:
     def _after_status(self, interface: Interface, flags: int) -> None:
         interface.changed()
         self._plane.report(interface.sw_if_index, flags)
-        self._plane.stale |= dict.fromkeys(interface.with_subs())
+        self._plane.unsettled |= dict.fromkeys(interface.with_subs())
         if interface.bond:
             self._bond_link(interface.bond)
 
@@ -347,7 +293,7 @@ class Verbs:
         whole, member = self._plane.bonds[bond], self._plane.names[name]
         del whole.members[member]
         member.bond = None
-        self._plane.stale[member] = None
+        self._plane.unsettled[member] = None
         for entry in whole.lacp_entries(member):
             self._plane.segment.remove(entry)
         self._bond_link(whole)
@@ -368,7 +314,7 @@ class Verbs:
         up = bool(bond.active)
         if up != bond.interface.carrier:
             self.set_link(bond.interface.name, up)
-        self._plane.stale |= dict.fromkeys(bond.members)  # each carries its share
+        self._plane.unsettled |= dict.fromkeys(bond.members)  # each carries its share
 
     # LCP pairs and bridge domains.
 
@@ -426,13 +372,13 @@ class Verbs:
         """Change fields of the interface's Traffic: rx=1000, drops=5, ..."""
         interface = self._plane.names[name]
         interface.traffic = replace(interface.traffic, **fields)
-        self._plane.stale[interface] = None
+        self._plane.unsettled[interface] = None
 
     def set_detailed(self, name: str, on: bool) -> None:
         """collect_detailed_interface_stats: multicast, broadcast and unicast apart."""
         interface = self._plane.names[name]
         interface.detailed = on
-        self._plane.stale[interface] = None
+        self._plane.unsettled[interface] = None
 
     def freeze(self) -> None:
         """Traffic stands still until `step` or `run`."""
@@ -448,18 +394,7 @@ class Verbs:
 
     def truth(self) -> dict[str, Truth]:
         """By name, what has just been written to the segment (which moves on unless frozen)."""
-        now = self._plane.write_all()
-        answer = {}
-        for interface in self._plane.interfaces.values():
-            values = interface.flow.values(now)
-            pairs = zip(values[len(SIMPLE) :: 2], values[len(SIMPLE) + 1 :: 2], strict=True)
-            answer[interface.name] = Truth(
-                interface.name,
-                interface.sw_if_index,
-                dict(zip(SIMPLE, values, strict=False)),
-                dict(zip(COMBINED, (Amount(*pair) for pair in pairs), strict=True)),
-            )
-        return answer
+        return self._plane.truth()
 
     def clear(self) -> None:
         """`clear interfaces`: every interface's counters start again; rows of deleted ones stay."""

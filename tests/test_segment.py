@@ -254,6 +254,9 @@ def test_the_short_way_has_nothing_to_say_where_the_long_way_has_to_look(
     writer.hold(True)
     assert not says()
     writer.hold(False)
+    assert not says()  # it is another epoch by now
+    drops.read(0)
+    epoch = drops.epoch
     assert says()
     with writer.lock():
         assert not says()

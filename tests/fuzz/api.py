@@ -104,7 +104,7 @@ class DamagingVpp:
         self.vpp.close()
         for each in (self.vpp.stats, self.vpp.api.listener, self.vpp.main_thread, self.vpp.loop):
             each.close()
-        os.close(self.vpp.plane.segment.fd)
+        self.vpp.plane.close()
 
 
 class Rows:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator
+from simulator.dataplane import Dataplane
+from simulator.release import Release
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +23,11 @@ def vpp(tmp_path: Path) -> Iterator[Simulator]:
     """An edge router of the test's own."""
     with Simulator(tmp_path) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def plane(release: str) -> Iterator[Dataplane]:
+    """Of a release, in this process; with nothing in it."""
+    made = Dataplane(Release.parse(release), threads=3, segment_size=1 << 23)
+    yield made
+    made.close()

@@ -51,8 +51,9 @@ def test_vpp_papi_reads_the_true_counters(shared: Simulator) -> None:
         ("26.10", ["xstats-rx_crc_errors", "xstats-rx_crc_errors_2", "xstats-tx_late_collisions"]),
     ],
 )
-def test_what_a_driver_counts_is_linked_as_the_release_does(release: str, links: list[str]) -> None:
-    plane = Dataplane(Release.parse(release), 2, 1 << 23)
+def test_what_a_driver_counts_is_linked_as_the_release_does(
+    plane: Dataplane, links: list[str]
+) -> None:
     xstats = (("rx_crc_errors", 5), ("tx_late_collisions", 7), ("rx_crc_errors", 11))
     index = Verbs(plane).add(Spec("eth/0", xstats=xstats))
     found = sorted(
@@ -70,18 +71,19 @@ def test_what_a_driver_counts_is_linked_as_the_release_does(release: str, links:
 @pytest.mark.parametrize(
     ("release", "name"), [("22.06", "ip4 ttl <= 1"), ("22.10", "time_expired")]
 )
-def test_errors_are_called_as_the_release_calls_them(release: str, name: str) -> None:
-    segment = Dataplane(Release.parse(release), 3, 1 << 23).segment
-    assert f"/err/ip4-input/{name}" in segment._entries
-    has_reassembly = "/err/ip4-full-reassembly/reass_success" in segment._entries
+def test_errors_are_called_as_the_release_calls_them(
+    plane: Dataplane, release: str, name: str
+) -> None:
+    assert f"/err/ip4-input/{name}" in plane.segment._entries
+    has_reassembly = "/err/ip4-full-reassembly/reass_success" in plane.segment._entries
     assert has_reassembly == (release == "22.10")
 
 
 @pytest.mark.parametrize(
-    ("release", "said"), [("22.02", None), ("23.06", "loop0"), ("23.10", "deleted")]
+    ("release", "name"), [("22.02", None), ("23.06", "loop0"), ("23.10", "deleted")]
 )
 def test_a_deleted_name_is_as_the_release_has_it(
-    tmp_path: Path, release: str, said: str | None
+    tmp_path: Path, release: str, name: str | None
 ) -> None:
     with Simulator(tmp_path, release=release) as simulator:
         index = simulator.truth()["loop0"].sw_if_index
@@ -92,11 +94,11 @@ def test_a_deleted_name_is_as_the_release_has_it(
     assert kind is Kind.NAME_VECTOR
     _, base, *_ = layout.HEADER.unpack_from(segment)
     (text,) = layout.POINTER.unpack_from(segment, pointer - base + 8 * index)
-    if said is None:
+    if name is None:
         assert text == 0
     else:
         (length,) = layout.LENGTH.unpack_from(segment, text - base - layout.LENGTH_BEFORE)
-        assert segment[text - base : text - base + length] == said.encode() + b"\0"
+        assert segment[text - base : text - base + length] == name.encode() + b"\0"
 
 
 def test_gauges_are_gauges_only_where_there_are_any(tmp_path: Path) -> None:

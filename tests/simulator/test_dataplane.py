@@ -8,7 +8,6 @@ import pytest
 from simulator import Simulator, Spec, Verbs
 from simulator.dataplane import Dataplane
 from simulator.interface import Interface
-from simulator.release import Release
 from simulator.scenario import EDGE_ROUTER, in_order
 from simulator.traffic import CELLS, INCLUDED, Traffic
 
@@ -102,10 +101,12 @@ class Naive:
         return rates
 
 
+@pytest.mark.parametrize("release", ["26.06"])
 @pytest.mark.parametrize("seed", range(12))
-def test_what_is_worked_out_bit_by_bit_is_what_would_be_from_nothing(seed: int) -> None:
+def test_what_is_worked_out_bit_by_bit_is_what_would_be_from_nothing(
+    plane: Dataplane, seed: int
+) -> None:
     chance = random.Random(seed)
-    plane = Dataplane(Release(26, 6), threads=3, segment_size=1 << 23)
     vpp = Verbs(plane)
     for spec in in_order(EDGE_ROUTER, None):
         vpp.set_up(spec)

@@ -63,32 +63,32 @@ def test_vpp_papi_connects_to_any_release_through_its_files(
     tmp_path: Path, release: str, tap: str, has_json: bool
 ) -> None:
     with Simulator(tmp_path, release=release) as simulator:
-        said = through_files(simulator)
-    assert said["version"] == f"{release}-release"
-    assert said["types"][tap] == "virtio"
-    assert len(said["pairs"]) == 16
-    assert said["json"] is has_json
+        found = through_files(simulator)
+    assert found["version"] == f"{release}-release"
+    assert found["types"][tap] == "virtio"
+    assert len(found["pairs"]) == 16
+    assert found["json"] is has_json
     crc = "5a95842f" if release in ("22.02", "22.06") else "8b5481af"
-    assert f"lcp_itf_pair_details_{crc}" in said["table"]
-    assert said["fields"][-1] == ("namespace" if release in ("22.02", "22.06") else "netns")
-    phy = struct.pack(">I", said["indexes"][PORT])
+    assert f"lcp_itf_pair_details_{crc}" in found["table"]
+    assert found["fields"][-1] == ("namespace" if release in ("22.02", "22.06") else "netns")
+    phy = struct.pack(">I", found["indexes"][PORT])
     order = sys.byteorder if release == "22.02" else "big"
-    assert said["phys"]["eno1"] == int.from_bytes(phy if order == "big" else phy[::-1], "big")
+    assert found["phys"]["eno1"] == int.from_bytes(phy if order == "big" else phy[::-1], "big")
 
 
 def test_a_plugin_that_is_off_has_no_messages(tmp_path: Path) -> None:
     with Simulator(tmp_path, without=["lcp", "lacp"]) as simulator:
-        said = through_files(simulator)
-    assert said["pairs"] is None
-    assert not any("lcp" in name or "lacp" in name for name in said["table"])
+        found = through_files(simulator)
+    assert found["pairs"] is None
+    assert not any("lcp" in name or "lacp" in name for name in found["table"])
 
 
 @pytest.fixture(scope="module")
 def conversation() -> list[bytes]:
-    """What the real VPP said."""
+    """What the real VPP sent."""
     with gzip.open(RECORDED / "api-bootstrap.jsonl.gz", "rt") as lines:
-        said = [json.loads(line) for line in lines]
-    return [bytes.fromhex(entry["message"]) for entry in said if entry["from"] == "vpp"]
+        messages = [json.loads(line) for line in lines]
+    return [bytes.fromhex(entry["message"]) for entry in messages if entry["from"] == "vpp"]
 
 
 @needs_recording

@@ -72,7 +72,7 @@ def connections(count: int) -> Iterator[None]:
 
 
 def vpps(count: int) -> Iterator[None]:
-    """To VPP, by a reporter each: told whole, made rows of, walked, and lost."""
+    """To VPP, by a reporter each: reported whole, made rows of, walked, and lost."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name:
         vpp, rows = DamagingVpp(Path(name), "26.06"), Rows()
         source = feed.Feed(
