@@ -30,6 +30,7 @@ COLUMNS = (
 )
 IF_NUMBER = oid("1.3.6.1.2.1.2.1.0")
 HC_IN_OCTETS = f"{IF_X_ENTRY}.6"
+SETTINGS = "agent.yaml"  # of a measured agent, in its directory
 REQUEST_INTERVAL = 0.001  # seconds between two requests of those whose answers are timed
 SETTLED = 1.0  # seconds that answers are timed after the agent has the news
 
@@ -156,11 +157,26 @@ def quiet_vpp(directory: Path, interfaces: int, threads: int = 3) -> Iterator[Si
 
 
 @contextmanager
-def at_the_socket(directory: Path, vpp: Simulator, *flags: str) -> Iterator[tuple[Agent, Master]]:
+def pinned_agent(directory: Path, vpp: Simulator, agentx: str, lines: str = "") -> Iterator[Agent]:
+    """The agent, with some lines of a settings file; it stays on the CPUs that it is put on.
+
+    By itself it would leave those of the workers that the simulated VPP says it has.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = directory / SETTINGS
+    settings.write_text("cpus: any\n" + lines)
+    with Agent(directory, vpp, agentx, "-f", str(settings)) as agent:
+        yield agent
+
+
+@contextmanager
+def at_the_socket(
+    directory: Path, vpp: Simulator, lines: str = ""
+) -> Iterator[tuple[Agent, Master]]:
     """The agent and a master that asks it directly, once rows are served."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "agentx"
-    with Master(path) as master, Agent(directory, vpp, str(path), *flags) as agent:
+    with Master(path) as master, pinned_agent(directory, vpp, str(path), lines) as agent:
         master.accept()
         master.wait_for_rows(oid(IF_ENTRY))
         yield agent, master
@@ -171,21 +187,19 @@ def at_the_socket(directory: Path, vpp: Simulator, *flags: str) -> Iterator[tupl
 
 def answers(directory: Path, effort: Effort) -> Iterator[Row]:
     """How long a request waits at 10,000 interfaces, and what memory they take."""
-    settings = directory / "agent.yaml"
-    directory.mkdir(parents=True)
-    settings.write_text("period: 30\nsettle: 1\ndebug: 1\n")
+    lines = "period: 30\nsettle: 1\ndebug: 1\n"
     with (
         quiet_vpp(directory / "vpp", 10_000) as vpp,
-        at_the_socket(directory / "agent", vpp, "-f", str(settings)) as many,
+        at_the_socket(directory / "agent", vpp, lines) as many,
     ):
-        yield from answers_of(vpp, *many, settings)
+        yield from answers_of(vpp, *many, directory / "agent" / SETTINGS)
 
 
 def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Iterator[Row]:
     """How long a request waits while the agent has other things to do; what memory it takes."""
 
-    def dump_anew() -> None:
-        # Another period: another child, which dumps all and tells all.
+    def dump_again() -> None:
+        # Another period: another child, which dumps and reports all.
         settings.write_text(settings.read_text().replace("period: 30", "period: 29"))
         agent.send(SIGHUP)
 
@@ -197,14 +211,14 @@ def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> 
         for name in newest:
             vpp.delete(name)
 
-    def told(text: str) -> Callable[[], bool]:
+    def logged(text: str) -> Callable[[], bool]:
         so_far = agent.text().count(text)
         return lambda: agent.text().count(text) > so_far
 
     def rows(count: int) -> Callable[[], bool]:
         return lambda: master.get(IF_NUMBER).value == count
 
-    waits = {"dumped anew": timed(agent, master, dump_anew, told(NEWS))}
+    waits = {"dumped again": timed(agent, master, dump_again, logged(NEWS))}
     dumped = resident(agent)
     waits["1,000 come"] = timed(agent, master, come, rows(11_000))
     # Found now: to read a list of 11,000 would keep this process from seeing an answer.
@@ -212,9 +226,9 @@ def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> 
     waits["go"] = timed(agent, master, go, rows(10_000))
     gone = resident(agent)
     yield Row(
-        "resident memory, 10,000 interfaces: dumped anew, 1,000 gone",
+        "resident memory, 10,000 interfaces: dumped again, 1,000 gone",
         f"{dumped:.0f}, {gone:.0f} MiB",
-        "dumped anew" if dumped > gone else "1,000 gone",
+        f"beside {of_vpp(agent):.0f} MiB of VPP's segment",
         max(dumped, gone),
         96,
         "MiB",
@@ -236,8 +250,18 @@ def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> 
 
 
 def resident(agent: Agent) -> float:
-    """Of the agent and its child, in MiB; what both map counts twice."""
-    return sum(processes.memory(pid, "VmRSS") for pid in processes.family(agent.pid)) / MEBI
+    """Of the agent and its child, in MiB; what both map counts twice.
+
+    Without VPP's segment, which is VPP's memory and resident whether anybody reads it or not.
+    """
+    fields = "RssAnon", "RssFile"
+    pids = processes.family(agent.pid)
+    return sum(processes.memory(pid, field) for pid in pids for field in fields) / MEBI
+
+
+def of_vpp(agent: Agent) -> float:
+    """What is mapped of VPP's segment, in MiB."""
+    return processes.memory(agent.pid, "RssShmem") / MEBI
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from simulator import Simulator
-from simulator.stage import Agent, Process, Snmpd, until
+from simulator.stage import Process, Snmpd, until
 from vpp_snmp_agent.agentx.pdu import VarBind
 from vpp_snmp_agent.agentx.pdu import oid as key
 
@@ -32,6 +32,7 @@ from .measures import (
     at_the_socket,
     in_turns,
     on_cpus,
+    pinned_agent,
     quiet_vpp,
     ratio,
 )
@@ -232,7 +233,7 @@ def ours(directory: Path, interfaces: int = PORTS, threads: int = 3) -> Iterator
     with (
         quiet_vpp(directory / "vpp", interfaces, threads) as vpp,
         Snmpd(directory / "snmpd") as snmpd,
-        Agent(directory, vpp, snmpd.agentx) as agent,
+        pinned_agent(directory, vpp, snmpd.agentx) as agent,
         asked(agent, snmpd, partial(vpp.step, 1), interfaces) as side,
     ):
         side.counters = Counters(f"{HC_IN_OCTETS}.{index}" for index in with_traffic(vpp))
@@ -401,7 +402,7 @@ def neighbors(directory: Path, effort: Effort) -> Iterator[Row]:
     ):
         vpp.add_neighbors(NEIGHBORS)
         with (
-            Agent(directory, vpp, snmpd.agentx) as agent,
+            pinned_agent(directory, vpp, snmpd.agentx) as agent,
             asked(agent, snmpd, partial(vpp.step, 1)) as side,
         ):
             indexes: list[str] = []

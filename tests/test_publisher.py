@@ -32,6 +32,7 @@ from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
+from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -464,7 +465,7 @@ def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_c
     counters = rows_of(publisher)[1001].counters
     made.hold(True)
     segment.poll_lock()
-    monkeypatch.setattr(segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
     row = made.counters["/if/tx"].rows[0]
     assert row is not None
     made.words[row.offset // 8 + 2 * 1 + 1] = 9000
