@@ -33,8 +33,8 @@ class Simulator(Verbs):
     """A simulated VPP in a process of its own, serving in `run_dir`.
 
     Options are those of `python -m simulator`, with underscores:
-    release="25.10", threads=17, interfaces=1000, pairs=True, empty=True, seed=7,
-    addresses=True, segment_size=2**24, without=["lcp"], page=5, update_interval=0.1.
+    release="25.10", threads=17, interfaces=1000, pairs=True, empty=True, addresses=True,
+    segment_size=2**24, without=["lcp"], update_interval=0.1.
     """
 
     def __init__(self, run_dir: Path, **options: Any) -> None:

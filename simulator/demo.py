@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .client import Simulator
-from .stage import Agent, Snmpd, until
+from .stage import AgentProcess, Snmpd, until
 
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
@@ -147,7 +147,7 @@ def main() -> int:
         with (
             Simulator(directory / "vpp", vppcfg=vppcfg) as vpp,
             Snmpd(directory / "snmp") as snmpd,
-            Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
+            AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
         ):
             until("the interfaces are served", lambda: snmpd.column(f"{IF_X_TABLE}.1"))
             print("The agent says:")

@@ -54,7 +54,6 @@ class SimulatedVpp:
         specs = plain(count, options.pairs, options.addresses) if count else EDGE_ROUTER
         size = options.segment_size or segment_size(len(specs), options)
         self.plane = Dataplane(release, options.threads, size, options.per_node_counters)
-        self.plane.page = options.page
         self.verbs = Verbs(self.plane)
         run_dir: Path = options.run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -70,7 +69,7 @@ class SimulatedVpp:
                 bare = replace(spec, admin=False, host="", bond="", traffic=STILL)
                 self.verbs.add(bare)
         if not options.empty:
-            for spec in in_order(specs, options.seed):
+            for spec in in_order(specs):
                 self.verbs.set_up(spec)
         self._answers: list[tuple[bool, Any]] = []
         self._control: Connection[Any, Any] | None = None

@@ -217,7 +217,7 @@ def neighbor(number: int) -> tuple[bytes, bytes]:
     return (PRIVATE + number).to_bytes(4, "big"), mac
 
 
-def in_order(specs: tuple[Spec, ...], seed: int | None) -> list[Spec]:
+def in_order(specs: tuple[Spec, ...], seed: int | None = None) -> list[Spec]:
     """The specs so that nothing comes before what it needs; shuffled if there is a seed."""
     left = list(specs)
     if seed is not None:

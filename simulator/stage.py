@@ -1,6 +1,6 @@
 """A private snmpd and an agent beside the simulated VPP: for the demo, tests and benchmarks.
 
-    with Simulator(dir / "vpp") as vpp, Snmpd(dir / "snmp") as snmpd, Agent(dir, vpp, snmpd):
+    with Simulator(dir / "vpp") as vpp, Snmpd(dir / "snmp") as snmpd, AgentProcess(dir, vpp, snmpd):
         snmpd.walk("1.3.6.1.2.1.31.1.1")
 
 As root, snmpd stands in a network namespace of its own, which ends with it; otherwise on
@@ -244,19 +244,19 @@ class Snmptrapd(Process):
         ]
 
 
-class Vpp(Protocol):
+class VppSockets(Protocol):
     """Whatever serves VPP's two sockets."""
 
     api_socket: Path
     stats_socket: Path
 
 
-class Agent(Process):
+class AgentProcess(Process):
     """The agent, as its command line starts it."""
 
     module = "vpp_snmp_agent"  # that is run
 
-    def __init__(self, directory: Path, vpp: Vpp, agentx: str, *flags: str) -> None:
+    def __init__(self, directory: Path, vpp: VppSockets, agentx: str, *flags: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "agent.log")
         self._command = [
@@ -265,7 +265,7 @@ class Agent(Process):
             *("--state-dir", str(directory / "state"), *flags),
         ]
 
-    def __enter__(self) -> "Agent":
+    def __enter__(self) -> "AgentProcess":
         self.start()
         return self
 

@@ -108,7 +108,7 @@ def test_what_is_worked_out_bit_by_bit_is_what_would_be_from_nothing(
 ) -> None:
     chance = random.Random(seed)
     vpp = Verbs(plane)
-    for spec in in_order(EDGE_ROUTER, None):
+    for spec in in_order(EDGE_ROUTER):
         vpp.set_up(spec)
     vpp.freeze()
     members = ["TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"]

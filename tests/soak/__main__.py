@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 
 from . import churn, leaks
 from .faults import SETTLE, Injector, Window
@@ -74,7 +74,7 @@ def soak(minutes: float, seed: int) -> bool:
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ["-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml")]
         flags += ["--api-dir", str(vpp.api_dir)]
-        agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
+        agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_ENTRY}.6")) == len(PORTS))
         oracle = stack.enter_context(Oracle(vpp))
         judge = Judge(oracle)

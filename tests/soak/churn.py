@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from simulator import Simulator
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 
 from . import Beside
 from .probe import use
@@ -91,7 +91,7 @@ def run(quick: bool) -> bool:
         )
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ("-f", str(directory / "agent.yaml"))
-        agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
+        agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(NAMES)) == BASE)
         walker = stack.enter_context(Walker(snmpd))
         rates = Rates(vpp)

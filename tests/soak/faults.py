@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from simulator import Simulator, Spec
 from simulator.scenario import EDGE_ROUTER
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 from simulator.traffic import Traffic
 
 from .oracle import LEARNED, Oracle
@@ -38,7 +38,13 @@ class Injector:
     """Breaks things, and says to the judges what is to be expected."""
 
     def __init__(
-        self, vpp: Simulator, snmpd: Snmpd, agent: Agent, oracle: Oracle, judge: Judge, seed: int
+        self,
+        vpp: Simulator,
+        snmpd: Snmpd,
+        agent: AgentProcess,
+        oracle: Oracle,
+        judge: Judge,
+        seed: int,
     ) -> None:
         self._vpp = vpp
         self._snmpd = snmpd
