@@ -5,11 +5,13 @@
         assert vpp.truth()["BondEthernet0.100"].rx.bytes > 0
 
 A Simulator has every verb of `verbs.Verbs`, and each returns once VPP has done it and its
-events are sent.
+events are sent.  Nothing of the project is imported here that is not there wherever a
+simulator is started by hand: no `stage`.
 """
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from multiprocessing import Pipe
@@ -18,10 +20,10 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any, Concatenate, ParamSpec
 
-from .stage import until
 from .verbs import VERBS, Verbs
 
 TIMEOUT = 30.0  # seconds: for a start, an answer, an end
+PAUSE = 0.02  # seconds before it is asked again how much is left
 P = ParamSpec("P")
 
 
@@ -109,7 +111,11 @@ class Simulator(Verbs):
 
     def wait_until_configured(self) -> None:
         """Until all that `configure` began is there."""
-        until("VPP is configured", lambda: not self.pending(), TIMEOUT)
+        limit = time.monotonic() + TIMEOUT
+        while left := self.pending():
+            if time.monotonic() > limit:
+                raise SimulatorError(f"{left} interfaces not configured within {TIMEOUT:g} s")
+            time.sleep(PAUSE)
 
     # Verbs.
 

@@ -1,5 +1,7 @@
 """The simulator's process: how it hangs, ends and starts again, and who ends it."""
 
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -97,6 +99,17 @@ def test_by_hand_it_writes_its_vppcfg_and_serves_until_sigterm(tmp_path: Path) -
         process.terminate()
         assert process.wait(5) == 0
     assert not (tmp_path / "stats.sock").exists()
+
+
+def test_it_needs_nothing_of_the_project_but_itself_and_the_layout(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "simulator", tmp_path / "simulator")
+    package = tmp_path / "vpp_snmp_agent"
+    (package / "vpp").mkdir(parents=True)
+    for name in ("__init__.py", "vpp/__init__.py", "vpp/layout.py"):
+        shutil.copy(ROOT / "vpp_snmp_agent" / name, package / name)
+    command = [sys.executable, "-m", "simulator", "--help"]
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    subprocess.run(command, stdout=subprocess.PIPE, cwd=tmp_path, env=env, check=True)
 
 
 def test_ten_thousand_interfaces_on_seventeen_threads_fit(tmp_path: Path) -> None:
