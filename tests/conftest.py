@@ -11,6 +11,8 @@ import pytest
 
 from simulator import Simulator
 from simulator.stage import Snmpd, until
+from vpp_snmp_agent.operator import check
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import (
     INTERFACES,
@@ -27,6 +29,30 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
+from .cells import counters, plain, put, restarted, writer
+from .journals import disk, hurried, unsynced
+from .operators import Check, by_thing, leaving_nothing, settings_for
+from .routers import clock, first, publisher, second, sources
+from .yaml_files import LOADERS, loading_with
+
+# Fixtures of several test files.
+__all__ = [
+    "clock",
+    "counters",
+    "disk",
+    "first",
+    "hurried",
+    "plain",
+    "publisher",
+    "put",
+    "restarted",
+    "second",
+    "sources",
+    "unsynced",
+    "writer",
+]
+
+NOBODY = 65534
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -44,11 +70,64 @@ def recordings() -> Path:
     return path
 
 
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def either_loader(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With libyaml and without."""
+    with loading_with(request.param):
+        yield
+
+
 @pytest.fixture
 def vpp(tmp_path: Path) -> Iterator[Simulator]:
     """The edge router."""
     with Simulator(tmp_path / "vpp") as simulator:
         yield simulator
+
+
+@pytest.fixture
+def settings(vpp: Simulator, tmp_path: Path) -> Settings:
+    """Those by which the edge router is asked."""
+    return settings_for(vpp, tmp_path)
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Settings:
+    """Those of a router of which nothing runs."""
+    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
+
+
+@pytest.fixture
+def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Check, and compare the exit status with the marks; nothing is left behind."""
+    path = tmp_path / "settings.yaml"
+    path.touch()
+
+    def lines_of(settings: Settings) -> dict[str, list[str]]:
+        capsys.readouterr()
+        with leaving_nothing(tmp_path / "state"):
+            status = check.check(str(path), lambda: settings)
+        printed = capsys.readouterr()
+        lines = by_thing(printed.out)
+        failed = any(line.startswith("FAIL") for about in lines.values() for line in about)
+        assert (status, printed.err) == (int(failed), "")
+        return lines
+
+    return lines_of
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[None]:
+    """What is the superuser's alone is refused; but the directory is made before that."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+    os.setegid(0)
+    os.setgroups(groups)
 
 
 @pytest.fixture

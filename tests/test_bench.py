@@ -31,7 +31,8 @@ from bench.snmp import (
 from simulator.stage import Process, Snmpd, StageError
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Table
-from vpp_snmp_agent.mibs import if_mib, ip_mib
+from vpp_snmp_agent.mibs import if_mib
+from vpp_snmp_agent.mibs.ip_mib_neighbors import NET_TO_PHYSICAL_TABLE
 
 
 class Sleeper(Process):
@@ -336,7 +337,7 @@ def test_the_bench_knows_the_types_of_all_that_we_serve(
 
 
 def test_the_bench_walks_all_columns_of_neighbours() -> None:
-    served = ip_mib.NET_TO_PHYSICAL_TABLE
+    served = NET_TO_PHYSICAL_TABLE
     assert list(polled.IP_NET_TO_PHYSICAL) == [
         f"{pdu.dotted(served.entry)}.{column.number}" for column in served.columns
     ]

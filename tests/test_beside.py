@@ -21,7 +21,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.stage import AgentProcess, Process, Snmpd, until
-from vpp_snmp_agent.operator import check
+from vpp_snmp_agent.operator import check_snmpd
 
 from .test_snmpd import EXTRA, IF_NAME, MIB_2, ROUTES, ROWS, WALK_LIMIT, walk
 
@@ -264,7 +264,7 @@ def test_our_ports_are_as_they_are_without_them(snmpd: Snmpd) -> None:
 
 
 def test_check_names_who_announces_itself(snmpd: Snmpd) -> None:
-    line = check._other_agents(snmpd.pid)
+    line = check_snmpd._other_agents(snmpd.pid)
     assert line.mark == "ok"
     assert line.text.endswith(": 1.0.8802.1.1.2 (lldpMIB implementation by lldpd)")
 

@@ -89,7 +89,7 @@ def test_a_walk_without_a_pause_lets_others_have_their_turn(
     monkeypatch.setattr(time, "monotonic", lambda: began + next(ticks) * 50e-6)
     walk = Walk()
     monkeypatch.setattr(stage.master, "_socket", walk)
-    stage.loop.patient = True
+    stage.loop.may_wait = True
     stage.master._read()
     assert walk.asked == 1  # what follows at once makes it a walk
     stage.master._read()

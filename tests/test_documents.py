@@ -34,7 +34,7 @@ LOG_TEXTS = {
         "is silent",
         "does not speak AgentX: ",
     ),
-    "agent.py": ("there is no such file", "the descriptions stay as they were"),
+    "describing.py": ("there is no such file", "the descriptions stay as they were"),
 }
 
 
@@ -230,7 +230,8 @@ def test_the_texts_that_are_made_elsewhere_are_still_there() -> None:
 def things(mark: str) -> set[str]:
     """What `check` has a line of this mark for, as far as its source names it."""
     found: set[str] = set()
-    for function in ast.walk(ast.parse((PACKAGE / "operator/check.py").read_bytes())):
+    modules = [ast.parse(path.read_bytes()) for path in PACKAGE.glob("operator/check*.py")]
+    for function in (node for module in modules for node in ast.walk(module)):
         if not isinstance(function, ast.FunctionDef):
             continue
         of_names = {

@@ -27,6 +27,8 @@ from vpp_snmp_agent.vpp.cells import BLOCK
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
+from .routers import Clock
+
 THREADS, COLUMNS = 3, 3 * BLOCK + 5
 FIRST, OTHER = 17, 19  # cells of two VPPs
 NAMES = {
@@ -37,15 +39,6 @@ NAMES = {
 }
 TTL, SLOTS, PUNTED, LENGTHS = NAMES
 BY_NAME = {name: column for column, name in NAMES.items()}
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Vpp:
@@ -89,11 +82,6 @@ def other() -> Iterator[Vpp]:
     made = Vpp()
     yield made
     made.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def following(vpp: Vpp, clock: Clock) -> Errors:
@@ -290,7 +278,7 @@ def test_a_column_that_changed_hands_counts_for_nobody_until_the_next_search(
     assert served(errors) == {NAMES[SLOTS]: 31, "/err/memif1/0-tx/no_free_slots": 37}
 
 
-def test_a_node_that_is_made_anew_at_another_column_goes_on(vpp: Vpp, clock: Clock) -> None:
+def test_a_node_that_is_created_again_at_another_column_goes_on(vpp: Vpp, clock: Clock) -> None:
     vpp.count(SLOTS, 31)
     errors = following(vpp, clock)
     served(errors)

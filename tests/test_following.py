@@ -150,7 +150,7 @@ def test_a_vpp_of_which_nothing_can_be_learnt_is_not_said_to_be_away(news: feed.
     assert not publisher.system.vpp.alarms
 
 
-def test_the_api_is_asked_where_the_segment_was_laid_out_anew_and_no_event_says_why() -> None:
+def test_the_api_is_asked_where_the_segment_has_another_layout_and_no_event_says_why() -> None:
     publisher = new_publisher()
     asked: list[str] = []
     follower = Follower(

@@ -20,7 +20,8 @@ from vpp_snmp_agent.agentx.pdu import (
     oid,
     subids,
 )
-from vpp_snmp_agent.interfaces.counters import READINGS, CounterSet
+from vpp_snmp_agent.interfaces.counters import CounterSet
+from vpp_snmp_agent.interfaces.formulas import READINGS
 from vpp_snmp_agent.mibs import if_mib
 from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind

@@ -95,7 +95,7 @@ def test_they_are_read_every_few_seconds_while_nobody_asks(writer: SegmentWriter
     assert not reader.statistics.poll()
 
 
-def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_made_anew(
+def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_reused(
     writer: SegmentWriter,
 ) -> None:
     reader = Reader(writer)
@@ -150,7 +150,7 @@ def test_what_a_deleted_interface_had_counted_is_counted_once(
     assert reader.later() == 410 + 9000 + 9999
 
 
-def test_an_interface_that_is_made_anew_while_many_are_cleared_is_not_counted_twice(
+def test_an_interface_that_is_created_again_while_many_are_cleared_is_not_counted_twice(
     writer: SegmentWriter,
 ) -> None:
     writer.set_name(7, "loop4")

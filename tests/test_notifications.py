@@ -99,7 +99,7 @@ def test_a_vpp_that_goes_and_returns_is_heard_once_of_each_port(
     assert sorted(links(trapd)[len(ALL) :]) == sorted((name, "up") for name in ALL)
 
 
-def test_what_happened_while_snmpd_was_away_is_told_once_and_only_the_latest(
+def test_what_happened_while_snmpd_was_away_is_notified_once_and_only_the_latest(
     agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     vpp.set_link("TenGigabitEthernet1/0/2", False)

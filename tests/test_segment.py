@@ -110,6 +110,19 @@ def test_a_simple_cell_is_the_sum_over_the_threads(writer: SegmentWriter) -> Non
     assert drops.read(5) == 0
 
 
+def test_the_descriptor_of_a_segment_that_is_handed_over_is_closed(writer: SegmentWriter) -> None:
+    put(writer, "/if/drops", 2, 3, 13)
+    descriptor = os.dup(writer.fd)
+    mapped = Segment.map_and_close(descriptor)
+    assert Counter(mapped, "/if/drops", Kind.SIMPLE).read(3) == 13
+    no_segment = os.open("/dev/null", os.O_RDONLY)
+    with pytest.raises(SegmentUnavailable):
+        Segment.map_and_close(no_segment)
+    for each in (descriptor, no_segment):
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(each)
+
+
 def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: SegmentWriter) -> None:
     put(writer, "/if/rx", 0, 9, 5, 500)
     put(writer, "/if/rx", 2, 9, 6, 2**63)

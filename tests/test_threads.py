@@ -25,18 +25,11 @@ from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable, receive_segment
 
+from .routers import Clock
+
 MAIN = Thread(0, "vpp_main", "", 4711, 1)
 WORKERS = Thread(1, "vpp_wk_0", "workers", 4713, 5), Thread(2, "vpp_wk_1", "workers", 4714, 7)
 POLLING, LOOKUP, REWRITE, COUNT = 0, 40, 70, 71  # nodes
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Vpp:
@@ -89,11 +82,6 @@ def vpp() -> Iterator[Vpp]:
     made = Vpp()
     yield made
     made.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def rows(threads: Threads) -> list[ThreadRow]:
@@ -380,7 +368,7 @@ def test_a_simulated_vpp_counts_by_node(tmp_path: Path, clock: Clock) -> None:
         assert shares() == [round(each) for each in expected]
 
 
-def test_what_another_vpp_does_not_tell_it_has_not_from_the_one_before(
+def test_what_another_vpp_does_not_report_it_has_not_from_the_one_before(
     vpp: Vpp, clock: Clock
 ) -> None:
     threads = following(vpp, clock)

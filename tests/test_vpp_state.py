@@ -11,24 +11,9 @@ from vpp_snmp_agent.interfaces.vpp_state import WATCH_INTERVAL, Alarm, ApiState,
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import VPP
+from .routers import VPP, Clock
 
 OTHER = replace(VPP, vpe_pid=4799)
-
-
-class Clock:
-    """The time, which a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ def take_over(writer: SegmentWriter, name: str, index: int, *counts: int) -> Non
     writer.set_row(f"/if/xstats/{index}", 0, list(counts))
 
 
-def test_a_port_that_is_made_anew_elsewhere_has_nothing_of_the_one_in_its_place() -> None:
+def test_a_port_that_is_created_again_elsewhere_has_nothing_of_the_one_in_its_place() -> None:
     writer, reader = new_writer(), Reader()
     writer.set_row("/if/xstats/3", 0, [100, 7, 5])
     reader.use(writer)

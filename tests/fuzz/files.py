@@ -5,6 +5,7 @@ import random
 import re
 import tempfile
 from array import array
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from simulator.scenario import VPPCFG
 from simulator.stage import until
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.interfaces.counters import Reached
-from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
+from vpp_snmp_agent.interfaces.facts import DOWN, Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.settings import declarations
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.document import BadSettings
 from vpp_snmp_agent.settings.vppcfg import parse_descriptions
 
+from .. import journals
 from . import Broken, Tally, dice, mutate, walk
 
 KIND, CASES = "files", 20_000
@@ -51,10 +53,12 @@ def _state() -> bytes:
         for index, key in enumerate(("GigabitEthernet5/0/0", "BondEthernet0.105", "Zürich")):
             state.assign(key, index)
             until(f"{key} is durable", partial(_has_committed, state, key))
-            facts = Facts(
-                *(f"eno{index}", "Cüst", 6, 9000, 10**10, bytes.fromhex("6805ca324610"), True, 2),
-                *(("GigabitEthernet5/0/0",), False, ((bytes((192, 0, 2, index)), 24),)),
-                *(True, False, True),
+            facts = replace(
+                journals.FACTS,
+                name=f"eno{index}",
+                alias="Cüst",
+                lower_layers=("GigabitEthernet5/0/0",),
+                addresses=((bytes((192, 0, 2, index)), 24),),
             )
             state.show(key, facts)
             state.keep(

@@ -292,7 +292,7 @@ class Master:
             walking = now - self._heard < LINGER
             self._heard = now
             self._take(data)
-            if not walking or not self._loop.patient or self._busy or self._socket is None:
+            if not walking or not self._loop.may_wait or self._busy or self._socket is None:
                 return
             until = until or now + STRETCH
             if now > until:

@@ -1,6 +1,6 @@
 """IEEE8023-LAG-MIB (IEEE 802.1AX annex D): bonds, their members, and what LACP has of them.
 
-VPP tells the operational values.  The administrative ones, and of bonds without LACP what
+VPP reports the operational values.  The administrative ones, and of bonds without LACP what
 only LACP knows, are cells that do not exist.
 """
 

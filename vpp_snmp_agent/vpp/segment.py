@@ -212,6 +212,17 @@ class Segment:
         self._locked_since = 0.0  # by time.monotonic
         self.stuck_epoch: int | None = None  # the epoch whose lock is kept, and read through
 
+    @classmethod
+    def map_and_close(cls, descriptor: int) -> "Segment":
+        """Map a segment that was handed over: its descriptor is of no use any more.
+
+        Raises SegmentUnavailable.
+        """
+        try:
+            return cls(descriptor)
+        finally:
+            os.close(descriptor)
+
     # --- the lock -----------------------------------------------------------------------
 
     def settled_epoch(self) -> int:

@@ -1,4 +1,4 @@
-"""Every setting, seen through a real walk; read again on SIGHUP."""
+"""What a change of a setting entails at a reload (SIGHUP), seen through a real walk."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def test_names_may_be_vpps(snmpd: Snmpd, put: Set) -> None:
     assert snmpd.column(f"{IF_TABLE}.2") == snmpd.column(NAME)
 
 
-def test_names_may_be_borne_by_the_taps(snmpd: Snmpd, put: Set) -> None:
+def test_names_may_be_those_of_the_taps(snmpd: Snmpd, put: Set) -> None:
     put(names="tap")
     until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
     names, aliases = snmpd.column(NAME), snmpd.column(ALIAS)
@@ -94,7 +94,7 @@ def test_an_alias_may_fall_back_on_the_name(snmpd: Snmpd, put: Set) -> None:
     column_comes(snmpd, ALIAS, 1001, "eno1")
 
 
-def test_speeds_may_be_told(snmpd: Snmpd, put: Set) -> None:
+def test_speeds_may_be_configured(snmpd: Snmpd, put: Set) -> None:
     put(speeds={"eno1": 2500, "Ten*": 100, "loop0": 5_000_000})
     column_comes(snmpd, HIGH_SPEED, 1001, "2500")
     speeds = snmpd.column(HIGH_SPEED)
@@ -186,7 +186,7 @@ def test_a_bad_file_leaves_the_old_settings_in_force(
     put(alias="name")
     column_comes(snmpd, ALIAS, 1001, "eno1")
     put(alias="nmae")
-    until("the refusal is told", lambda: "the settings stay as they were" in agent.text())
+    until("the refusal is logged", lambda: "the settings stay as they were" in agent.text())
     assert f"{file}:1: alias: expected one of description, name" in agent.text()
     assert snmpd.column(ALIAS)[1001] == "eno1"
 
@@ -195,7 +195,7 @@ def test_more_or_less_can_be_logged(put: Set, agent: AgentProcess, vpp: Simulato
     assert " DEBUG " not in agent.text()
     put(debug=1)
     vpp.set_link("GigabitEthernet5/0/0", False)
-    until("it is told", lambda: "DEBUG VPP reports" in agent.text())
+    until("it is logged", lambda: "DEBUG VPP reports" in agent.text())
     assert "Getnext" not in agent.text()
 
 
@@ -214,13 +214,13 @@ def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
     assert agent.text().count("serving snmpd at") == 1
 
 
-def test_two_interfaces_of_one_host_name_are_told_apart(
+def test_two_interfaces_of_one_host_name_have_different_names(
     snmpd: Snmpd, agent: AgentProcess, vpp: Simulator
 ) -> None:
     vpp.add_loopback("loop5", host="eno1")
     until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
     assert list(snmpd.column(NAME).values()).count("eno1") == 1
-    until("it is told", lambda: "loop5 keeps its name" in agent.text())
+    until("it is logged", lambda: "loop5 keeps its name" in agent.text())
 
 
 # --- which MIBs, and what VPP is asked for them ------------------------------------------------
@@ -260,7 +260,7 @@ def test_mibs_are_chosen_and_a_change_is_a_new_session(
     assert agent.text().count("serving snmpd at") == 3
 
 
-def test_addresses_are_not_asked_for_where_nobody_is_told(
+def test_addresses_are_not_asked_for_where_they_are_not_served(
     snmpd: Snmpd, put: Set, vpp: Simulator
 ) -> None:
     addresses = f"{IP}.20.1.2"
