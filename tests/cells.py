@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import counters as room
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.formulas import READINGS, SOURCES
@@ -19,8 +19,8 @@ VPP, OTHER_VPP = 71_000_000, 83_000_000
 Set = Callable[..., None]
 
 
-def new_writer() -> Writer:
-    made = Writer(1 << 20, Generation.V26_02)
+def new_writer() -> SegmentWriter:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     made.set_name(INDEX, NAME)
     for name, kind, _ in dict.fromkeys((name, kind, 0) for name, kind, _ in SOURCES):
@@ -29,7 +29,7 @@ def new_writer() -> Writer:
 
 
 @pytest.fixture
-def interface_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+def interface_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[SegmentWriter]:
     """A segment that is cleared in no time, but where a test says otherwise."""
     monkeypatch.setattr(room, "CLEAR_TIME", 0.0)
     made = new_writer()
@@ -37,7 +37,7 @@ def interface_writer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
     os.close(made.fd)
 
 
-def setter(interface_writer: Writer, thread: int = 1) -> Set:
+def setter(interface_writer: SegmentWriter, thread: int = 1) -> Set:
     """What sets the cells of one thread: packets and octets, or what there is to count."""
 
     def put(name: str, *values: int) -> None:
@@ -50,23 +50,23 @@ def setter(interface_writer: Writer, thread: int = 1) -> Set:
 
 
 @pytest.fixture
-def put(interface_writer: Writer) -> Set:
+def put(interface_writer: SegmentWriter) -> Set:
     return setter(interface_writer)
 
 
-def sources_of(interface_writer: Writer, vpp: int = VPP) -> CounterSet:
+def sources_of(interface_writer: SegmentWriter, vpp: int = VPP) -> CounterSet:
     sources = CounterSet(Segment(interface_writer.fd))
     sources.vpp = vpp
     return sources
 
 
 @pytest.fixture
-def plain(interface_writer: Writer) -> InterfaceCounters:
+def plain(interface_writer: SegmentWriter) -> InterfaceCounters:
     return InterfaceCounters(sources_of(interface_writer), INDEX, NAME, carries=False)
 
 
 @pytest.fixture
-def counters(interface_writer: Writer) -> InterfaceCounters:
+def counters(interface_writer: SegmentWriter) -> InterfaceCounters:
     return InterfaceCounters(sources_of(interface_writer), INDEX, NAME, key="eno1")
 
 
@@ -90,7 +90,7 @@ def fill_with(put: Set, counted: dict[str, tuple[int, ...]]) -> None:
 
 
 @pytest.fixture
-def restarted() -> Iterator[Writer]:
+def restarted() -> Iterator[SegmentWriter]:
     """The segment of the VPP after a restart."""
     made = new_writer()
     yield made

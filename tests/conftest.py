@@ -13,7 +13,7 @@ import pytest
 from vpp_papi import vpp_serializer
 
 from simulator import Simulator
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from simulator.stage import Snmpd, until
 from vpp_snmp_agent.operator import check
 from vpp_snmp_agent.settings.declarations import Settings
@@ -147,9 +147,9 @@ def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
 
 
 @pytest.fixture(params=Generation)
-def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
     """A segment with one simple and one combined counter, of each generation."""
-    made = Writer(SIZE, request.param)
+    made = SegmentWriter(SIZE, request.param)
     made.add_scalar("/sys/heartbeat", 7)
     made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
     made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)

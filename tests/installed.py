@@ -19,7 +19,7 @@ from typing import Any
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, StageError, until
+from simulator.stage import AgentProcess, Snmpd, StageError, until
 
 IF_TABLE, IF_X_TABLE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 ROWS = 18  # of the simulator's edge router
@@ -41,7 +41,7 @@ class Failed(Exception):
     """Something that must hold does not."""
 
 
-class Installed(Agent):
+class Installed(AgentProcess):
     """The agent, by the command that its installation brought."""
 
     def __init__(self, words: Sequence[str], directory: Path, vpp: Simulator, agentx: str) -> None:

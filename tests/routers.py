@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import Module, UpTime
 from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
@@ -195,8 +195,8 @@ def finish(publisher: Publisher) -> None:
         pass
 
 
-def rx_writer(rx_bytes: int) -> Writer:
-    made = Writer(1 << 20, Generation.V26_02)
+def rx_writer(rx_bytes: int) -> SegmentWriter:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     for way in ("rx", "tx"):
         for cast in ("", "-multicast", "-broadcast"):
@@ -215,27 +215,27 @@ def sources() -> Iterator[CounterSet]:
     os.close(made.fd)
 
 
-def set_rx(made: Writer, index: int, octets: int) -> None:
+def set_rx(made: SegmentWriter, index: int, octets: int) -> None:
     row = made.counters["/if/rx"].rows[0]
     assert row is not None
     made.words[row.offset // 8 + 2 * index + 1] = octets
 
 
 @pytest.fixture
-def first() -> Iterator[Writer]:
+def first() -> Iterator[SegmentWriter]:
     made = rx_writer(500)
     yield made
     os.close(made.fd)
 
 
 @pytest.fixture
-def second() -> Iterator[Writer]:
+def second() -> Iterator[SegmentWriter]:
     made = rx_writer(70)
     yield made
     os.close(made.fd)
 
 
-def count(publisher: Publisher, router: Router, made: Writer, settled: bool = True) -> None:
+def count(publisher: Publisher, router: Router, made: SegmentWriter, settled: bool = True) -> None:
     """A VPP reports, and hands over its segment."""
     publish(publisher, router, settled)
     publisher.use(CounterSet(Segment(made.fd)))

@@ -6,7 +6,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 
 SIZE, LARGE = 1 << 20, 1 << 30
@@ -14,9 +14,9 @@ THREADS, COLUMNS = 3, 10
 
 
 @contextmanager
-def large() -> Iterator[Writer]:
+def large() -> Iterator[SegmentWriter]:
     """A segment of 1 GiB, nearly all of which is a hole: it costs no memory until it is read."""
-    made = Writer(LARGE, Generation.V26_02)
+    made = SegmentWriter(LARGE, Generation.V26_02)
     made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
     made.add_names("/if/names")
     yield made
@@ -41,7 +41,7 @@ def words(octets: bytes) -> list[int]:
     return list(memoryview(octets).cast("Q"))
 
 
-def put(writer: Writer, name: str, thread: int, index: int, *values: int) -> None:
+def put(writer: SegmentWriter, name: str, thread: int, index: int, *values: int) -> None:
     row = writer.counters[name].rows[thread]
     assert row is not None
     for offset, value in enumerate(values):

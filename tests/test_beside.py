@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pytest
 
 from simulator import Simulator
-from simulator.stage import Agent, Process, Snmpd, until
+from simulator.stage import AgentProcess, Process, Snmpd, until
 from vpp_snmp_agent.operator import check_snmpd
 
 from .test_snmpd import EXTRA, IF_NAME, MIB_2, ROUTES, ROWS, WALK_LIMIT, walk
@@ -203,7 +203,7 @@ def snmpd(directory: Path) -> Iterator[Snmpd]:
         until("lldpd has joined", lambda: entries(running, LLDP_LOCAL_SYS_DESCR, EVERYTHING))
         stack.enter_context(lldpd(far, FAR_NAME))
         vpp = stack.enter_context(Simulator(directory / "vpp"))
-        stack.enter_context(Agent(directory, vpp, running.agentx))
+        stack.enter_context(AgentProcess(directory, vpp, running.agentx))
         until("the rows are served", lambda: len(running.column(IF_NAME)) == ROWS)
         until("the kernel has the neighbour's routes", lambda: routes(near) == ROUTES)
         yield running

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from simulator.segment import BASE
-from simulator.segment import Segment as Writer
+from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import cells, mapping
 from vpp_snmp_agent.vpp.cells import BLOCK, Counter, Counters, Vectors, differing_blocks
 from vpp_snmp_agent.vpp.layout import (
@@ -23,7 +22,7 @@ from .segments import COLUMNS, SIZE, THREADS, costing, large, put, words
 pytestmark = pytest.mark.usefixtures("both_paths_agree")
 
 
-def test_a_simple_cell_is_the_sum_over_the_threads(writer: Writer) -> None:
+def test_a_simple_cell_is_the_sum_over_the_threads(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 4, 10**thread)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
@@ -31,7 +30,7 @@ def test_a_simple_cell_is_the_sum_over_the_threads(writer: Writer) -> None:
     assert drops.read(5) == 0
 
 
-def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: Writer) -> None:
+def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: SegmentWriter) -> None:
     put(writer, "/if/rx", 0, 9, 5, 500)
     put(writer, "/if/rx", 2, 9, 6, 2**63)
     segment = Segment(writer.fd)
@@ -39,14 +38,14 @@ def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: Writer) -> 
     assert Counter(segment, "/if/rx", Kind.COMBINED, 1).read(9) == 2**63 + 500
 
 
-def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: Writer) -> None:
+def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     for value in (1, 2, 3):
         put(writer, "/if/drops", 1, 0, value)
         assert drops.read(0) == value
 
 
-def test_the_cells_of_all_interfaces_are_read_at_once(writer: Writer) -> None:
+def test_the_cells_of_all_interfaces_are_read_at_once(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read_all() == (0, COLUMNS)
     put(writer, "/if/drops", 0, 3, 2**40)
@@ -69,7 +68,7 @@ def test_a_length_that_no_counter_has_is_refused_before_all_of_it_is_read() -> N
             drops.read_all()
 
 
-def both(writer: Writer) -> tuple[Counter, Counters]:
+def both(writer: SegmentWriter) -> tuple[Counter, Counters]:
     """/if/drops, and all three counters together, having been read once."""
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -78,7 +77,7 @@ def both(writer: Writer) -> tuple[Counter, Counters]:
     return drops, Counters(segment, rx, [drops])
 
 
-def test_the_fast_path_reads_cells_of_the_moment(writer: Writer) -> None:
+def test_the_fast_path_reads_cells_of_the_moment(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     for value in (1, 2, 3):
         for thread in range(THREADS):
@@ -89,7 +88,7 @@ def test_the_fast_path_reads_cells_of_the_moment(writer: Writer) -> None:
         assert together.read_in(drops.epoch, 5) == [0, 0, 0]
 
 
-def test_the_fast_path_wraps_a_sum_beyond_64_bits(writer: Writer) -> None:
+def test_the_fast_path_wraps_a_sum_beyond_64_bits(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     put(writer, "/if/drops", 0, 0, 2**64 - 1)
     put(writer, "/if/drops", 1, 0, 3)
@@ -99,7 +98,7 @@ def test_the_fast_path_wraps_a_sum_beyond_64_bits(writer: Writer) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 17])
 def test_the_fast_path_adds_up_all_threads(threads: int) -> None:
-    writer = Writer(SIZE, Generation.V26_02)
+    writer = SegmentWriter(SIZE, Generation.V26_02)
     for name, kind in (("/if/drops", Kind.SIMPLE), ("/if/rx", Kind.COMBINED)):
         writer.add_counter(name, kind, threads, COLUMNS)
     writer.add_names("/if/names")
@@ -113,7 +112,9 @@ def test_the_fast_path_adds_up_all_threads(threads: int) -> None:
     os.close(writer.fd)
 
 
-def test_the_fast_path_has_nothing_to_say_where_the_slow_path_decides(writer: Writer) -> None:
+def test_the_fast_path_has_nothing_to_say_where_the_slow_path_decides(
+    writer: SegmentWriter,
+) -> None:
     drops, together = both(writer)
     epoch = drops.epoch
 
@@ -129,6 +130,9 @@ def test_the_fast_path_has_nothing_to_say_where_the_slow_path_decides(writer: Wr
     writer.hold(True)
     assert not says()
     writer.hold(False)
+    assert not says()  # it is another epoch by now
+    drops.read(0)
+    epoch = drops.epoch
     assert says()
     with writer.lock():
         assert not says()
@@ -140,7 +144,7 @@ def test_the_fast_path_has_nothing_to_say_where_the_slow_path_decides(writer: Wr
     assert not says()
 
 
-def test_the_fast_path_sees_a_vector_grow_within_its_capacity(writer: Writer) -> None:
+def test_the_fast_path_sees_a_vector_grow_within_its_capacity(writer: SegmentWriter) -> None:
     drops, together = both(writer)
     for name in ("/if/drops", "/if/rx"):
         for row in writer.counters[name].rows:
@@ -152,7 +156,9 @@ def test_the_fast_path_sees_a_vector_grow_within_its_capacity(writer: Writer) ->
     assert together.read_in(drops.epoch, COLUMNS) == [0, 0, 0]
 
 
-def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: Writer) -> None:
+def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(
+    writer: SegmentWriter,
+) -> None:
     writer.drop_row("/if/drops", 1)
     drops, together = both(writer)
     put(writer, "/if/drops", 2, 0, 7)
@@ -160,18 +166,18 @@ def test_where_one_thread_lacks_a_vector_counters_are_not_read_together(writer: 
     assert together.read_in(drops.epoch, 0) is None
 
 
-def test_a_sum_beyond_64_bits_wraps(writer: Writer) -> None:
+def test_a_sum_beyond_64_bits_wraps(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 0, 2**64 - 1)
     put(writer, "/if/drops", 1, 0, 3)
     assert Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE).read(0) == 2
 
 
-def test_a_counter_of_another_kind_is_refused(writer: Writer) -> None:
+def test_a_counter_of_another_kind_is_refused(writer: SegmentWriter) -> None:
     with pytest.raises(SegmentUnavailable, match="is not simple"):
         Counter(Segment(writer.fd), "/if/rx", Kind.SIMPLE).read(0)
 
 
-def test_growth_within_the_capacity_needs_no_new_epoch(writer: Writer) -> None:
+def test_growth_within_the_capacity_needs_no_new_epoch(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     with pytest.raises(SegmentUnavailable, match="no cell 10"):
         drops.read(COLUMNS)
@@ -182,7 +188,7 @@ def test_growth_within_the_capacity_needs_no_new_epoch(writer: Writer) -> None:
     assert drops.read(COLUMNS) == 77
 
 
-def test_a_vector_that_moved_is_found_again(writer: Writer) -> None:
+def test_a_vector_that_moved_is_found_again(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(3) == 5
@@ -191,7 +197,7 @@ def test_a_vector_that_moved_is_found_again(writer: Writer) -> None:
     assert (drops.read(3), drops.read(999)) == (5, 8)
 
 
-def test_a_thread_without_a_vector_counts_nothing(writer: Writer) -> None:
+def test_a_thread_without_a_vector_counts_nothing(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 2, 1)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
@@ -199,7 +205,7 @@ def test_a_thread_without_a_vector_counts_nothing(writer: Writer) -> None:
     assert drops.read(2) == THREADS - 1
 
 
-def test_a_cell_that_no_thread_has_is_unavailable(writer: Writer) -> None:
+def test_a_cell_that_no_thread_has_is_unavailable(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         writer.drop_row("/if/drops", thread)
     with pytest.raises(SegmentUnavailable, match="no cell 2"):
@@ -207,7 +213,7 @@ def test_a_cell_that_no_thread_has_is_unavailable(writer: Writer) -> None:
 
 
 def test_a_vector_that_moves_in_the_middle_of_a_reading_is_read_anew(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     segment = Segment(writer.fd)
@@ -234,7 +240,7 @@ def test_a_vector_that_moves_in_the_middle_of_a_reading_is_read_anew(
 
 
 def test_a_cell_is_read_in_the_epoch_in_which_its_owner_is_known_and_in_no_other(
-    writer: Writer,
+    writer: SegmentWriter,
 ) -> None:
     put(writer, "/if/drops", 1, 4, 23)
     segment = Segment(writer.fd)
@@ -250,7 +256,7 @@ def test_a_cell_is_read_in_the_epoch_in_which_its_owner_is_known_and_in_no_other
 
 
 def test_a_segment_that_never_stands_still_is_given_up(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -260,7 +266,7 @@ def test_a_segment_that_never_stands_still_is_given_up(
 
 
 def test_a_counter_that_was_located_is_read_through_a_stuck_lock_though_never_read_before(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -276,7 +282,7 @@ def test_a_counter_that_was_located_is_read_through_a_stuck_lock_though_never_re
     assert drops.read(999) == 5
 
 
-def test_to_locate_what_is_damaged_is_no_failure(writer: Writer) -> None:
+def test_to_locate_what_is_damaged_is_no_failure(writer: SegmentWriter) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     right = writer.words[DIRECTORY_WORD]
     writer.words[DIRECTORY_WORD] = 2**63
@@ -286,7 +292,7 @@ def test_to_locate_what_is_damaged_is_no_failure(writer: Writer) -> None:
 
 
 def test_through_a_stuck_lock_nothing_is_read_where_the_way_to_it_is_another(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -305,7 +311,9 @@ def test_through_a_stuck_lock_nothing_is_read_where_the_way_to_it_is_another(
         Counter(segment, "/if/rx", Kind.COMBINED).read(0)
 
 
-def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(writer: Writer) -> None:
+def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(
+    writer: SegmentWriter,
+) -> None:
     vectors = Vectors(Segment(writer.fd), b"/if/drops")
     for thread in range(THREADS):
         writer.set_row("/if/drops", thread, [100 * thread + n for n in range(COLUMNS)])
@@ -319,14 +327,16 @@ def test_vectors_are_copied_whole_thread_by_thread_and_a_null_one_is_empty(write
     assert [len(each) for each in read] == [8 * COLUMNS, 0, 8 * COLUMNS]
 
 
-def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(writer: Writer) -> None:
+def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(
+    writer: SegmentWriter,
+) -> None:
     writer.set_row("/if/rx", 2, [7, 700, 9, 900])
     _, read = Vectors(Segment(writer.fd), b"/if/rx", Kind.COMBINED).read()
     assert words(read[2])[:4] == [7, 700, 9, 900]
     assert len(read[2]) == 16 * COLUMNS
 
 
-def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: Writer) -> None:
+def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     with pytest.raises(SegmentUnavailable, match="has no /net/punt"):
         Vectors(segment, b"/net/punt").read()
@@ -335,7 +345,7 @@ def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: Write
 
 
 def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vectors = Vectors(Segment(writer.fd), b"/if/drops")
     vectors.read()
@@ -345,7 +355,7 @@ def test_vectors_with_more_cells_than_any_vpp_has_are_damage(
 
 
 def test_through_a_stuck_lock_vectors_are_read_where_they_were_and_nowhere_else(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     monkeypatch.setattr(mapping, "LOCK_WAIT", 0.0)

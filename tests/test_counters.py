@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import counters as room
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.formulas import FORMULAS, READINGS, SOURCES
@@ -32,7 +32,7 @@ from .cells import (
 )
 
 
-def test_counters_know_whose_they_are(interface_writer: Writer) -> None:
+def test_counters_know_whose_they_are(interface_writer: SegmentWriter) -> None:
     sources, other = (
         CounterSet(Segment(interface_writer.fd)),
         CounterSet(Segment(interface_writer.fd)),
@@ -77,7 +77,7 @@ def test_a_discontinuity_is_noticed_by_whoever_asks_for_nothing_else(
 
 
 def test_while_the_segment_is_locked_the_last_reading_stands(
-    interface_writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -101,7 +101,7 @@ def test_without_a_segment_there_are_no_cells() -> None:
 
 
 def test_an_index_that_another_interface_has_by_now_is_not_read(
-    interface_writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -119,7 +119,7 @@ def test_an_index_that_another_interface_has_by_now_is_not_read(
 
 
 def test_whose_cell_it_is_is_asked_before_it_is_read_and_once_an_epoch(
-    interface_writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
+    interface_writer: SegmentWriter, put: Set, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
     sources = sources_of(interface_writer)
@@ -148,7 +148,7 @@ def test_whose_cell_it_is_is_asked_before_it_is_read_and_once_an_epoch(
 
 
 def test_an_index_without_a_name_is_not_the_interfaces_any_more(
-    interface_writer: Writer, counters: InterfaceCounters, put: Set
+    interface_writer: SegmentWriter, counters: InterfaceCounters, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -158,7 +158,7 @@ def test_an_index_without_a_name_is_not_the_interfaces_any_more(
 
 
 def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     renamed = InterfaceCounters(CounterSet(Segment(interface_writer.fd)), INDEX, "uplink")
@@ -172,7 +172,7 @@ def test_a_renamed_interface_keeps_the_name_that_it_has_in_the_segment(
 
 
 def test_a_segment_that_names_nothing_is_read_all_the_same(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     interface_writer.set_name(INDEX, None)
     put("rx", 50, 5000)
@@ -216,7 +216,7 @@ def test_plain_readings_are_asked_for_one_by_one_after_a_decrease(
 
 
 def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 10, 1000)
     put("tx-multicast", 3, 300)
@@ -228,7 +228,7 @@ def test_a_segment_that_cannot_be_read_leaves_what_the_readings_were(
 
 
 def test_an_index_that_is_anothers_has_no_readings(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 10, 1000)
     together(counters)
@@ -302,7 +302,10 @@ def test_a_clear_between_the_groups_of_a_reading_of_many_counts_nothing_twice(
 
 
 def test_a_counter_that_is_being_zeroed_thread_by_thread_is_not_counted_twice(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set, monkeypatch: pytest.MonkeyPatch
+    counters: InterfaceCounters,
+    interface_writer: SegmentWriter,
+    put: Set,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     other = setter(interface_writer, thread=0)
     slept: list[float] = []
@@ -347,7 +350,9 @@ def test_at_64_bits_a_counter_goes_on_from_0_and_that_is_no_discontinuity(
     assert counters.restarted_at is None
 
 
-def test_a_base_and_what_is_counted_wrap_at_64_bits_too(interface_writer: Writer, put: Set) -> None:
+def test_a_base_and_what_is_counted_wrap_at_64_bits_too(
+    interface_writer: SegmentWriter, put: Set
+) -> None:
     served = NOTHING_REACHED.served[:]
     served[0], served[1] = 2**64 - 3, 2**64 - 5
     reached = Reached(VPP + INDEX + 1, served, NOTHING_REACHED.bases)
@@ -398,7 +403,7 @@ MOVES = st.one_of(
 class History:
     """A VPP, and counters that are read in both ways, each of their own."""
 
-    interface_writer: Writer = field(default_factory=new_writer)
+    interface_writer: SegmentWriter = field(default_factory=new_writer)
     vpp: int = VPP
     now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))
     ever: dict[str, int] = field(default_factory=lambda: dict.fromkeys(NAMES, 0))

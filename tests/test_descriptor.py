@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.vpp.descriptor import listener_pid, open_segment_of, receive_segment
 from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.segment import Segment
@@ -21,7 +21,7 @@ def listen(path: Path) -> socket.socket:
     return server
 
 
-def test_the_segment_comes_with_an_empty_message(tmp_path: Path, writer: Writer) -> None:
+def test_the_segment_comes_with_an_empty_message(tmp_path: Path, writer: SegmentWriter) -> None:
     path = tmp_path / "stats.sock"
     with listen(path) as server:
 
@@ -61,7 +61,7 @@ def test_a_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
         receive_segment(str(path), 1)
 
 
-def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: Writer) -> None:
+def test_the_segment_that_a_process_has_open_can_be_opened_too(writer: SegmentWriter) -> None:
     descriptor = open_segment_of(os.getpid())
     try:
         segment = Segment(descriptor)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces import errors as module
 from vpp_snmp_agent.interfaces.errors import (
@@ -45,7 +45,7 @@ class Vpp:
     """The segment of a VPP with a few errors, and what has searched its directory."""
 
     def __init__(self, generation: Generation = Generation.V26_02) -> None:
-        self.writer = Writer(1 << 20, generation)
+        self.writer = SegmentWriter(1 << 20, generation)
         self.writer.add_names("/if/names")
         self.writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         self.writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, COLUMNS)

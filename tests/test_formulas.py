@@ -4,7 +4,7 @@ from array import array
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.formulas import (
     DERIVED,
@@ -48,7 +48,7 @@ def test_each_object_has_its_source(counters: InterfaceCounters, put: Set) -> No
 
 
 def test_what_vpp_drops_is_discarded_only_if_the_operator_wants_it(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     sources = CounterSet(Segment(interface_writer.fd))
     counters = InterfaceCounters(sources, INDEX, NAME)
@@ -101,7 +101,7 @@ def test_all_sources_are_counters_that_every_release_has() -> None:
 
 @pytest.mark.parametrize(("carries", "expected"), [(True, 905), (False, 5)])
 def test_unicast_after_a_clear_in_the_middle_of_it_is_not_of_before(
-    interface_writer: Writer,
+    interface_writer: SegmentWriter,
     put: Set,
     monkeypatch: pytest.MonkeyPatch,
     carries: bool,
@@ -142,7 +142,9 @@ def fill(put: Set, base: int) -> None:
             put(name.removeprefix("/if/"), *cell)
 
 
-def test_readings_are_the_same_as_read_one_by_one(interface_writer: Writer, put: Set) -> None:
+def test_readings_are_the_same_as_read_one_by_one(
+    interface_writer: SegmentWriter, put: Set
+) -> None:
     sources = CounterSet(Segment(interface_writer.fd)), CounterSet(Segment(interface_writer.fd))
     one_by_one, at_once = (InterfaceCounters(each, INDEX, NAME) for each in sources)
     for base, counts_drops in ((3, False), (5000, True), (5001, False)):

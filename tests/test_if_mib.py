@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import Table, View
 from vpp_snmp_agent.agentx.values import (
     COUNTER32,
@@ -131,9 +131,9 @@ SOURCES = {
 COMBINED = {f"{way}{cast}" for way in ("rx", "tx") for cast in ("", "-multicast", "-broadcast")}
 
 
-def segment_of(sources: dict[str, tuple[int, ...]]) -> Writer:
+def segment_of(sources: dict[str, tuple[int, ...]]) -> SegmentWriter:
     """A segment in which interface 1 has counted this."""
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     for name in SOURCES:
         is_combined = name in COMBINED

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.segment import BASE
-from simulator.segment import Segment as Writer
+from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import (
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("both_paths_agree")
 
 
 def test_a_lock_that_is_let_go_soon_is_waited_for(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapping, "LOCK_WAIT", 20.0)
     segment = Segment(writer.fd)
@@ -40,7 +39,7 @@ def test_a_lock_that_is_let_go_soon_is_waited_for(
 
 
 def test_a_lock_that_stays_held_is_waited_for_once(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -54,7 +53,9 @@ def test_a_lock_that_stays_held_is_waited_for_once(
     assert drops.read(0) == 0
 
 
-def test_a_stuck_lock_is_read_through(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stuck_lock_is_read_through(
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(4) == 0
@@ -70,7 +71,7 @@ def test_a_stuck_lock_is_read_through(writer: Writer, monkeypatch: pytest.Monkey
 
 
 def test_a_stuck_lock_is_noticed_without_a_reading(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     drops = Counter(segment, "/if/drops", Kind.SIMPLE)
@@ -85,7 +86,7 @@ def test_a_stuck_lock_is_noticed_without_a_reading(
 
 
 def test_a_lock_that_was_taken_anew_is_another_one(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     segment = Segment(writer.fd)
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
@@ -140,14 +141,14 @@ def test_a_segment_of_huge_pages_is_taken_though_it_cannot_be_sealed() -> None:
     os.close(descriptor)
 
 
-def test_the_writer_seals_as_vpp_does(writer: Writer) -> None:
+def test_the_writer_seals_as_vpp_does(writer: SegmentWriter) -> None:
     assert fcntl.fcntl(writer.fd, fcntl.F_GET_SEALS) == fcntl.F_SEAL_SHRINK
     with pytest.raises(PermissionError):
         os.ftruncate(writer.fd, SIZE - 4096)
     assert Segment(writer.fd).is_sealed
 
 
-def test_another_version_is_refused(writer: Writer) -> None:
+def test_another_version_is_refused(writer: SegmentWriter) -> None:
     writer.words[VERSION_WORD] = 3
     with pytest.raises(SegmentUnavailable, match="version 3, not 2"):
         Segment(writer.fd)
@@ -157,7 +158,9 @@ def test_another_version_is_refused(writer: Writer) -> None:
 @pytest.mark.parametrize(
     "value", [0, 1, 7, BASE, BASE + 4096, BASE + SIZE, BASE + SIZE - 8, 2**63, 2**64 - 8]
 )
-def test_a_header_that_leads_astray_is_refused(writer: Writer, word: int, value: int) -> None:
+def test_a_header_that_leads_astray_is_refused(
+    writer: SegmentWriter, word: int, value: int
+) -> None:
     segment = Segment(writer.fd)
     right = writer.words[word]
     if value == right:
@@ -171,7 +174,9 @@ def test_a_header_that_leads_astray_is_refused(writer: Writer, word: int, value:
 @pytest.mark.parametrize(
     "value", [1, 4096, BASE - 8, BASE, BASE + 4096, BASE + 4100, BASE + SIZE, 2**64 - 1]
 )
-def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, value: int) -> None:
+def test_a_pointer_that_leads_astray_is_refused(
+    writer: SegmentWriter, place: str, value: int
+) -> None:
     where = writer.where("/if/drops")[place]
     assert isinstance(where, int)
     offset = where + 8 if place == "entry" else where
@@ -181,7 +186,7 @@ def test_a_pointer_that_leads_astray_is_refused(writer: Writer, place: str, valu
 
 
 @pytest.mark.parametrize("place", ["entry", "pointers"])
-def test_a_pointer_between_two_words_is_refused(writer: Writer, place: str) -> None:
+def test_a_pointer_between_two_words_is_refused(writer: SegmentWriter, place: str) -> None:
     """What it would lead to is a cell all the same, half of one number and half of another."""
     at = writer.where("/if/drops")[place]
     assert isinstance(at, int)
@@ -196,7 +201,9 @@ def test_a_pointer_between_two_words_is_refused(writer: Writer, place: str) -> N
 
 @pytest.mark.parametrize("length", [1 << 20, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("place", ["directory", "pointers", "rows"])
-def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, length: int) -> None:
+def test_a_length_beyond_the_segment_is_refused(
+    writer: SegmentWriter, place: str, length: int
+) -> None:
     where = writer.where("/if/drops")[place]
     offset = where[0] if isinstance(where, list) else where
     assert isinstance(offset, int)
@@ -206,7 +213,7 @@ def test_a_length_beyond_the_segment_is_refused(writer: Writer, place: str, leng
 
 
 def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
-    writer: Writer,
+    writer: SegmentWriter,
 ) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
@@ -217,6 +224,6 @@ def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
         drops.read(SIZE)
 
 
-def test_the_lock_word_is_where_the_layout_says(writer: Writer) -> None:
+def test_the_lock_word_is_where_the_layout_says(writer: SegmentWriter) -> None:
     writer.hold(True)
     assert Segment(writer.fd).words[IN_PROGRESS_WORD] == 1

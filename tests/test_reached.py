@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces.counters import InterfaceCounters
 from vpp_snmp_agent.interfaces.reached import ENDED, NOTHING_REACHED, UNKNOWN, vpp_of
 
@@ -23,7 +23,7 @@ from .cells import (
 
 
 def test_another_vpp_counts_on_from_the_last_value_of_the_one_before(
-    counters: InterfaceCounters, put: Set, restarted: Writer
+    counters: InterfaceCounters, put: Set, restarted: SegmentWriter
 ) -> None:
     fill_with(put, COUNTED)
     together(counters)
@@ -53,7 +53,7 @@ def test_the_same_vpp_goes_on_with_its_bases(counters: InterfaceCounters, put: S
 
 
 def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     before = InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached()
@@ -65,7 +65,7 @@ def test_a_clear_that_nobody_saw_is_carried_by_who_comes_next(
 
 @pytest.mark.parametrize(("then", "now"), [(UNKNOWN, VPP), (VPP, UNKNOWN), (UNKNOWN, UNKNOWN)])
 def test_where_it_is_not_sure_which_vpp_it_was_nothing_is_counted_twice(
-    interface_writer: Writer, put: Set, then: int, now: int
+    interface_writer: SegmentWriter, put: Set, then: int, now: int
 ) -> None:
     put("rx", 50, 5000)
     reached = InterfaceCounters(sources_of(interface_writer, then), INDEX, NAME).reached()
@@ -79,7 +79,7 @@ def test_where_it_is_not_sure_which_vpp_it_was_nothing_is_counted_twice(
 
 
 def test_an_index_that_was_given_away_counts_from_0_when_it_comes_back(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert (counters.in_octets, counters.in_unicast) == (5000, 50)
@@ -94,7 +94,7 @@ def test_an_index_that_was_given_away_counts_from_0_when_it_comes_back(
 
 
 def test_a_segment_that_cannot_be_read_is_nobody_elses(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     assert counters.in_octets == 5000
@@ -105,7 +105,7 @@ def test_a_segment_that_cannot_be_read_is_nobody_elses(
 
 
 def test_until_there_is_a_segment_what_was_read_last_stands(
-    counters: InterfaceCounters, interface_writer: Writer, put: Set
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     reached = counters.reached()
@@ -117,7 +117,7 @@ def test_until_there_is_a_segment_what_was_read_last_stands(
 
 
 def test_what_was_only_saved_is_not_served_before_a_reading(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     reached = InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached()
@@ -131,7 +131,7 @@ def test_what_was_only_saved_is_not_served_before_a_reading(
     assert after.in_octets is not None
 
 
-def test_without_a_reading_nothing_is_reached(interface_writer: Writer) -> None:
+def test_without_a_reading_nothing_is_reached(interface_writer: SegmentWriter) -> None:
     interface_writer.hold(True)
     assert InterfaceCounters(sources_of(interface_writer), INDEX, NAME).reached() is None
     assert InterfaceCounters(None, INDEX, NAME).reached() is None
@@ -144,7 +144,7 @@ def test_plain_counters_leave_nothing_to_go_on_from(plain: InterfaceCounters, pu
 
 
 def test_who_carries_what_was_plain_begins_with_what_vpp_counts(
-    interface_writer: Writer, put: Set
+    interface_writer: SegmentWriter, put: Set
 ) -> None:
     put("rx", 50, 5000)
     after = InterfaceCounters(sources_of(interface_writer), INDEX, NAME, reached=NOTHING_REACHED)
@@ -152,7 +152,7 @@ def test_who_carries_what_was_plain_begins_with_what_vpp_counts(
 
 
 def test_where_no_base_is_they_take_no_memory(
-    counters: InterfaceCounters, put: Set, restarted: Writer
+    counters: InterfaceCounters, put: Set, restarted: SegmentWriter
 ) -> None:
     put("rx", 50, 5000)
     reached = counters.reached()

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.interfaces.system import System
@@ -485,7 +485,7 @@ def served(recordings: Path, tmp_path: Path, snmpd: Snmpd) -> Iterator[tuple[Rep
     """The first recording behind snmpd, and the others to come."""
     with (
         Replay(recordings, tmp_path, WHOLE[0], WHOLE[1:]) as replay,
-        Agent(tmp_path, replay, snmpd.agentx),
+        AgentProcess(tmp_path, replay, snmpd.agentx),
     ):
         until("24 rows", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 24)
         yield replay, snmpd
@@ -691,7 +691,7 @@ def test_another_real_router_is_served_as_its_own_cli_has_it(
     flags = ["--api-dir", str(recorded.path / "api")]
     with (
         Replay(recorded.path, tmp_path, recorded.snapshot) as replay,
-        Agent(tmp_path, replay, snmpd.agentx, *flags),
+        AgentProcess(tmp_path, replay, snmpd.agentx, *flags),
     ):
         until("every row", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == len(names))
         assert snmpd.column(f"{IF_X_TABLE}.1") == {1000 + n: name for n, name in names.items()}

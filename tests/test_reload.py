@@ -11,7 +11,7 @@ import yaml
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, StageError, until
+from simulator.stage import AgentProcess, Snmpd, StageError, until
 
 pytestmark = pytest.mark.system
 
@@ -30,17 +30,17 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[Agent]:
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[AgentProcess]:
     """The edge router, frozen, with an empty settings file."""
     vpp.freeze()
     file.write_text("")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
         until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
         yield running
 
 
 @pytest.fixture
-def put(agent: Agent, file: Path) -> Set:
+def put(agent: AgentProcess, file: Path) -> Set:
     """Write settings and have them read."""
 
     def put(**settings: Any) -> None:
@@ -146,7 +146,7 @@ def test_stateless_indexes_may_be_switched_to_and_back(
 
 
 def test_another_agentx_address_is_another_session(
-    snmpd: Snmpd, put: Set, agent: Agent, tmp_path: Path
+    snmpd: Snmpd, put: Set, agent: AgentProcess, tmp_path: Path
 ) -> None:
     flagless = [each for each in agent._command if each not in ("-a", snmpd.agentx)]
     agent.stop()
@@ -164,7 +164,7 @@ def test_another_agentx_address_is_another_session(
 
 
 def test_other_sockets_are_another_vpp(
-    snmpd: Snmpd, agent: Agent, tmp_path: Path, file: Path
+    snmpd: Snmpd, agent: AgentProcess, tmp_path: Path, file: Path
 ) -> None:
     agent.stop()
     flags = agent._command
@@ -181,7 +181,7 @@ def test_other_sockets_are_another_vpp(
 
 
 def test_a_bad_file_leaves_the_old_settings_in_force(
-    snmpd: Snmpd, put: Set, agent: Agent, file: Path
+    snmpd: Snmpd, put: Set, agent: AgentProcess, file: Path
 ) -> None:
     put(alias="name")
     column_comes(snmpd, ALIAS, 1001, "eno1")
@@ -191,7 +191,7 @@ def test_a_bad_file_leaves_the_old_settings_in_force(
     assert snmpd.column(ALIAS)[1001] == "eno1"
 
 
-def test_more_or_less_can_be_logged(put: Set, agent: Agent, vpp: Simulator) -> None:
+def test_more_or_less_can_be_logged(put: Set, agent: AgentProcess, vpp: Simulator) -> None:
     assert " DEBUG " not in agent.text()
     put(debug=1)
     vpp.set_link("GigabitEthernet5/0/0", False)
@@ -200,7 +200,7 @@ def test_more_or_less_can_be_logged(put: Set, agent: Agent, vpp: Simulator) -> N
 
 
 def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
-    snmpd: Snmpd, put: Set, agent: Agent
+    snmpd: Snmpd, put: Set, agent: AgentProcess
 ) -> None:
     def traced() -> int:
         snmpd.column(NAME)
@@ -215,7 +215,7 @@ def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
 
 
 def test_two_interfaces_of_one_host_name_have_different_names(
-    snmpd: Snmpd, agent: Agent, vpp: Simulator
+    snmpd: Snmpd, agent: AgentProcess, vpp: Simulator
 ) -> None:
     vpp.add_loopback("loop5", host="eno1")
     until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
@@ -233,7 +233,7 @@ def sysortable(snmpd: Snmpd) -> set[str]:
 
 
 def test_mibs_are_chosen_and_a_change_is_a_new_session(
-    agent: Agent, snmpd: Snmpd, put: Set
+    agent: AgentProcess, snmpd: Snmpd, put: Set
 ) -> None:
     until("bonds are served", lambda: len(snmpd.column(f"{LAG}.1.1.1.1.2")) == 1)
     put(mibs=["IF-MIB", "IP-MIB"])

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3, reporter
 from vpp_snmp_agent.vpp.api import Vpp
@@ -307,7 +307,7 @@ def test_an_index_that_changed_hands_is_gone_before_it_is_reported_again(vpp: Si
         listener.wait_complete()
         vpp.add_loopback("loop9")
         listener.wait_until(named("loop9"))  # nothing rare is asked for a second
-        assert vpp.reuse("loop7", name="loop8", dev_type="Loopback") == index
+        assert vpp.reuse("loop7", Spec("loop8", "Loopback")) == index
         listener.wait_until(lambda reported: index not in reported.interfaces)
         pairs_asked = vpp.calls()["lcp_itf_pair_get"]
         listener.wait_until(named("loop8"))

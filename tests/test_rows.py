@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.agentx.values import oid, subids
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
@@ -328,7 +328,7 @@ def no_garbage() -> Iterator[None]:
 
 @pytest.fixture
 def sources() -> Iterator[CounterSet]:
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     yield CounterSet(Segment(made.fd))
     os.close(made.fd)

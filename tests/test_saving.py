@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces.counters import InterfaceCounters
@@ -80,7 +80,7 @@ class NotingIndexes(ReadOnlyIndexes):
 
 
 def test_a_row_that_waits_for_another_vpp_goes_on_when_it_comes(
-    clock: Clock, first: Writer, second: Writer
+    clock: Clock, first: SegmentWriter, second: SegmentWriter
 ) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes, clock=clock)
@@ -110,7 +110,7 @@ def test_a_row_that_waits_for_another_vpp_goes_on_when_it_comes(
     assert [row.counter_discontinuity_time for row in rows_of(publisher).values()] == [200, 400]
 
 
-def test_a_base_that_changes_is_saved_at_once(first: Writer) -> None:
+def test_a_base_that_changes_is_saved_at_once(first: SegmentWriter) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET, SUB), first)
@@ -126,7 +126,7 @@ def test_a_base_that_changes_is_saved_at_once(first: Writer) -> None:
     assert (saved.served[1], saved.bases[1]) == (505, 502)
 
 
-def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: Writer) -> None:
+def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: SegmentWriter) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET), first)
@@ -138,7 +138,9 @@ def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: Writer) ->
     assert len(indexes.saved) == 1000
 
 
-def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(first: Writer) -> None:
+def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(
+    first: SegmentWriter,
+) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET), first)
@@ -149,7 +151,7 @@ def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(firs
     assert len(indexes.saved) == 100
 
 
-def writer_of_ip(*received: int) -> Writer:
+def writer_of_ip(*received: int) -> SegmentWriter:
     """A segment that has received so many IPv4 packets at each sw_if_index."""
     made = rx_writer(500)
     made.add_counter("/if/ip4", Kind.SIMPLE, 1, 8)
@@ -264,7 +266,7 @@ def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
 
 
 def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
-    publisher: Publisher, first: Writer
+    publisher: Publisher, first: SegmentWriter
 ) -> None:
     first.set_name(1, "eth0")
     first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
@@ -304,7 +306,7 @@ def restarted_agent(
 
 
 def test_an_agent_that_starts_again_goes_on_with_the_same_vpp_and_says_nothing(
-    clock: Clock, first: Writer
+    clock: Clock, first: SegmentWriter
 ) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes, clock=clock)
@@ -322,7 +324,7 @@ def test_an_agent_that_starts_again_goes_on_with_the_same_vpp_and_says_nothing(
 
 
 def test_an_agent_and_a_vpp_that_both_start_again_go_on_and_say_so(
-    clock: Clock, first: Writer, second: Writer
+    clock: Clock, first: SegmentWriter, second: SegmentWriter
 ) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes, clock=clock)
@@ -336,7 +338,7 @@ def test_an_agent_and_a_vpp_that_both_start_again_go_on_and_say_so(
 
 
 def test_where_the_agent_is_not_sure_of_the_vpp_nothing_is_counted_twice_and_it_says_so(
-    clock: Clock, first: Writer, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, first: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes, clock=clock)
@@ -351,7 +353,7 @@ def test_where_the_agent_is_not_sure_of_the_vpp_nothing_is_counted_twice_and_it_
 
 
 def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
-    clock: Clock, first: Writer
+    clock: Clock, first: SegmentWriter
 ) -> None:
     publisher = new_publisher(indexes=NotingIndexes(), clock=clock)
     publisher.uptime.set(0, 1000.0)
@@ -366,7 +368,7 @@ def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
     assert rows_of(publisher)[1003].counter_discontinuity_time > 0
 
 
-def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: Writer) -> None:
+def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: SegmentWriter) -> None:
     publisher = new_publisher(indexes=NotingIndexes())
     router = router_of(LOOP)
     count(publisher, router, first)
@@ -376,7 +378,9 @@ def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: Writer)
     assert octets(publisher) == {100_001: 13}
 
 
-def test_the_same_vpp_that_is_connected_again_is_counted_once(clock: Clock, first: Writer) -> None:
+def test_the_same_vpp_that_is_connected_again_is_counted_once(
+    clock: Clock, first: SegmentWriter
+) -> None:
     publisher = new_publisher(indexes=NotingIndexes(), clock=clock)
     publisher.uptime.set(0, 1000.0)
     count(publisher, router_of(ETHERNET), first)
@@ -389,7 +393,7 @@ def test_the_same_vpp_that_is_connected_again_is_counted_once(clock: Clock, firs
 
 
 def test_to_serve_vpps_own_numbers_or_to_carry_them_again_is_a_discontinuity(
-    clock: Clock, first: Writer
+    clock: Clock, first: SegmentWriter
 ) -> None:
     indexes = NotingIndexes()
     uptime = UpTime()
@@ -418,7 +422,9 @@ def test_to_serve_vpps_own_numbers_or_to_carry_them_again_is_a_discontinuity(
     assert octets(publisher) == {1001: 37, 1003: 503}
 
 
-def test_a_row_that_the_settings_hide_for_a_while_goes_on_where_it_was(first: Writer) -> None:
+def test_a_row_that_the_settings_hide_for_a_while_goes_on_where_it_was(
+    first: SegmentWriter,
+) -> None:
     indexes = NotingIndexes()
     hidden = Configuration(Settings(hide=("loop0",)))
     publisher = new_publisher(indexes=indexes)

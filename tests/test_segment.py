@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import BASE
-from simulator.segment import Segment as Writer
+from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.cells import Counter, Vectors
@@ -26,7 +25,7 @@ from .segments import COLUMNS, LARGE, SIZE, THREADS, costing, large, put, words
 pytestmark = pytest.mark.usefixtures("both_paths_agree")
 
 
-def test_the_descriptor_of_a_segment_that_was_mapped_is_closed(writer: Writer) -> None:
+def test_the_descriptor_of_a_segment_that_was_mapped_is_closed(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 2, 3, 13)
     descriptor = os.dup(writer.fd)
     mapped = Segment.map_and_close(descriptor)
@@ -39,7 +38,7 @@ def test_the_descriptor_of_a_segment_that_was_mapped_is_closed(writer: Writer) -
             os.fstat(each)
 
 
-def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Writer) -> None:
+def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: SegmentWriter) -> None:
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 1, 10**thread)
     segment = Segment(writer.fd)
@@ -49,7 +48,7 @@ def test_what_a_scalar_a_gauge_or_a_symlink_says_is_read_by_its_name(writer: Wri
     assert segment.values("/if/drops")[:3] == [0, 1, 0]
 
 
-def test_several_values_are_read_at_once(writer: Writer) -> None:
+def test_several_values_are_read_at_once(writer: SegmentWriter) -> None:
     writer.add_symlink("/err/two", "/if/drops", 2)
     for thread in range(THREADS):
         put(writer, "/if/drops", thread, 1, 10**thread)
@@ -60,7 +59,7 @@ def test_several_values_are_read_at_once(writer: Writer) -> None:
         segment.values_of(("/err/two", "/err/three"))
 
 
-def test_what_is_no_number_is_refused(writer: Writer) -> None:
+def test_what_is_no_number_is_refused(writer: SegmentWriter) -> None:
     writer.add_symlink("/err/pair", "/if/rx", 1)
     segment = Segment(writer.fd)
     for name in ("/if/names", "/if/drops", "/err/pair"):
@@ -72,7 +71,7 @@ def test_what_is_no_number_is_refused(writer: Writer) -> None:
         segment.values("/if/rx")
 
 
-def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
+def test_a_symlink_that_leads_nowhere_is_refused(writer: SegmentWriter) -> None:
     where = writer.where("/err/one")["entry"]
     assert isinstance(where, int)
     writer.overwrite(where + 8, struct.pack("=II", 4_000_000, 1))
@@ -82,14 +81,14 @@ def test_a_symlink_that_leads_nowhere_is_refused(writer: Writer) -> None:
 
 def test_the_generation_is_recognised(tmp_path: Path) -> None:
     for generation in Generation:
-        made = Writer(SIZE, generation)
+        made = SegmentWriter(SIZE, generation)
         made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
         made.add_names("/if/names")
         assert Segment(made.fd).generation is generation
         os.close(made.fd)
 
 
-def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) -> None:
+def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.scalar("/sys/heartbeat") == 7
     assert segment.scalar("/sys/vector_rate") == 75
@@ -99,20 +98,20 @@ def test_scalars_and_gauges_are_read_and_nothing_else_as_such(writer: Writer) ->
         segment.scalar("/sys/nothing")
 
 
-def test_vpp_says_how_long_it_has_been_up(writer: Writer) -> None:
+def test_vpp_says_how_long_it_has_been_up(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.uptime == 0
     writer.add_scalar("/sys/last_update", 86400)
     assert segment.uptime == 86400
 
 
-def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: Writer) -> None:
+def test_a_name_that_is_the_beginning_of_another_is_not_taken_for_it(writer: SegmentWriter) -> None:
     writer.add_counter("/if/tx-error", Kind.SIMPLE, THREADS, COLUMNS)
     with pytest.raises(SegmentUnavailable, match=r"has no /if/tx$"):
         Counter(Segment(writer.fd), "/if/tx", Kind.COMBINED).read(0)
 
 
-def test_a_directory_that_moved_is_found_again(writer: Writer) -> None:
+def test_a_directory_that_moved_is_found_again(writer: SegmentWriter) -> None:
     put(writer, "/if/drops", 0, 3, 5)
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(3) == 5
@@ -123,7 +122,9 @@ def test_a_directory_that_moved_is_found_again(writer: Writer) -> None:
     assert drops.read(3) == 5
 
 
-def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(writer: Writer) -> None:
+def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(
+    writer: SegmentWriter,
+) -> None:
     drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
     writer.remove("/if/drops")
@@ -135,7 +136,7 @@ def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(writer: Wr
     assert drops.read(0) == 9
 
 
-def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Writer) -> None:
+def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: SegmentWriter) -> None:
     writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, COLUMNS)
     writer.add_error("/err/ip4-input/bad_length", 3)
     writer.add_error("/err/ip6-input/bad_length", 5)
@@ -154,7 +155,7 @@ def test_errors_lead_to_columns_of_their_vectors_in_every_generation(writer: Wri
     assert segment.value(names[1]) == 51
 
 
-def test_names_come_with_their_epoch(writer: Writer) -> None:
+def test_names_come_with_their_epoch(writer: SegmentWriter) -> None:
     segment = Segment(writer.fd)
     assert segment.name_at(3) == (writer.epoch, b"")
     writer.set_name(3, "eno1")
@@ -179,7 +180,7 @@ def test_a_damaged_name_costs_nothing() -> None:
         assert segment.name_at(3) == (writer.epoch, b"eno1")
 
 
-def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
+def test_a_name_as_long_as_names_can_be_is_read(writer: SegmentWriter) -> None:
     longest = "e" * (vpp_segment.MAX_NAME_LENGTH - 1)  # and a NUL
     writer.set_name(3, longest)
     writer.set_name(4, longest + "e")
@@ -190,7 +191,7 @@ def test_a_name_as_long_as_names_can_be_is_read(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE, 2**64 - 8])
-def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None:
+def test_a_name_that_leads_astray_is_refused(writer: SegmentWriter, value: int) -> None:
     writer.set_name(3, "eno1")
     names = writer._name_pointers.offset
     writer.overwrite(names + 3 * 8, struct.pack("=Q", value))
@@ -198,7 +199,7 @@ def test_a_name_that_leads_astray_is_refused(writer: Writer, value: int) -> None
         Segment(writer.fd).name_at(3)
 
 
-def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -> None:
+def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: SegmentWriter) -> None:
     writer.set_name(3, "eno1")
     writer.set_name(4, "e" * 63)
     writer.set_name(6, "deleted")
@@ -214,7 +215,7 @@ def test_the_names_of_all_interfaces_are_read_once_in_an_epoch(writer: Writer) -
 
 
 def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     monkeypatch.setattr(mapping, "LOCK_WAIT", 0.0)
@@ -231,7 +232,7 @@ def test_while_vpp_hangs_in_its_lock_the_names_are_those_of_before(
 
 @pytest.mark.parametrize("value", [1, BASE, BASE + 4100, BASE + SIZE - 3, BASE + SIZE, 2**64 - 8])
 def test_of_all_names_one_that_leads_astray_reads_nothing_beyond(
-    writer: Writer, value: int
+    writer: SegmentWriter, value: int
 ) -> None:
     writer.set_name(3, "eno1")
     writer.set_name(4, "eno2")
@@ -242,7 +243,7 @@ def test_of_all_names_one_that_leads_astray_reads_nothing_beyond(
     assert vpp_segment.name_in(texts[4]) == b"eno2"
 
 
-def test_more_threads_than_any_vpp_has_are_damage(writer: Writer) -> None:
+def test_more_threads_than_any_vpp_has_are_damage(writer: SegmentWriter) -> None:
     where = writer.where("/if/drops")["pointers"]
     assert isinstance(where, int)
     writer.overwrite(where - 8, struct.pack("=I", vpp_segment.MAX_THREADS + 1))
@@ -276,7 +277,7 @@ def test_a_damaged_length_of_the_directory_costs_nothing() -> None:
 
 
 def test_a_missing_counter_is_searched_for_once_in_a_directory(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched = searches(monkeypatch)
     segment = Segment(writer.fd)
@@ -295,7 +296,7 @@ def test_a_missing_counter_is_searched_for_once_in_a_directory(
 
 
 def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_and_then(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
 
@@ -322,7 +323,7 @@ def test_of_a_large_directory_that_changes_what_is_missing_is_searched_for_now_a
 
 
 def test_a_directory_is_searched_a_slice_at_a_time_and_to_its_end(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searched: list[int] = []
     heads_from = Segment._heads_from
@@ -358,7 +359,7 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-def test_an_entry_of_an_unknown_type_is_refused(writer: Writer) -> None:
+def test_an_entry_of_an_unknown_type_is_refused(writer: SegmentWriter) -> None:
     where = writer.where("/if/drops")["entry"]
     assert isinstance(where, int)
     writer.overwrite(where, struct.pack("=I", 99))

@@ -15,7 +15,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,
@@ -503,7 +503,7 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         re.MULTILINE,
     )
     assert settings.vppcfg
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
         until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
         # The agent writes down what it learned in its own time, and nobody else may write.

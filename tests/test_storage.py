@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import storage
 from vpp_snmp_agent.interfaces.storage import (
     BUFFER_SIZE,
@@ -29,7 +29,7 @@ class Memory:
     """A VPP's memory as a segment has it, and the names in it."""
 
     def __init__(self, generation: Generation = Generation.V26_02) -> None:
-        self.writer = Writer(1 << 20, generation)
+        self.writer = SegmentWriter(1 << 20, generation)
         self.writer.add_names("/if/names")
         self.writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         self.heaps: set[str] = set()

@@ -9,7 +9,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.counters import NODES
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from simulator.stage import until
 from vpp_snmp_agent.interfaces import threads as module
 from vpp_snmp_agent.interfaces.threads import (
@@ -43,7 +43,7 @@ class Vpp:
         counts_nodes: bool = True,
     ) -> None:
         self.threads = threads
-        self.writer = writer = Writer(1 << 20, generation)
+        self.writer = writer = SegmentWriter(1 << 20, generation)
         writer.add_names("/if/names")
         writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         writer.add_scalar("/sys/num_worker_threads", threads - 1, Kind.GAUGE)
@@ -374,7 +374,7 @@ def test_what_another_vpp_does_not_report_it_has_not_from_the_one_before(
 ) -> None:
     threads = following(vpp, clock)
     assert None not in [row.vector_rate for row in rows(threads)]
-    bare = Writer(1 << 20, Generation.V22_02)
+    bare = SegmentWriter(1 << 20, Generation.V22_02)
     bare.add_names("/if/names")
     threads.use(Segment(bare.fd))
     os.close(bare.fd)

@@ -25,9 +25,9 @@ from vpp_snmp_agent.agentx.values import (
 from . import Broken, Tally, dice, mutate
 
 KIND, CASES = "agentx", 1_000_000
-RECORDED = Path(__file__).parent / "snmpd-5.9.3.hex"  # what one said to the agent, a PDU a line
+RECORDED = Path(__file__).parent / "snmpd-5.9.3.hex"  # what one sent to the agent, a PDU a line
 SESSION = 5  # that snmpd's number for us
-MOST_AT_ONCE = MAX_ANSWERS + MAX_BULK_OCTETS + (1 << 16)
+MAX_AT_ONCE = MAX_ANSWERS + MAX_BULK_OCTETS + (1 << 16)
 
 IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 
@@ -90,7 +90,7 @@ def _more() -> list[bytes]:
     return [*made, bytes(with_context), little]
 
 
-class Talk:
+class Conversation:
     """A session as far as its registrations, and what it answers from then on."""
 
     def __init__(self, view: View, modules: list[Module], opened: list[bytes]) -> None:
@@ -101,7 +101,7 @@ class Talk:
         self.answers: list[bytes] = []
         self.malformed = False
 
-    def hear(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Take a piece, and go on as long as it wants to be called again."""
         if self.malformed:
             return
@@ -114,7 +114,7 @@ class Talk:
         self.events = [type(each).__name__ for each in self._session.events()]
 
     def _answer(self, answer: bytes) -> None:
-        if len(answer) > MOST_AT_ONCE:
+        if len(answer) > MAX_AT_ONCE:
             raise Broken(f"an answer of {len(answer)} octets at once")
         if answer:
             self.answers.append(answer)
@@ -133,11 +133,11 @@ def _check_answers(data: bytes) -> int:
     while data:
         header = pdu.decode_header(data)
         end = HEADER_SIZE + header.length
-        told = pdu.decode(header, data[HEADER_SIZE:end])
-        if isinstance(told.body, Response) and header.session_id == SESSION:
-            ours = told.body.error in range(19) or told.body.error in (256, 257, 262, 266, 268)
+        sent = pdu.decode(header, data[HEADER_SIZE:end])
+        if isinstance(sent.body, Response) and header.session_id == SESSION:
+            ours = sent.body.error in range(19) or sent.body.error in (256, 257, 262, 266, 268)
             if not ours:
-                raise Broken(f"an answer with the error {told.body.error}")
+                raise Broken(f"an answer with the error {sent.body.error}")
         count += 1
         data = data[end:]
     return count
@@ -156,11 +156,11 @@ def run(seed: int, cases: range) -> Tally:
         stream = b"".join(mutate(each, chance) if damaged else each for each in chosen)
         if damaged and chance.randrange(8) == 0:
             stream = stream[: chance.randrange(len(stream) + 1)]
-        whole, parted = Talk(view, modules, opened), Talk(view, modules, opened)
+        whole, parted = Conversation(view, modules, opened), Conversation(view, modules, opened)
         try:
-            whole.hear(stream)
+            whole.receive(stream)
             for piece in _pieces(stream, chance):
-                parted.hear(piece)
+                parted.receive(piece)
             if whole.malformed != parted.malformed:
                 raise Broken("malformed in pieces or as a whole, not both")
             answered, in_parts = b"".join(whole.answers), b"".join(parted.answers)

@@ -75,7 +75,7 @@ _ODD = (
 )
 
 
-def _retell(text: bytes, chance: random.Random) -> bytes:
+def _replace_word(text: bytes, chance: random.Random) -> bytes:
     """The same with another word in one place, so that it mostly stays JSON or YAML."""
     token = chance.choice(list(_TOKEN.finditer(text)))
     return text[: token.start()] + chance.choice(_ODD) + text[token.end() :]
@@ -114,7 +114,7 @@ def run(seed: int, cases: range) -> Tally:
             chance = dice(seed, KIND, case)
             what = chance.choice(("state", "state", "settings", "vppcfg"))
             text = {"state": state, "settings": SETTINGS, "vppcfg": vppcfg}[what]
-            text = chance.choice((mutate, _retell))(text, chance)
+            text = chance.choice((mutate, _replace_word))(text, chance)
             try:
                 if what == "state":
                     for aside in path.parent.glob("*.damaged-*"):
@@ -124,8 +124,8 @@ def run(seed: int, cases: range) -> Tally:
                 elif what == "settings":
                     Settings(**declarations.parse_settings(text, "agent.yaml"))
                 else:
-                    for told in parse_descriptions(text, "vppcfg.yaml").by_name.values():
-                        told.encode()
+                    for description in parse_descriptions(text, "vppcfg.yaml").by_name.values():
+                        description.encode()
             except (BadSettings, StateError):
                 tally[f"{what} refused"] += 1
             except Exception as error:

@@ -9,7 +9,7 @@ import random
 import time
 from contextlib import suppress
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from simulator.traffic import COMBINED, SIMPLE
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.system import System
@@ -34,7 +34,7 @@ class Victim:
     """A segment as VPP's, what is in it, and who reads it."""
 
     def __init__(self, generation: Generation) -> None:
-        self.writer = Writer(SIZE, generation)
+        self.writer = SegmentWriter(SIZE, generation)
         writer = self.writer
         writer.add_scalar("/sys/last_update", 77)
         writer.add_scalar("/sys/vector_rate", 12, Kind.GAUGE)

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from simulator import Simulator
-from simulator.stage import ROOT, Agent, Snmpd
+from simulator.stage import ROOT, AgentProcess, Snmpd
 
 from ..deb.told import Failed, chapter, check, until
 
@@ -52,7 +52,7 @@ def tell(directory: Path, mibs: Path, update: bool) -> None:
             directory / "vpp", vppcfg=vppcfg, per_node_counters=True, update_interval=1.0
         ) as vpp,
         Snmpd(directory / "snmp") as snmpd,
-        Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)),
+        AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)),
     ):
         until("the interfaces are served", lambda: snmpd.column(IF_NAME))
         detected(snmpd)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from simulator import Simulator
-from tests.fuzz.api import Rows, Vpp
+from tests.fuzz.api import DamagingVpp, Rows
 from tests.fuzz.portion import resident
 from tests.peer import Stage, get_next
 from vpp_snmp_agent import mibs
@@ -73,9 +73,9 @@ def connections(count: int) -> Iterator[None]:
 
 
 def vpps(count: int) -> Iterator[None]:
-    """To VPP, by a reporter each: told whole, made rows of, walked, and lost."""
+    """To VPP, by a reporter each: reported whole, made rows of, walked, and lost."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name:
-        vpp, rows = Vpp(Path(name), "26.06"), Rows()
+        vpp, rows = DamagingVpp(Path(name), "26.06"), Rows()
         source = feed.Feed(
             feed.ReporterSettings(f"{name}/api.sock", f"{name}/stats.sock", f"{name}/api", 3600.0)
         )
