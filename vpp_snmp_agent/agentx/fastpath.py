@@ -136,6 +136,9 @@ class FastPath:
         }
         self._slots = view.slots
         self._templates: dict[int, _RequestTemplate] = {}  # by the request's length
+        # The column of the GetNext before, and its OID as it came.
+        self._walked: Slot | None = None
+        self._walked_oid = b""
 
     def answer(self, request: bytes) -> bytes | None:
         """The Response to a whole Get or GetNext of cells that are there; else None."""
@@ -148,12 +151,30 @@ class FastPath:
             template = self._templates.get(size)
             if template is not None:
                 answers = template.answer(request)
+        elif self._walked is not None and size > HEADER_SIZE:
+            answers = self._step(request, self._walked)
         if answers is None:
             answers = self._varbinds(request, is_next)
             if answers is None:
                 return None
         start = _pack_start(_START_SIZE + len(answers), 0, 0, 0)
         return _RESPONSE + request[4:16] + start + answers
+
+    def _step(self, request: bytes, slot: Slot) -> bytes | None:
+        """The varbind of a GetNext in the same column and to the same end bound as the one before.
+
+        That is each one of a walk but the first of a column.
+        """
+        oid = self._walked_oid
+        end_at = HEADER_SIZE + 4 + 4 * request[HEADER_SIZE]
+        if request[end_at:] != slot.end_bound or not request.startswith(oid, HEADER_SIZE + 1):
+            return None
+        index = slot.following(request[HEADER_SIZE + 1 + len(oid) : end_at])
+        if index is None:
+            return None
+        row = slot.row_at(index)
+        value = None if row is None else slot.value(row)
+        return None if value is None else slot.column.varbind(index, value)
 
     def _varbinds(self, request: bytes, is_next: bool) -> bytes | None:
         size = len(request)
@@ -180,6 +201,7 @@ class FastPath:
                     if found is None:
                         return None
                     index = found
+                    self._walked, self._walked_oid = slot, request[index_at - length : index_at]
                     if end != slot.end_bound and not slot.ends_before(end):
                         return None
                 elif end == _NO_END:
