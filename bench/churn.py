@@ -128,7 +128,7 @@ class Sessions:
         else:
             self._to_come[name] = since
 
-    def went(self, name: str, since: float) -> None:
+    def left(self, name: str, since: float) -> None:
         """Wait for its row to go, unless it never was there."""
         if self._to_come.pop(name, None) is not None:
             self._times(name).missed += 1
@@ -237,7 +237,7 @@ class Churn:
         while self._living and now >= self._living[0][0] and self._keeps_up:
             _, name = self._living.popleft()
             self._order(
-                lambda sent, name=name: self._sessions.went(name, sent),  # type: ignore[misc]
+                lambda sent, name=name: self._sessions.left(name, sent),  # type: ignore[misc]
                 Verbs.delete,
                 name,
             )
@@ -296,7 +296,7 @@ def run(
 ) -> float:
     """Churn, watch, and call `meanwhile` ten times a second; how long it really took."""
     began = now = time.monotonic()
-    look_at = 0.0
+    poll_at = 0.0
     while True:
         elapsed = now - began
         if elapsed < seconds:
@@ -309,8 +309,8 @@ def run(
         if managers.turn(0.002, vpp):
             churn.receive()
         now = time.monotonic()
-        if now >= look_at:
-            look_at = now + 0.1
+        if now >= poll_at:
+            poll_at = now + 0.1
             for poll in meanwhile:
                 poll()
     links.give_up()

@@ -348,7 +348,7 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
             values.append(value)
             vpp.step(1)
     worst = staleness.worst_rate_error(moments, values, period, truth)
-    stale = [
+    others = [
         staleness.worst_rate_error(
             moments, staleness.as_refreshed(moments, values, every), period, truth
         )
@@ -357,7 +357,7 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
     yield Row(
         "rate error, polls 60 s apart (a refresh each 30 s, 10 s)",
         f"{worst:.4%}",
-        ", ".join(f"{each:.0%}" for each in stale),
+        ", ".join(f"{each:.0%}" for each in others),
         100 * worst,
         0.1,
         "%",

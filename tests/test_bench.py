@@ -57,13 +57,13 @@ def test_a_counter_that_is_read_live_has_the_true_rate() -> None:
 def test_a_refreshed_counter_is_wrong_by_up_to_its_age_in_the_poll_period(
     every: int, error: float
 ) -> None:
-    told = staleness.as_refreshed(SECONDS, STEADY, every)
-    assert staleness.worst_rate_error(SECONDS, told, 60, 1000) == pytest.approx(error, abs=0.03)
+    reported = staleness.as_refreshed(SECONDS, STEADY, every)
+    assert staleness.worst_rate_error(SECONDS, reported, 60, 1000) == pytest.approx(error, abs=0.03)
 
 
 def test_a_refreshed_counter_is_never_newer_than_it_is() -> None:
-    told = staleness.as_refreshed(SECONDS, STEADY, 30)
-    assert all(0 <= now - then < 31 * 1000 for now, then in zip(STEADY, told, strict=True))
+    reported = staleness.as_refreshed(SECONDS, STEADY, 30)
+    assert all(0 <= now - then < 31 * 1000 for now, then in zip(STEADY, reported, strict=True))
 
 
 def test_a_rate_takes_two_polls() -> None:

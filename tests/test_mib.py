@@ -227,7 +227,7 @@ def test_rows_put_in_any_order_are_walked_in_theirs(small_chunks: None) -> None:
     assert [rows.get(index) for index in followed(rows)] == list(range(101))
 
 
-def test_the_walk_hint_is_of_no_use_once_rows_came_or_went(small_chunks: None) -> None:
+def test_the_walk_hint_is_of_no_use_once_rows_came_or_are_gone(small_chunks: None) -> None:
     rows = SortedRows()
     for number in range(0, 40, 2):
         rows.put(oid(str(number)), number)

@@ -651,7 +651,7 @@ def test_neighbours_of_a_port_that_the_next_vpp_does_not_list_go_when_it_has_rep
 ) -> None:
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
-    router.apply_neighbors(NeighborChanges((BEHIND._replace(sw_if_index=3),)))
+    router.apply_neighbors(NeighborChanges((NEIGHBOR._replace(sw_if_index=3),)))
     publisher.touch_neighbors([3])
     publisher.complete(NEIGHBORS)
     publisher.lose()
@@ -743,7 +743,7 @@ def test_after_a_start_only_what_was_shown_as_down_can_come_up(
 # --- addresses and neighbours ---------------------------------------------------------------------
 
 HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes((192, 0, 2, 9)), 24)
-BEHIND = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
+NEIGHBOR = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
 
 
 def test_an_address_is_new_only_where_all_had_been_asked_for(
@@ -775,7 +775,7 @@ def test_addresses_of_a_vpp_that_returns_stay_until_it_has_reported_its_own(
     publisher: Publisher,
 ) -> None:
     everything = (INTERFACES, ADDRESSES, NEIGHBORS)
-    first = router_of(ETHERNET, Addresses(1, (HERE,)), neighbors=(BEHIND,), complete=everything)
+    first = router_of(ETHERNET, Addresses(1, (HERE,)), neighbors=(NEIGHBOR,), complete=everything)
     row = publish(publisher, first)[1001]
 
     def neighbors() -> int:
@@ -815,15 +815,15 @@ def test_neighbours_come_and_go_without_a_row_made_again(
     publish(publisher, router)
     monkeypatch.setattr(Publisher, "_make", None)
     index = oid("1001")
-    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((BEHIND,))))
+    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((NEIGHBOR,))))
     assert publisher.ipv4_neighbors.get(index) == [b"\xc0\0\2\2\0\1\2\3\4\5\0"]
-    gone = NeighborChanges(gone=((1, BEHIND.address),))
+    gone = NeighborChanges(gone=((1, NEIGHBOR.address),))
     publisher.touch_neighbors(router.apply_neighbors(gone))
     assert publisher.ipv4_neighbors.get(index) is None
 
 
 def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
-    router = router_of(ETHERNET, LOOP, neighbors=(BEHIND,))
+    router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
     publish(publisher, router)
     assert len(publisher.ipv4_neighbors) == 1
     change(publisher, router, gone=1)

@@ -65,8 +65,8 @@ def status(snmpd: Snmpd) -> set[str]:
 
 def live(snmpd: Snmpd) -> bool:
     """All rows there, all that are meant to be up are up."""
-    told = snmpd.column(f"{IF_TABLE}.8")
-    return len(told) == ROWS and sum(value == "1" for value in told.values()) == ROWS - 1
+    served = snmpd.column(f"{IF_TABLE}.8")
+    return len(served) == ROWS and sum(value == "1" for value in served.values()) == ROWS - 1
 
 
 @pytest.fixture
@@ -171,12 +171,12 @@ def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
     assert "(0) 0:00:00.00" not in jumped.values()
     vpp.freeze()
     truth = {each.name: each for each in vpp.truth().values()}
-    told = snmpd.column(f"{IF_X_TABLE}.6")
+    served = snmpd.column(f"{IF_X_TABLE}.6")
     by_name = {value: index for index, value in snmpd.column(f"{IF_X_TABLE}.1").items()}
     index = by_name["bond0.100"]
-    assert int(told[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
-    assert all(int(told[index]) >= value for index, value in octets.items())
-    assert octets.keys() == told.keys()
+    assert int(served[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
+    assert all(int(served[index]) >= value for index, value in octets.items())
+    assert octets.keys() == served.keys()
 
 
 def test_a_restarted_vpp_that_lost_an_interface_for_good_loses_it_once_settled(

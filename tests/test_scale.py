@@ -265,8 +265,8 @@ class Subagent(threading.Thread):
         key, _, _ = decode_oid(payload, 0, ">")
         known = {oid(name): value for name, value in self.cells.items()}
         if header.type == pdu.GETNEXT:
-            behind = [name for name in known if name > key or self.repeats]
-            key = min(behind, default=b"")
+            after = [name for name in known if name > key or self.repeats]
+            key = min(after, default=b"")
         value = known.get(key)
         if isinstance(value, str):
             answer = encode_varbind(key, OCTET_STRING, value.encode())
@@ -391,13 +391,13 @@ def test_sessions_are_seen_to_come_and_go(asked: tuple[Managers, Subagent]) -> N
     assert not sessions.come["new"].shown
     subagent.cells[f"{NAME}.111001"] = new
     turns(managers, "both came", shown)
-    sessions.went(new, time.monotonic())
+    sessions.left(new, time.monotonic())
     for _ in range(20):
         shown()
         managers.turn(0.005)
     assert not sessions.gone.shown, "its row is there still"
     del subagent.cells[f"{NAME}.111001"]
-    turns(managers, "it went", shown)
+    turns(managers, "it is gone", shown)
     assert [len(each.shown) for each in (*sessions.come.values(), sessions.gone)] == [1, 1, 1]
 
 
@@ -407,7 +407,7 @@ def test_a_session_that_was_never_shown_is_not_waited_for_to_go(
     sessions = Sessions(asked[0], 1003)
     name = known_names()[17]
     sessions.came(name, time.monotonic())
-    sessions.went(name, time.monotonic())
+    sessions.left(name, time.monotonic())
     assert (sessions.come["known"].missed, sessions.waiting) == (1, 0)
 
 

@@ -76,7 +76,7 @@ def vppcfg(tmp_path: Path) -> Path:
 def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[AgentProcess]:
     """The edge router served, its traffic frozen at known values, of which no two are the same."""
     vpp.freeze()
-    tell_apart(vpp)
+    distinguish(vpp)
     vpp.clear()
     vpp.step(1000)
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
@@ -90,7 +90,7 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
         yield running
 
 
-def tell_apart(vpp: Simulator) -> None:
+def distinguish(vpp: Simulator) -> None:
     """Give every interface other rates, sizes and speeds, and one port detailed counters."""
     for number, (name, details) in enumerate(sorted(vpp.interfaces().items()), 1):
         if name.startswith("loop"):  # which has never counted anything
@@ -252,14 +252,14 @@ def test_octets_are_true_at_the_moment_of_the_request(
     vpp.run()
     for _ in range(5):
         before = vpp.truth()
-        told = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
+        served = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
         after = vpp.truth()
         compared = 0
         for name, truth in before.items():
             index = 1000 + truth.sw_if_index
             for way in ("rx", "tx"):
-                if index in told[way]:
-                    value = int(told[way][index])
+                if index in served[way]:
+                    value = int(served[way][index])
                     assert truth.combined[way].bytes <= value <= after[name].combined[way].bytes
                     compared += 1
         assert compared == 2 * ROWS
@@ -276,9 +276,9 @@ def test_cleared_counters_go_on_and_are_a_discontinuity(
     after = snmpd.column(HC_IN)
     assert all(int(after[index]) >= int(value) for index, value in before.items())
     assert int(after[1001]) > int(before[1001])
-    told = snmpd.column(f"{IF_X_TABLE}.19")
-    assert told[1001] != "(0) 0:00:00.00"
-    assert told[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
+    served = snmpd.column(f"{IF_X_TABLE}.19")
+    assert served[1001] != "(0) 0:00:00.00"
+    assert served[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
 
 
 # --- beside snmpd's own table ------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_regis
             assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
 
 
-def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_ends(
+def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one_ends(
     tmp_path: Path,
     vpp: Simulator,
     snmpd: Snmpd,
@@ -337,7 +337,7 @@ def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_e
             len(module.subtrees) for module in modules(Publisher(Configuration(), None, UpTime()))
         )
         ours += STORAGES  # which are registered as they are found
-        until("the refusal is told", lambda: f"refuses {ours} of " in second.text())
+        until("the refusal is logged", lambda: f"refuses {ours} of " in second.text())
         assert second.text().count("refused subtree") == ours
         assert "DUPLICATEREGISTRATION" in second.text()
         assert "`vpp-snmp-agent check` names the modules" in second.text()
@@ -555,7 +555,7 @@ def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
     assert stack(snmpd) == expected
 
 
-def test_bonds_tell_of_their_members_and_ports_of_their_duplex(
+def test_bonds_report_their_members_and_ports_of_their_duplex(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     attached = f"{LAG}.1.2.1.1.13"
@@ -679,8 +679,8 @@ def test_packets_of_either_family_are_read_at_the_moment_of_the_request(
     names = {name: index for index, name in snmpd.column(IF_NAME).items()}
     index = names["eno1.205"]
     for version, source in ((1, "ip4"), (2, "ip6")):
-        told = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
-        assert list(told.values()) == [f"Counter64: {truth.simple[source]}"]
+        served = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
+        assert list(served.values()) == [f"Counter64: {truth.simple[source]}"]
         assert truth.simple[source] > 0
 
 
@@ -742,12 +742,12 @@ def test_while_vpp_is_away_its_rows_stay_and_are_down(
 def test_while_vpp_hangs_counters_go_on(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.run()
     vpp.hang()
-    until("the hang is told", lambda: "VPP's API does not answer since" in agent.text())
+    until("the hang is logged", lambda: "VPP's API does not answer since" in agent.text())
     before = snmpd.column(HC_IN)
     until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
     assert snmpd.column(f"{IF_TABLE}.8")[1001] == "1"
     vpp.resume()
-    until("the end is told", lambda: "answers again" in agent.text())
+    until("the end is logged", lambda: "answers again" in agent.text())
 
 
 def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
@@ -761,9 +761,9 @@ def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
     vpp.hang()
     vpp.reuse("BondEthernet0.130", Spec("loop77", "Loopback", traffic=Traffic(rx=9e6)))
     until("the new one has counted more", lambda: vpp.truth()["loop77"].rx.bytes > 2 * int(octets))
-    told = snmpd.column(HC_IN)
-    assert (snmpd.column(IF_NAME)[index], told[index]) == ("bond0.130", octets)
-    until("the others move on", lambda: int(snmpd.column(HC_IN)[1001]) > int(told[1001]))
+    served = snmpd.column(HC_IN)
+    assert (snmpd.column(IF_NAME)[index], served[index]) == ("bond0.130", octets)
+    until("the others move on", lambda: int(snmpd.column(HC_IN)[1001]) > int(served[1001]))
     vpp.resume()
     until("the new one is there", lambda: "loop77" in snmpd.column(IF_NAME).values())
 
@@ -844,7 +844,7 @@ def test_a_slip_in_the_vppcfg_does_not_blind_the_monitoring(
         )
         vppcfg.write_text("interfaces: '\n")
         agent.send(signal.SIGHUP)
-        until("the refusal is told", lambda: "stay as they were" in agent.text())
+        until("the refusal is logged", lambda: "stay as they were" in agent.text())
         assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from simulator.stage import ROOT
 
-from .told import Failed
+from .story import Failed
 
 VERSION = "0.1.0"
 COMMIT = "e4762a7f1a15bc889cfd6f273d41e5661363fd72"  # the last one of it

@@ -20,7 +20,7 @@ from types import TracebackType
 
 from simulator.stage import ROOT
 
-from .told import Failed, until
+from .story import Failed, until
 
 BASES = Path("/var/cache/vpp-snmp-agent-deb-test")
 # What the package depends on, for a system has no network; snmp is for the test.
@@ -145,7 +145,7 @@ class System:
             return []
 
     def _state(self) -> str:
-        return self.tells("systemctl", "is-system-running")
+        return self.prints("systemctl", "is-system-running")
 
     def reboot(self) -> None:
         """As the operator does; returns when the system is up again."""
@@ -176,7 +176,7 @@ class System:
             raise Failed(f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout}")
         return done.stdout.strip()
 
-    def tells(self, *words: str) -> str:
+    def prints(self, *words: str) -> str:
         """What a command prints on its standard output, however it ends."""
         done = subprocess.run(
             self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True

@@ -11,7 +11,7 @@ from simulator.stage import ROOT
 
 from .debian import SOURCE, System
 from .router import HIDDEN, IF_NAME, ROWS, shown
-from .told import chapter, check, eventually
+from .story import chapter, check, eventually
 
 UNITS = ("netns-dataplane.service", "snmpd-dataplane.service", "vpp-snmp-agent.service")
 EXPOSURE = 15  # tenths, by systemd-analyze(1)
@@ -37,17 +37,17 @@ NOBODY = "65534"
 AGENT = ("setpriv", "--reuid=vpp-snmp-agent", "--regid=vpp-snmp-agent", "--init-groups")
 
 
-def tell(suite: str, package: Path, version: str) -> None:
+def run_story(suite: str, package: Path, version: str) -> None:
     """The whole story on one release."""
     with System(suite, boot=False) as system:
         chapter(f"On a clean {suite}, not booted")
         before = paths(system)
-        told = system.install(package)
-        check("the package installs with what Debian has", "Setting up vpp-snmp-agent" in told)
-        check("nothing in it warns", "arning" not in told, told)
+        printed = system.install(package)
+        check("the package installs with what Debian has", "Setting up vpp-snmp-agent" in printed)
+        check("nothing in it warns", "arning" not in printed, printed)
         check("there is no pip that could have helped", not system.succeeds("which", "pip3"))
-        told = system.run("vpp-snmp-agent", "--version")
-        check(f"--version says {version}", told == f"vpp-snmp-agent {version}", told)
+        printed = system.run("vpp-snmp-agent", "--version")
+        check(f"--version says {version}", printed == f"vpp-snmp-agent {version}", printed)
         verify_units(system)
         run_its_tests(system)
         serve(system)
@@ -57,12 +57,12 @@ def tell(suite: str, package: Path, version: str) -> None:
 
 def verify_units(system: System) -> None:
     """As systemd itself judges them."""
-    told = system.run("systemd-analyze", "verify", "--man=no", *UNITS)
-    check("systemd-analyze has nothing against the units", told == "", told)
+    printed = system.run("systemd-analyze", "verify", "--man=no", *UNITS)
+    check("systemd-analyze has nothing against the units", printed == "", printed)
     agent = UNITS[-1]
     security = ["systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", agent]
-    told = system.run(*security)
-    (exposure,) = re.findall(r"Overall exposure level.*: ([0-9.]+)", told)
+    printed = system.run(*security)
+    (exposure,) = re.findall(r"Overall exposure level.*: ([0-9.]+)", printed)
     check(
         f"the agent's exposure is {exposure}, at most {EXPOSURE / 10}",
         float(exposure) * 10 <= EXPOSURE,
@@ -77,12 +77,12 @@ def run_its_tests(system: System) -> None:
         system.run("chown", NOBODY, directory)
         become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         begin = ["sh", "-c", f"cd {SOURCE} && exec debian/tests/{name}"]
-        told = system.run(*become, *begin, env=[f"AUTOPKGTEST_TMP={directory}"])
-        for line in told.splitlines():
+        printed = system.run(*become, *begin, env=[f"AUTOPKGTEST_TMP={directory}"])
+        for line in printed.splitlines():
             check(
                 f"debian/tests/{name}: {line.removeprefix('ok').lstrip()}", line.startswith("ok ")
             )
-        check(f"debian/tests/{name} ends well", told != "")
+        check(f"debian/tests/{name} ends well", printed != "")
         system.run("rm", "--recursive", directory)
 
 
@@ -113,17 +113,19 @@ def serve(system: System) -> None:
         f"by the units' command lines snmpd and the agent serve {ROWS} ports",
         lambda: system.run(*walk, check=False, env=["MIBS="]).count("STRING") == ROWS,
     )
-    told = system.run(*AGENT, "vpp-snmp-agent", "check", check=False)
-    lines = told.splitlines()
+    printed = system.run(*AGENT, "vpp-snmp-agent", "check", check=False)
+    lines = printed.splitlines()
     # The scenario has a description with an umlaut; snmpd's namespace is for root to enter.
     notes = ("note   charset ", "note   other agents ")
     good = [line for line in lines if line.startswith(("ok ", *notes))]
-    check("`check` finds all well", lines and good == lines, told)
-    told = system.run("stat", "-c", "%U:%G %a", "/run/agentx-dataplane/master")
-    check("the AgentX socket has its group", told == f"vpp-snmp-agent:{GROUP} 660", told)
-    told = system.run("vpp-snmp-agent", "check", check=False)
-    check("which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in told)
-    check("and root is told of no other agent", "where FRR never is: none" in told, told)
+    check("`check` finds all well", lines and good == lines, printed)
+    printed = system.run("stat", "-c", "%U:%G %a", "/run/agentx-dataplane/master")
+    check("the AgentX socket has its group", printed == f"vpp-snmp-agent:{GROUP} 660", printed)
+    printed = system.run("vpp-snmp-agent", "check", check=False)
+    check(
+        "which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in printed
+    )
+    check("and root is told of no other agent", "where FRR never is: none" in printed, printed)
     found = shown(system, HIDDEN)
     check("what grows with the kernel or the machine is hidden", not found, found)
     system.end("agent")

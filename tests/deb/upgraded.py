@@ -6,7 +6,7 @@ from . import before
 from .booted import AGENT, CONF, SETTINGS, SNMPD, edit, keeps
 from .debian import System
 from .router import IN_NAMESPACE, VPP, pid, ports, state, wait_for_rows, write_unit
-from .told import Failed, chapter, check, eventually
+from .story import Failed, chapter, check, eventually
 from .unbooted import UNITS, check_that_nothing_is_left, paths
 
 KEEP = "--option=Dpkg::Options::=--force-confold"  # as who answers N to dpkg's question
@@ -17,7 +17,7 @@ IN_VPPS_ORDER = '1025 "bond0.100"'  # as an agent without a state numbers it aft
 MODULES = "/usr/share/vpp-snmp-agent"
 
 
-def tell(suite: str, package: Path, version: str) -> None:
+def run_story(suite: str, package: Path, version: str) -> None:
     """The whole story, or a line that says why not."""
     chapter(f"Upgraded from {before.VERSION}")
     if not before.in_history():
@@ -64,16 +64,16 @@ def upgrade(system: System, package: Path, version: str) -> None:
     written = {path: (system.root / path).read_text() for path in (SETTINGS, CONF)}
     running, vpp = pid(system, AGENT), pid(system, "vpp.service")
     system.install(package, KEEP)
-    told = system.run("vpp-snmp-agent", "--version")
-    check(f"the agent is {version}", told == f"vpp-snmp-agent {version}", told)
+    printed = system.run("vpp-snmp-agent", "--version")
+    check(f"the agent is {version}", printed == f"vpp-snmp-agent {version}", printed)
     check_that_units_run(system)
     check("the agent was restarted", pid(system, AGENT) != running)
     check("VPP was not", pid(system, "vpp.service") == vpp)
     keeps(system, first, "every ifIndex is kept")
     now = {path: (system.root / path).read_text() for path in written}
     check("so are the settings and snmpd's file", now == written, now)
-    told = system.run("vpp-snmp-agent", "show", "--json")
-    check("which are in force", '"speed": 4321000000' in told, told)
+    printed = system.run("vpp-snmp-agent", "show", "--json")
+    check("which are in force", '"speed": 4321000000' in printed, printed)
     check("the state is a journal", (system.root / STATE / "ports.journal").stat().st_size > 0)
     old_state = (system.root / STATE / "interfaces.json").read_bytes()  # as it was left at its end
     system.run("systemctl", "restart", AGENT)
@@ -82,8 +82,8 @@ def upgrade(system: System, package: Path, version: str) -> None:
     check(f"the state of {before.VERSION} is left as it was", kept == old_state)
     left = not_the_packages(system)
     check(f"no module of {before.VERSION} is left", not left, left)
-    told = system.run("dpkg-query", "--show", "--showformat=${Conffiles}", "vpp-snmp-agent")
-    check("nor is a file in /etc that the package has no more", "obsolete" not in told, told)
+    printed = system.run("dpkg-query", "--show", "--showformat=${Conffiles}", "vpp-snmp-agent")
+    check("nor is a file in /etc that the package has no more", "obsolete" not in printed, printed)
 
 
 def check_that_units_run(system: System) -> None:
@@ -93,8 +93,8 @@ def check_that_units_run(system: System) -> None:
             f"{unit} is active",
             lambda unit=unit: state(system, unit, "ActiveState") == "active",  # type: ignore[misc]
         )
-        told = system.tells("systemctl", "is-enabled", unit)
-        check(f"{unit} starts at boot", told == "enabled", told)
+        printed = system.prints("systemctl", "is-enabled", unit)
+        check(f"{unit} starts at boot", printed == "enabled", printed)
 
 
 def not_the_packages(system: System) -> list[str]:

@@ -16,7 +16,7 @@ import yaml
 from simulator import Simulator
 from simulator.stage import ROOT, AgentProcess, Snmpd
 
-from ..deb.told import Failed, chapter, check, until
+from ..deb.story import Failed, chapter, check, until
 
 LIBRENMS = ROOT / "docs" / "managers" / "librenms"
 DETECTION, DISCOVERY = (LIBRENMS / each / "vpp.yaml" for each in ("os_detection", "os_discovery"))
@@ -38,7 +38,7 @@ def sensors() -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, sensor
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     del update  # nothing here is generated
     texts = directory / "mibs"

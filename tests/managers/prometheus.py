@@ -25,7 +25,7 @@ from simulator import Simulator, Truth
 from simulator.counters import ERRORS
 from simulator.stage import ROOT, AgentProcess, Process, Snmpd, StageError
 
-from ..deb.told import Failed, chapter, check, eventually, until
+from ..deb.story import Failed, chapter, check, eventually, until
 from . import packages
 from .exposition import (
     PROMETHEUS,
@@ -103,7 +103,7 @@ def fetch(snmpd: Snmpd, url: str) -> str | None:
     return None if done.returncode else done.stdout
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     commands = _commands(directory)
     generate(commands, directory, mibs, update)

@@ -22,7 +22,7 @@ from simulator import Simulator
 from simulator.stage import ROOT, AgentProcess, Process, Snmpd
 from vpp_snmp_agent.mibs.vpp_base import BASE
 
-from ..deb.told import Failed, chapter, check, eventually, until
+from ..deb.story import Failed, chapter, check, eventually, until
 
 TEMPLATE = ROOT / "docs" / "managers" / "zabbix" / "vpp-by-snmp.yaml"
 NAME = "VPP by SNMP"
@@ -197,7 +197,7 @@ class Api:
         return answer["result"]
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     del mibs, update  # nothing here is generated
     vppcfg = directory / "vppcfg.yaml"
