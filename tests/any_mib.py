@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.mib import Column, Object, Scalar, SortedRows, Table, View
+from vpp_snmp_agent.agentx.mib import Column, Object, Scalar, Table, View
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,

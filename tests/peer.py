@@ -8,8 +8,9 @@ from pathlib import Path
 from simulator.stage import TIMEOUT
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.connection import Master
-from vpp_snmp_agent.agentx.mib import Column, Module, SortedRows, Table, UpTime, View
+from vpp_snmp_agent.agentx.mib import Column, Module, Table, UpTime, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, PDU, Response, SearchRange
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import INTEGER, oid
 from vpp_snmp_agent.runtime.loop import Loop
 from vpp_snmp_agent.settings.declarations import Settings, UnixAddress

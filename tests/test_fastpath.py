@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx import fastpath, pdu
 from vpp_snmp_agent.agentx.fastpath import FastPath
-from vpp_snmp_agent.agentx.mib import Column, Scalar, SortedRows, Table, View
+from vpp_snmp_agent.agentx.mib import Column, Scalar, Table, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, Response, SearchRange
 from vpp_snmp_agent.agentx.session import Session
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,

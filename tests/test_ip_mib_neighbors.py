@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.mib import SortedRows
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import dotted, oid, subids
 from vpp_snmp_agent.mibs.ip_mib_neighbors import NeighborRows
 from vpp_snmp_agent.vpp.router import NeighborLists

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.mib import SortedRows
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import subids
 from vpp_snmp_agent.mibs.ip_mib_statistics import StatsRows
 

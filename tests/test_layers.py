@@ -13,7 +13,7 @@ PACKAGE = vpp_snmp_agent.__name__
 ROOT = Path(vpp_snmp_agent.__file__).parent
 
 A_MIB = {
-    *("agentx.mib", "agentx.values"),
+    *("agentx.mib", "agentx.sorted_rows", "agentx.values"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
 A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "agentx.values": set(),
     "agentx.pdu": {"agentx.values"},
     "agentx.mib": {"agentx.values"},
+    "agentx.sorted_rows": set(),
     "agentx.fastpath": {"agentx.mib", "agentx.pdu", "agentx.values"},
     "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.values"},
     "vpp.__init__": set(),
@@ -123,15 +124,15 @@ ALLOWED: dict[str, set[str]] = {
     "interfaces.totals": {"interfaces.reached"},
     "interfaces.ip_statistics": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
     "interfaces.storage": {
-        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
+        *("agentx.sorted_rows", "agentx.values", "interfaces.reached", "interfaces.totals"),
         "vpp.segment",
     },
     "interfaces.errors": {
-        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
+        *("agentx.sorted_rows", "agentx.values", "interfaces.reached", "interfaces.totals"),
         *("vpp.cells", "vpp.layout", "vpp.segment"),
     },
     "interfaces.threads": {
-        *("agentx.mib", "agentx.values", "vpp.cells", "vpp.layout", "vpp.records"),
+        *("agentx.sorted_rows", "agentx.values", "vpp.cells", "vpp.layout", "vpp.records"),
         "vpp.segment",
     },
     "interfaces.system": {
@@ -165,12 +166,14 @@ ALLOWED: dict[str, set[str]] = {
         *("interfaces.totals", "interfaces.writer"),
     },
     "interfaces.rows": {
-        *("agentx.mib", "agentx.values", "interfaces.counters", "interfaces.facts"),
-        *("vpp.records", "vpp.router"),
+        *("agentx.mib", "agentx.sorted_rows", "agentx.values", "interfaces.counters"),
+        *("interfaces.facts", "vpp.records", "vpp.router"),
     },
-    "interfaces.host_ports": {"agentx.mib", "agentx.values", "interfaces.rows", "vpp.records"},
+    "interfaces.host_ports": {
+        *("agentx.sorted_rows", "agentx.values", "interfaces.rows", "vpp.records"),
+    },
     "interfaces.alarms": {"interfaces.vpp_state"},
-    "interfaces.links": {"agentx.mib", "agentx.values", "interfaces.rows"},
+    "interfaces.links": {"agentx.sorted_rows", "agentx.values", "interfaces.rows"},
     "interfaces.indexes": {
         *("interfaces.counters", "interfaces.facts", "interfaces.reached", "interfaces.totals"),
     },
@@ -181,8 +184,8 @@ ALLOWED: dict[str, set[str]] = {
         *("interfaces.system", "interfaces.work"),
     },
     "interfaces.publisher": {
-        *("agentx.mib", "interfaces.__init__", "interfaces.counters", "interfaces.facts"),
-        *("interfaces.host_ports", "interfaces.indexes", "interfaces.names"),
+        *("agentx.mib", "agentx.sorted_rows", "interfaces.__init__", "interfaces.counters"),
+        *("interfaces.facts", "interfaces.host_ports", "interfaces.indexes", "interfaces.names"),
         *("interfaces.reached", "interfaces.rows", "interfaces.saving", "interfaces.stacking"),
         *("interfaces.state", "interfaces.system", "interfaces.work", "settings."),
         *("vpp.records", "vpp.router"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx import session as room
 from vpp_snmp_agent.agentx.fastpath import FastPath
-from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, SortedRows, Table, View
+from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, Table, View
 from vpp_snmp_agent.agentx.pdu import (
     HEADER_SIZE,
     PDU,
@@ -33,6 +33,7 @@ from vpp_snmp_agent.agentx.session import (
     Registered,
     Session,
 )
+from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     END_OF_MIB_VIEW,

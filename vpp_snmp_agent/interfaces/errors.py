@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, zip_longest
 from typing import NamedTuple
 
-from ..agentx.mib import SortedRows
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from ..vpp.cells import BLOCK, BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import NODE_ERRORS, Kind

@@ -14,7 +14,7 @@ The rules this module keeps:
 
 from collections.abc import Iterator
 
-from ..agentx.mib import SortedRows
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from ..vpp.records import LcpPair
 from .rows import Row

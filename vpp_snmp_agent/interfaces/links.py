@@ -10,7 +10,7 @@ The rules this module keeps:
 
 from collections.abc import Iterable, Iterator
 
-from ..agentx.mib import SortedRows
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from .rows import LinkChange, Row
 

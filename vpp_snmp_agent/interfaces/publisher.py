@@ -28,7 +28,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from ..agentx.mib import SortedRows, UpTime
+from ..agentx.mib import UpTime
+from ..agentx.sorted_rows import SortedRows
 from ..settings.vppcfg import Descriptions
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router

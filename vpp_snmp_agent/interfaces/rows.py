@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from ..agentx.mib import SortedRows, UpTime
+from ..agentx.mib import UpTime
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from ..vpp.records import LacpPort, LcpPair
 from ..vpp.router import NeighborLists

@@ -26,7 +26,7 @@ from contextlib import suppress
 from operator import is_not
 from typing import NamedTuple
 
-from ..agentx.mib import SortedRows
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from ..vpp.segment import Segment, SegmentUnavailable
 from .reached import UNKNOWN

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..agentx.mib import SortedRows
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import subids
 from ..vpp.cells import BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import Generation

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..agentx.mib import Column, Module, SortedRows, Table
+from ..agentx.mib import Column, Module, Table
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import COUNTER32, COUNTER64, INTEGER, ValueType
 from ..interfaces.facts import ETHERNET_CSMACD
 from ..interfaces.publisher import Publisher

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from ..agentx.mib import Column, Scalar, SortedRows, Table, UpTime
+from ..agentx.mib import Column, Scalar, Table, UpTime
+from ..agentx.sorted_rows import SortedRows
 from ..agentx.values import COUNTER32, COUNTER64, GAUGE32, INTEGER, TIMETICKS, ValueType, subids
 from ..interfaces.ip_statistics import IN_RECEIVES, MAX_AGE, IpStatistics
 from ..interfaces.publisher import Publisher
