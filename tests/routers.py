@@ -117,6 +117,14 @@ def rows_of(publisher: Publisher) -> dict[int, Row]:
     return {row.index: row for row in found if row is not None}
 
 
+def names(rows: dict[int, Row]) -> dict[int, str]:
+    return {index: row.facts.name for index, row in rows.items()}
+
+
+def statuses(rows: dict[int, Row]) -> dict[int, int]:
+    return {index: row.oper_status for index, row in rows.items()}
+
+
 def new_publisher(
     configuration: Configuration | None = None,
     indexes: Indexes | None = None,

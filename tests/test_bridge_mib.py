@@ -130,7 +130,7 @@ def test_an_interface_without_a_row_has_no_port() -> None:
 def test_another_configuration_takes_the_ports_over_and_the_old_one_gives_them_back() -> None:
     served = Served(pair(3, 12), pair(4, 13, "lab"))
     before = served.publisher
-    after = Publisher(Configuration(), before._indexes, before.uptime, before)
+    after = Publisher(Configuration(), before._saving.indexes, before.uptime, before)
     module = bridge_mib.module(after)
     served.finish(after)
     after.succeed(before)

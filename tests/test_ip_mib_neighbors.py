@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import dotted, oid, subids
+from vpp_snmp_agent.interfaces.neighbor_tables import NeighborTables
 from vpp_snmp_agent.mibs.ip_mib_neighbors import NeighborRows
 from vpp_snmp_agent.vpp.router import NeighborLists
 
@@ -33,7 +33,7 @@ class Neighbors:
     """What a publisher keeps of neighbours, and all their indexes in two sorted lists."""
 
     def __init__(self, entries: list[tuple[int, Subids, bool]]) -> None:
-        self.ipv4_neighbors, self.ipv6_neighbors = SortedRows(), SortedRows()
+        self.neighbors = NeighborTables()
         self.known: dict[tuple[int, Subids], tuple[bytes, bool]] = {}
         self._lists: dict[int, NeighborLists] = {}
         self._macs = count()
@@ -52,8 +52,8 @@ class Neighbors:
             lists.remove(bytes(octets))
             self.known.pop((if_index, octets), None)
         for table, family in (
-            (self.ipv4_neighbors, lists.ipv4),
-            (self.ipv6_neighbors, lists.ipv6),
+            (self.neighbors.ipv4, lists.ipv4),
+            (self.neighbors.ipv6, lists.ipv6),
         ):
             if family:
                 table.put(subids(if_index), family)
@@ -155,7 +155,7 @@ def test_neighbours_of_an_interface_that_goes_in_a_walk_go_with_it() -> None:
     index = rows.following(b"")
     assert index is not None
     assert rows.get(index) is not None
-    neighbors.ipv4_neighbors.remove(subids(1001))
+    neighbors.neighbors.ipv4.remove(subids(1001))
     assert rows.get(index) is None
     assert rows.following(index) is None
 

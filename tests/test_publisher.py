@@ -1,14 +1,12 @@
 """interfaces/publisher.py: rows from what VPP reports, one change after another."""
 
 import gc
-import os
 import time
 import weakref
 from dataclasses import replace
 
 import pytest
 
-from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import (
@@ -20,12 +18,9 @@ from vpp_snmp_agent.interfaces.facts import (
     Facts,
 )
 from vpp_snmp_agent.interfaces.publisher import Publisher
-from vpp_snmp_agent.interfaces.rows import LinkChange, Row
-from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.interfaces.rows import LinkChange
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp import mapping
-from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -36,10 +31,8 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Complete,
     Neighbor,
-    NeighborChanges,
 )
 from vpp_snmp_agent.vpp.router import Router
-from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import (
     ETHERNET,
@@ -53,25 +46,17 @@ from .routers import (
     Clock,
     change,
     finish,
+    names,
     new_publisher,
     over,
     port,
     publish,
     router_of,
     rows_of,
-    rx_writer,
+    statuses,
     sub,
     with_setting,
 )
-
-
-def names(rows: dict[int, Row]) -> dict[int, str]:
-    return {index: row.facts.name for index, row in rows.items()}
-
-
-def statuses(rows: dict[int, Row]) -> dict[int, int]:
-    return {index: row.oper_status for index, row in rows.items()}
-
 
 # --- rows ---------------------------------------------------------------------------------------
 
@@ -189,297 +174,6 @@ def test_a_row_of_which_something_changes_stays_the_same_object(publisher: Publi
     assert after[1002].facts.alias == "other"
 
 
-# --- ifIndex --------------------------------------------------------------------------------------
-
-
-class SlowIndexes(ReadOnlyIndexes):
-    """Whose disk has taken nothing yet."""
-
-    def __init__(self) -> None:
-        super().__init__([])
-        self.assigned: list[str] = []
-        self.durable: set[str] = set()
-        self.calls: list[tuple[str, str]] = []
-
-    def index_of(self, key: str) -> int | None:
-        return super().index_of(key) if key in self.durable else None
-
-    def assign(self, key: str, sw_if_index: int) -> None:
-        if key not in self.assigned:
-            self.assigned.append(key)
-            super().assign(key, sw_if_index)
-
-    def show(self, key: str, facts: Facts) -> None:
-        self.calls.append(("show", key))
-
-    def hide(self, key: str) -> None:
-        self.calls.append(("hide", key))
-
-
-def test_a_row_is_shown_only_after_its_ifindex_is_durable() -> None:
-    indexes = SlowIndexes()
-    publisher = new_publisher(indexes=indexes)
-    assert publish(publisher, router_of(ETHERNET, LOOP)) == {}
-    assert indexes.assigned == ["eth0", "loop0"]
-    assert not publisher.is_idle
-    indexes.durable = {"loop0"}
-    publisher.numbered(["loop0"])
-    finish(publisher)
-    assert names(rows_of(publisher)) == {1003: "loop0"}
-    assert not publisher.is_idle
-    indexes.durable.add("eth0")
-    publisher.numbered(["eth0"])
-    finish(publisher)
-    assert names(rows_of(publisher)) == {1001: "eth0", 1003: "loop0"}
-    assert publisher.is_idle
-
-
-def test_a_first_row_is_no_change_however_late_its_ifindex_is_durable(clock: Clock) -> None:
-    indexes = SlowIndexes()
-    publisher = new_publisher(indexes=indexes, clock=clock)
-    publisher.uptime.set(0, 1000.0)
-    router = router_of(ETHERNET)
-    publish(publisher, router)
-    clock.now += 3
-    indexes.durable = {"eth0", "loop0"}
-    publisher.numbered(["eth0"])
-    finish(publisher)
-    change(publisher, router, LOOP)
-    rows = rows_of(publisher)
-    assert {index: row.last_change for index, row in rows.items()} == {1001: 0, 1003: 300}
-
-
-def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None:
-    indexes = SlowIndexes()
-    publisher = new_publisher(indexes=indexes)
-    router = router_of(ETHERNET, LOOP)
-    publish(publisher, router)
-    change(publisher, router, gone=3)
-    indexes.durable = {"loop0", "eth0"}
-    publisher.numbered(["loop0", "eth0"])
-    finish(publisher)
-    assert names(rows_of(publisher)) == {1001: "eth0"}
-    assert publisher.is_idle
-
-
-def test_what_is_shown_and_hidden_is_saved() -> None:
-    indexes = SlowIndexes()
-    indexes.durable = {"eth0", "loop0"}
-    publisher = new_publisher(indexes=indexes)
-    router = router_of(ETHERNET, LOOP)
-    publish(publisher, router)
-    change(publisher, router, replace(ETHERNET, tag="core"), gone=3)
-    assert indexes.calls == [("show", "eth0"), ("show", "loop0"), ("hide", "loop0")] or sorted(
-        indexes.calls
-    ) == [("hide", "loop0"), ("show", "eth0"), ("show", "eth0"), ("show", "loop0")]
-
-
-def test_a_sw_if_index_that_changed_hands_is_another_row(
-    publisher: Publisher, sources: CounterSet, clock: Clock
-) -> None:
-    router = router_of(LOOP)
-    publisher.use(sources)
-    before = publish(publisher, router)
-    assert names(before) == {1003: "loop0"}
-    clock.now += 3
-    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
-    after = rows_of(publisher)
-    assert names(after) == {100_001: "loop9"}
-    row = after[100_001]
-    assert row.counters is not before[1003].counters
-    assert (row.counter_discontinuity_time, row.last_change) == (300, 300)
-
-
-def test_an_interface_keeps_its_index_at_another_sw_if_index(
-    publisher: Publisher, sources: CounterSet, clock: Clock
-) -> None:
-    router = router_of(LOOP)
-    publish(publisher, router)
-    publisher.use(sources)
-    finish(publisher)
-    row = rows_of(publisher)[1003]
-    assert row.counters.in_octets == 503
-    clock.now += 3
-    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=3)
-    row = rows_of(publisher)[1003]
-    assert (row.facts.name, row.counters.in_octets) == ("loop0", 503 + 505)
-    assert row.counter_discontinuity_time == 300
-
-
-def test_stateless_indexes_follow_vpp() -> None:
-    settings = Configuration(Settings(ifindex="stateless"))
-    publisher = Publisher(settings, None, UpTime())
-    assert names(publish(publisher, router_of(LOOP))) == {1003: "loop0"}
-    moved = replace(LOOP, sw_if_index=5, sup_sw_if_index=5)
-    assert names(publish(publisher, router_of(moved))) == {1005: "loop0"}
-    other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
-    rows = publish(publisher, router_of(other, identity=RESTARTED), settled=False)
-    assert names(rows) == {1005: "eth0"}
-
-
-# --- counters -----------------------------------------------------------------------------------
-
-
-def test_counters_stay_with_the_interface(publisher: Publisher, sources: CounterSet) -> None:
-    router = router_of(ETHERNET, LOOP)
-    publish(publisher, router)
-    publisher.use(sources)
-    finish(publisher)
-    before = rows_of(publisher)
-    assert (before[1001].counters.in_octets, before[1003].counters.in_octets) == (501, 503)
-    counters = before[1001].counters
-    change(publisher, router, SUB, gone=3)
-    after = rows_of(publisher)
-    assert after[1001].counters is counters
-    assert after[1002].counters.in_octets == 502
-
-
-def test_a_segment_that_is_mapped_again_is_the_same_as_long_as_its_vpp_is(
-    publisher: Publisher,
-) -> None:
-    made = rx_writer(500)
-    publish(publisher, router_of(ETHERNET))
-    publisher.use(CounterSet(Segment(made.fd)))
-    finish(publisher)
-    first = rows_of(publisher)[1001].counters
-    assert first.in_octets == 501
-    publish(publisher, router_of(ETHERNET))  # its reporter was started again
-    publisher.use(CounterSet(Segment(made.fd)))
-    finish(publisher)
-    assert rows_of(publisher)[1001].counters is first
-    os.close(made.fd)
-
-
-def test_another_vpps_segment_brings_other_counters_even_with_the_same_pid(
-    publisher: Publisher, sources: CounterSet, clock: Clock
-) -> None:
-    router = router_of(ETHERNET)
-    publisher.follow(router)
-    publisher.use(sources)
-    publisher.touch(router.interfaces)
-    publisher.complete(INTERFACES)
-    finish(publisher)
-    assert rows_of(publisher)[1001].counter_discontinuity_time == 0
-    other = rx_writer(7)
-    clock.now += 5
-    publisher.use(CounterSet(Segment(other.fd)))
-    finish(publisher)
-    after = rows_of(publisher)[1001]
-    assert after.counters.in_octets == 501 + 8
-    assert after.counter_discontinuity_time == 500
-    os.close(other.fd)
-
-
-def test_until_another_vpps_segment_is_there_the_last_values_of_the_one_before_stand(
-    publisher: Publisher, sources: CounterSet
-) -> None:
-    publish(publisher, router_of(ETHERNET))
-    publisher.use(sources)
-    finish(publisher)
-    assert len(publisher.counted) == 1
-    row = publish(publisher, router_of(ETHERNET, identity=RESTARTED))[1001]
-    assert row.counters.in_octets == 501
-    assert len(publisher.counted) == 1
-
-
-def test_a_row_without_any_reading_is_not_among_the_counted_until_there_is_one(
-    publisher: Publisher,
-) -> None:
-    made = rx_writer(500)
-    publish(publisher, router_of(ETHERNET))
-    assert len(publisher.counted) == 0
-    made.hold(True)
-    publisher.use(CounterSet(Segment(made.fd)))
-    finish(publisher)
-    assert len(publisher.counted) == 0
-    made.hold(False)
-    publisher.retry_counters()
-    finish(publisher)
-    assert list(publisher.counted) == [oid("1001")]
-    os.close(made.fd)
-
-
-def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_came(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = rx_writer(500)
-    publish(publisher, router_of(ETHERNET))
-    segment = Segment(made.fd)
-    publisher.use(CounterSet(segment))
-    finish(publisher)
-    counters = rows_of(publisher)[1001].counters
-    made.hold(True)
-    segment.poll_lock()
-    monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
-    row = made.counters["/if/tx"].rows[0]
-    assert row is not None
-    made.words[row.offset // 8 + 2 * 1 + 1] = 9000
-    assert counters.out_octets == 9000
-    os.close(made.fd)
-
-
-def test_drops_may_be_discards() -> None:
-    made = rx_writer(0)
-    for name in ("rx-miss", "rx-no-buf", "drops"):
-        made.add_counter(f"/if/{name}", Kind.SIMPLE, 1, 8)
-        row = made.counters[f"/if/{name}"].rows[0]
-        assert row is not None
-        made.words[row.offset // 8 + 1] = {"rx-miss": 1, "rx-no-buf": 20, "drops": 300}[name]
-    for discards, expected in (("misses", 21), ("all", 321)):
-        publisher = with_setting(discards=discards)
-        publish(publisher, router_of(ETHERNET))
-        publisher.use(CounterSet(Segment(made.fd)))
-        finish(publisher)
-        assert rows_of(publisher)[1001].counters.in_discards == expected
-    os.close(made.fd)
-
-
-# --- moments --------------------------------------------------------------------------------------
-
-
-def test_last_change_is_when_the_state_changed_and_0_if_it_never_did(
-    publisher: Publisher, clock: Clock
-) -> None:
-    router = router_of(ETHERNET, SUB)
-    assert publish(publisher, router)[1001].last_change == 0
-    clock.now += 2
-    change(publisher, router, replace(ETHERNET, link_up=False))
-    rows = rows_of(publisher)
-    assert (rows[1001].oper_status, rows[1001].last_change) == (DOWN, 200)
-    assert (rows[1002].oper_status, rows[1002].last_change) == (LOWER_LAYER_DOWN, 200)
-    clock.now += 2
-    change(publisher, router, replace(SUB, tag="other"))
-    assert rows_of(publisher)[1002].last_change == 200
-
-
-def test_the_tables_last_change_follows_the_set_of_rows_alone(
-    publisher: Publisher, clock: Clock
-) -> None:
-    clock.now += 1
-    router = router_of(ETHERNET)
-    publish(publisher, router)
-    assert publisher.last_change == 100
-    clock.now += 1
-    change(publisher, router, replace(ETHERNET, link_up=False))
-    assert publisher.last_change == 100
-    clock.now += 1
-    change(publisher, router, SUB)
-    assert publisher.last_change == 300
-
-
-def test_a_snmpd_that_started_later_reads_earlier_moments_as_0(
-    publisher: Publisher, clock: Clock
-) -> None:
-    router = router_of(ETHERNET)
-    publish(publisher, router)
-    clock.now += 10
-    change(publisher, router, replace(ETHERNET, link_up=False))
-    row = rows_of(publisher)[1001]
-    assert row.last_change == 1000
-    publisher.uptime.set(0, clock.now + 5)
-    assert row.last_change == 0
-
-
 # --- a VPP that goes and comes back ---------------------------------------------------------------
 
 
@@ -511,6 +205,13 @@ STACKED = (
 STACKED_AWAY = dict.fromkeys((1001, 1005, 1006), DOWN) | dict.fromkeys(
     (1002, 1007, 1008, 1301), LOWER_LAYER_DOWN
 )
+
+
+def test_a_row_says_why_it_is_down_while_vpp_is_away(publisher: Publisher) -> None:
+    publish(publisher, router_of(*STACKED))
+    publisher.lose()
+    finish(publisher)
+    assert statuses(rows_of(publisher)) == STACKED_AWAY
 
 
 def test_rows_that_a_new_vpp_does_not_list_yet_wait_for_it(
@@ -646,25 +347,6 @@ def test_restored_rows_keep_what_they_are_over_and_their_addresses(
     assert publish(after, router_of(ETHERNET, SUB))[1002].facts.addresses == (here,)
 
 
-def test_neighbours_of_a_port_that_the_next_vpp_does_not_list_go_when_it_has_reported_its_own(
-    publisher: Publisher,
-) -> None:
-    router = router_of(ETHERNET, LOOP)
-    publish(publisher, router)
-    router.apply_neighbors(NeighborChanges((NEIGHBOR._replace(sw_if_index=3),)))
-    publisher.touch_neighbors([3])
-    publisher.complete(NEIGHBORS)
-    publisher.lose()
-    finish(publisher)
-    assert len(publisher.ipv4_neighbors) == 1
-    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
-    assert len(publisher.ipv4_neighbors) == 1
-    publisher.complete(NEIGHBORS)
-    finish(publisher)
-    assert len(publisher.ipv4_neighbors) == 0
-    assert 1003 in rows_of(publisher)  # the row waits for VPP to be configured
-
-
 def test_what_other_settings_hide_goes_although_vpp_is_away(
     publisher: Publisher, clock: Clock
 ) -> None:
@@ -746,31 +428,6 @@ HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes((192, 0, 2, 9)), 24)
 NEIGHBOR = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
 
 
-def test_an_address_is_new_only_where_all_had_been_asked_for(
-    publisher: Publisher, clock: Clock
-) -> None:
-    router = router_of(ETHERNET)
-    row = publish(publisher, router)[1001]
-
-    def report(*addresses: tuple[bytes, int]) -> None:
-        clock.now += 1
-        publisher.touch(router.apply(Changes((Addresses(1, addresses),))))
-        finish(publisher)
-
-    report(HERE)
-    router.complete.add(ADDRESSES)
-    publisher.complete(ADDRESSES)
-    finish(publisher)
-    assert (row.facts.addresses, dict(row.address_since)) == ((HERE,), {})
-    report(HERE, THERE)
-    assert dict(row.address_since) == {THERE[0]: 1002.0}
-    report((HERE[0], 25))
-    assert (row.facts.addresses, dict(row.address_since)) == (
-        ((HERE[0], 25),),
-        {HERE[0]: 1003.0},
-    )
-
-
 def test_addresses_of_a_vpp_that_returns_stay_until_it_has_reported_its_own(
     publisher: Publisher,
 ) -> None:
@@ -779,7 +436,7 @@ def test_addresses_of_a_vpp_that_returns_stay_until_it_has_reported_its_own(
     row = publish(publisher, first)[1001]
 
     def neighbors() -> int:
-        return len(publisher.ipv4_neighbors.get(oid("1001")) or ())
+        return len(publisher.neighbors.ipv4.get(oid("1001")) or ())
 
     assert (len(row.facts.addresses), neighbors()) == (1, 1)
     publisher.lose()
@@ -806,28 +463,6 @@ def test_what_a_settled_vpp_was_not_configured_with_again_is_gone(publisher: Pub
     publisher.settle()
     finish(publisher)
     assert (rows[1001].facts.addresses, rows[1003].facts.lower_layers) == ((), ())
-
-
-def test_neighbours_come_and_go_without_a_row_made_again(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    router = router_of(ETHERNET)
-    publish(publisher, router)
-    monkeypatch.setattr(Publisher, "_make", None)
-    index = oid("1001")
-    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((NEIGHBOR,))))
-    assert publisher.ipv4_neighbors.get(index) == [b"\xc0\0\2\2\0\1\2\3\4\5\0"]
-    gone = NeighborChanges(gone=((1, NEIGHBOR.address),))
-    publisher.touch_neighbors(router.apply_neighbors(gone))
-    assert publisher.ipv4_neighbors.get(index) is None
-
-
-def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
-    router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
-    publish(publisher, router)
-    assert len(publisher.ipv4_neighbors) == 1
-    change(publisher, router, gone=1)
-    assert len(publisher.ipv4_neighbors) == 0
 
 
 # --- settings -------------------------------------------------------------------------------------
@@ -874,7 +509,7 @@ def successor(publisher: Publisher, clock: Clock, **settings: object) -> Publish
     """The same rows under other settings, while those are shown on."""
     return Publisher(
         Configuration(Settings(**settings)),  # type: ignore[arg-type]
-        *(publisher._indexes, publisher.uptime, publisher),
+        *(publisher._saving.indexes, publisher.uptime, publisher),
         clock=clock,
     )
 

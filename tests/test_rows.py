@@ -359,7 +359,7 @@ def test_another_configuration_leaves_nothing_to_collect(sources: CounterSet) ->
 
     def succeed(before: Publisher) -> Publisher:
         after = Publisher(
-            Configuration(Settings(alias="name")), before._indexes, before.uptime, before
+            Configuration(Settings(alias="name")), before._saving.indexes, before.uptime, before
         )
         modules(after)
         finish(after)

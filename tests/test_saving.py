@@ -8,7 +8,7 @@ import pytest
 
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.interfaces import publisher as room
+from vpp_snmp_agent.interfaces import counting
 from vpp_snmp_agent.interfaces.counters import InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import (
     UNKNOWN,
@@ -130,8 +130,8 @@ def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: SegmentWri
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET), first)
-    assert publisher._saving.sources is not None
-    publisher._saving.sources.fallen.update({f"eth{number}": None for number in range(1000)})
+    assert publisher._counting.sources is not None
+    publisher._counting.sources.fallen.update({f"eth{number}": None for number in range(1000)})
     publisher.step(0.0)
     assert 0 < len(indexes.saved) <= 30
     finish(publisher)
@@ -144,9 +144,9 @@ def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(
     indexes = NotingIndexes()
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET), first)
-    assert publisher._saving.sources is not None
+    assert publisher._counting.sources is not None
     indexes.at_once = 3
-    publisher._saving.sources.fallen.update({f"eth{number}": None for number in range(100)})
+    publisher._counting.sources.fallen.update({f"eth{number}": None for number in range(100)})
     finish(publisher)
     assert len(indexes.saved) == 100
 
@@ -345,7 +345,7 @@ def test_where_the_agent_is_not_sure_of_the_vpp_nothing_is_counted_twice_and_it_
     count(publisher, router_of(ETHERNET), first)
     after, _ = restarted_agent(publisher, indexes, clock)
     clock.now += 3
-    monkeypatch.setattr(room, "vpp_of", lambda pid, inode: UNKNOWN_CELL)
+    monkeypatch.setattr(counting, "vpp_of", lambda pid, inode: UNKNOWN_CELL)
     set_rx(first, 1, 607)
     count(after, router_of(ETHERNET), first)
     assert octets(after) == {1001: 607}

@@ -8,7 +8,7 @@ The rules this module keeps:
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TypeVar
 
@@ -114,6 +114,11 @@ class Facts:
     admin_up: bool
 
 
+def renamed(facts: Facts, name: str) -> Facts:
+    """The same facts under a name."""
+    return facts if facts.name == name else replace(facts, name=name)
+
+
 def matches(name: str, globs: Iterable[str]) -> bool:
     """Whether a name fits one of the globs."""
     return any(fnmatchcase(name, glob) for glob in globs)
@@ -136,6 +141,13 @@ def may_be_row(interface: Interface, router: Router, settings: Settings) -> bool
     if matches(interface.interface_name, settings.hide):
         return False
     return settings.shows_taps or interface.sw_if_index not in router.taps
+
+
+def is_hidden(key: str, name: str, settings: Settings) -> bool:
+    """Whether the settings leave a row out that VPP does not list."""
+    if key.startswith(TAP_KEY) and not settings.shows_taps:
+        return True
+    return matches(key, settings.hide) or matches(name, settings.hide)
 
 
 def wanted_name(interface: Interface, router: Router, settings: Settings) -> str:

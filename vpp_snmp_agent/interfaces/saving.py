@@ -10,7 +10,8 @@ The rules this module keeps:
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from .counters import CounterSet, InterfaceCounters
+from .counters import InterfaceCounters
+from .counting import Counting
 from .indexes import Indexes
 from .rows import Row
 from .state import COUNTERS_SLICE
@@ -25,14 +26,15 @@ class Saving:
         self,
         indexes: Indexes | None,
         rows: Mapping[str, Row],
+        counting: Counting,
         system: System,
         work: Work,
     ) -> None:
         """`indexes`: None where nothing is saved.  `rows`: by key, as they are."""
         self.indexes = indexes
-        self.sources: CounterSet | None = None  # of the VPP that is there, or was last
         self.is_shown = False  # whether it is these rows that are shown
         self._rows = rows
+        self._counting = counting
         self._system = system
         self._work = work
 
@@ -82,9 +84,10 @@ class Saving:
 
     def save_fallen(self) -> None:
         """Save the bases that changed."""
-        if self.has_fallen and self.sources is not None:
-            self.save_counters(self.sources.fallen)
-            self.sources.fallen.clear()
+        sources = self._counting.sources
+        if self.has_fallen and sources is not None:
+            self.save_counters(sources.fallen)
+            sources.fallen.clear()
         if self.has_fallen:
             self._system.fallen.clear()
             self.save_totals(all_of_them=False)
@@ -94,7 +97,8 @@ class Saving:
         """Whether bases changed that are to be saved."""
         if not self.is_shown:
             return False
-        return bool(self._system.fallen or (self.sources is not None and self.sources.fallen))
+        sources = self._counting.sources
+        return bool(self._system.fallen or (sources is not None and sources.fallen))
 
     def save_totals(self, all_of_them: bool = True) -> None:
         """Save what numbers have come to that are no row's; else those for which it is time."""

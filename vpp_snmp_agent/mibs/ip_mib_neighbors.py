@@ -86,11 +86,11 @@ class NeighborRows:
 
     def __init__(self, interfaces: Publisher, media: bool = False) -> None:
         self._families = (
-            ((interfaces.ipv4_neighbors, b"", 4),)
+            ((interfaces.neighbors.ipv4, b"", 4),)
             if media
             else (
-                (interfaces.ipv4_neighbors, PHYSICAL_IPV4, 4),
-                (interfaces.ipv6_neighbors, PHYSICAL_IPV6, 16),
+                (interfaces.neighbors.ipv4, PHYSICAL_IPV4, 4),
+                (interfaces.neighbors.ipv6, PHYSICAL_IPV6, 16),
             )
         )
         # Where `following` was found last.

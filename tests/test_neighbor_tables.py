@@ -1,0 +1,52 @@
+"""interfaces/neighbor_tables.py: the neighbours of rows that come and go."""
+
+import pytest
+
+from vpp_snmp_agent.agentx.values import oid
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.vpp.records import NEIGHBORS, Neighbor, NeighborChanges
+
+from .routers import ETHERNET, LOOP, RESTARTED, change, finish, publish, router_of, rows_of
+
+NEIGHBOR = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
+
+
+def test_neighbours_of_a_port_that_the_next_vpp_does_not_list_go_when_it_has_reported_its_own(
+    publisher: Publisher,
+) -> None:
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    router.apply_neighbors(NeighborChanges((NEIGHBOR._replace(sw_if_index=3),)))
+    publisher.touch_neighbors([3])
+    publisher.complete(NEIGHBORS)
+    publisher.lose()
+    finish(publisher)
+    assert len(publisher.neighbors.ipv4) == 1
+    publish(publisher, router_of(ETHERNET, identity=RESTARTED), settled=False)
+    assert len(publisher.neighbors.ipv4) == 1
+    publisher.complete(NEIGHBORS)
+    finish(publisher)
+    assert len(publisher.neighbors.ipv4) == 0
+    assert 1003 in rows_of(publisher)  # the row waits for VPP to be configured
+
+
+def test_neighbours_come_and_go_without_a_row_made_again(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    monkeypatch.setattr(Publisher, "_make", None)
+    index = oid("1001")
+    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((NEIGHBOR,))))
+    assert publisher.neighbors.ipv4.get(index) == [b"\xc0\0\2\2\0\1\2\3\4\5\0"]
+    gone = NeighborChanges(gone=((1, NEIGHBOR.address),))
+    publisher.touch_neighbors(router.apply_neighbors(gone))
+    assert publisher.neighbors.ipv4.get(index) is None
+
+
+def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
+    publish(publisher, router)
+    assert len(publisher.neighbors.ipv4) == 1
+    change(publisher, router, gone=1)
+    assert len(publisher.neighbors.ipv4) == 0

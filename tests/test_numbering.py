@@ -1,0 +1,133 @@
+"""interfaces/numbering.py: no row without an ifIndex that is on the disk."""
+
+from dataclasses import replace
+
+from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.interfaces.facts import Configuration, Facts
+from vpp_snmp_agent.interfaces.numbering import Numbering
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.settings.declarations import Settings
+
+from .routers import (
+    ETHERNET,
+    LOOP,
+    RESTARTED,
+    Clock,
+    change,
+    finish,
+    names,
+    new_publisher,
+    publish,
+    router_of,
+    rows_of,
+)
+
+
+class SlowIndexes(ReadOnlyIndexes):
+    """Whose disk has taken nothing yet."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.assigned: list[str] = []
+        self.durable: set[str] = set()
+        self.calls: list[tuple[str, str]] = []
+
+    def index_of(self, key: str) -> int | None:
+        return super().index_of(key) if key in self.durable else None
+
+    def assign(self, key: str, sw_if_index: int) -> None:
+        if key not in self.assigned:
+            self.assigned.append(key)
+            super().assign(key, sw_if_index)
+
+    def show(self, key: str, facts: Facts) -> None:
+        self.calls.append(("show", key))
+
+    def hide(self, key: str) -> None:
+        self.calls.append(("hide", key))
+
+
+def test_a_row_is_shown_only_after_its_ifindex_is_durable() -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes)
+    assert publish(publisher, router_of(ETHERNET, LOOP)) == {}
+    assert indexes.assigned == ["eth0", "loop0"]
+    assert not publisher.is_idle
+    indexes.durable = {"loop0"}
+    publisher.numbered(["loop0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1003: "loop0"}
+    assert not publisher.is_idle
+    indexes.durable.add("eth0")
+    publisher.numbered(["eth0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1001: "eth0", 1003: "loop0"}
+    assert publisher.is_idle
+
+
+def test_a_first_row_is_no_change_however_late_its_ifindex_is_durable(clock: Clock) -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes, clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    clock.now += 3
+    indexes.durable = {"eth0", "loop0"}
+    publisher.numbered(["eth0"])
+    finish(publisher)
+    change(publisher, router, LOOP)
+    rows = rows_of(publisher)
+    assert {index: row.last_change for index, row in rows.items()} == {1001: 0, 1003: 300}
+
+
+def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes)
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    change(publisher, router, gone=3)
+    indexes.durable = {"loop0", "eth0"}
+    publisher.numbered(["loop0", "eth0"])
+    finish(publisher)
+    assert names(rows_of(publisher)) == {1001: "eth0"}
+    assert publisher.is_idle
+
+
+def test_what_is_shown_and_hidden_is_saved() -> None:
+    indexes = SlowIndexes()
+    indexes.durable = {"eth0", "loop0"}
+    publisher = new_publisher(indexes=indexes)
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    change(publisher, router, replace(ETHERNET, tag="core"), gone=3)
+    assert indexes.calls == [("show", "eth0"), ("show", "loop0"), ("hide", "loop0")] or sorted(
+        indexes.calls
+    ) == [("hide", "loop0"), ("show", "eth0"), ("show", "eth0"), ("show", "loop0")]
+
+
+def test_stateless_indexes_follow_vpp() -> None:
+    settings = Configuration(Settings(ifindex="stateless"))
+    publisher = Publisher(settings, None, UpTime())
+    assert names(publish(publisher, router_of(LOOP))) == {1003: "loop0"}
+    moved = replace(LOOP, sw_if_index=5, sup_sw_if_index=5)
+    assert names(publish(publisher, router_of(moved))) == {1005: "loop0"}
+    other = replace(ETHERNET, sw_if_index=5, sup_sw_if_index=5)
+    rows = publish(publisher, router_of(other, identity=RESTARTED), settled=False)
+    assert names(rows) == {1005: "eth0"}
+
+
+def test_a_key_is_pending_until_its_ifindex_is_durable() -> None:
+    indexes = SlowIndexes()
+    numbering = Numbering(indexes)
+    assert numbering.index_of("eth0", 1) is None
+    assert numbering.pending == {"eth0"}
+    indexes.durable = {"eth0"}
+    assert numbering.index_of("eth0", 1) == 1001
+    assert numbering.pending == set()
+
+
+def test_where_nothing_is_saved_an_ifindex_is_that_of_the_sw_if_index() -> None:
+    numbering = Numbering(None)
+    assert [numbering.index_of("eth0", 4), numbering.index_of("eth0", 7)] == [1004, 1007]
+    assert numbering.pending == set()
