@@ -1,12 +1,14 @@
-"""affinity.py: the CPUs that the agent runs on."""
+"""runtime/affinity.py: the CPUs that the agent runs on."""
 
+import logging
 import os
 import threading
 from collections.abc import Collection, Iterator
 
 import pytest
 
-from vpp_snmp_agent.runtime.affinity import Cpus, move, ranges, wanted
+from vpp_snmp_agent.runtime import affinity
+from vpp_snmp_agent.runtime.affinity import Cpus, Placement, move, ranges, wanted
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,52 @@ def test_what_the_kernel_refuses_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_cpus_are_written_as_taskset_writes_them(cpus: Collection[int], text: str) -> None:
     assert ranges(cpus) == text
+
+
+# --- where the agent runs -------------------------------------------------------------------------
+
+PIDS = 4711, 4712
+
+
+@pytest.fixture
+def placed(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[int]]:
+    """The CPUs that the agent was moved to, on a machine with eight of them."""
+    found: list[frozenset[int]] = []
+
+    def move(cpus: frozenset[int], pids: tuple[int, ...]) -> str:
+        assert pids == PIDS
+        found.append(cpus)
+        return "Invalid argument" if cpus == {6} else ""
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(affinity, "move", move)
+    return found
+
+
+def test_the_agent_leaves_the_cpus_of_vpps_workers_and_says_so_once(
+    placed: list[frozenset[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    placement = Placement()
+    placement.update("auto", frozenset(), PIDS)
+    assert placed == []
+    for _ in range(2):
+        placement.update("auto", frozenset({2, 3}), PIDS)
+    assert placed == [{0, 1, 4, 5, 6, 7}]
+    assert caplog.messages == ["the agent runs on CPU 0-1,4-7; VPP's workers are on 2-3"]
+    placement.update("any", frozenset({2, 3}), PIDS)
+    placement.update((5, 3), frozenset({2, 3}), PIDS)
+    assert placed[1:] == [set(range(8)), {3, 5}]
+
+
+def test_where_no_cpu_would_be_left_or_the_kernel_refuses_the_agent_stays(
+    placed: list[frozenset[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    placement = Placement()
+    placement.update("auto", frozenset(range(8)), PIDS)
+    assert placed == []
+    assert "none that the agent may use is left: it runs on 0-7 as before" in caplog.text
+    for _ in range(2):  # what the kernel refused is not tried again and again
+        placement.update((6,), frozenset(range(8)), PIDS)
+    assert placed == [{6}]
+    assert "cpus: not moved to 6: Invalid argument" in caplog.text

@@ -1,6 +1,5 @@
 """agent.py without its sockets; with them it runs in test_system and test_restarts."""
 
-import logging
 import os
 import time
 from collections.abc import Iterator
@@ -101,21 +100,6 @@ def test_what_stops_vpps_workers_is_asked_for_ip_mib_alone(
 # --- VPP's cores ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def placed(monkeypatch: pytest.MonkeyPatch) -> list[frozenset[int]]:
-    """The CPUs that the agent was moved to, on a machine with eight of them."""
-    found: list[frozenset[int]] = []
-
-    def move(cpus: frozenset[int], pids: tuple[int, ...]) -> str:
-        assert os.getpid() in pids
-        found.append(cpus)
-        return "Invalid argument" if cpus == {6} else ""
-
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(affinity, "move", move)
-    return found
-
-
 def have_workers(stage: Stage, *cpus: int) -> None:
     main = Thread(0, "vpp_main", "", 4711, 0)
     workers = [Thread(n, f"vpp_wk_{n}", "workers", 4711 + n, cpu) for n, cpu in enumerate(cpus, 1)]
@@ -124,18 +108,24 @@ def have_workers(stage: Stage, *cpus: int) -> None:
     stage.agent._tick(time.monotonic())
 
 
-def test_the_agent_leaves_the_cpus_of_vpps_workers_and_says_so_once(
-    tmp_path: Path, placed: list[frozenset[int]], caplog: pytest.LogCaptureFixture
+def test_the_agent_and_its_reporter_follow_the_setting_and_vpps_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.INFO)
+    placed: list[frozenset[int]] = []
+
+    def move(cpus: frozenset[int], pids: tuple[int, ...]) -> str:
+        assert pids == (os.getpid(), 4715)
+        placed.append(cpus)
+        return ""
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(affinity, "move", move)
+    monkeypatch.setattr(feed.Feed, "pids", (4715,))
     with started(tmp_path, vppcfg=None) as stage:
         stage.agent._tick(time.monotonic())
         assert placed == []
         have_workers(stage, 2, 3)
-        have_workers(stage, 2, 3)
         assert placed == [{0, 1, 4, 5, 6, 7}]
-        said = "the agent runs on CPU 0-1,4-7; VPP's workers are on 2-3"
-        assert caplog.messages.count(said) == 1
         stage.agent._follower.take(feed.Away())  # it comes back to the same ones
         stage.agent._tick(time.monotonic())
         assert len(placed) == 1
@@ -143,16 +133,3 @@ def test_the_agent_leaves_the_cpus_of_vpps_workers_and_says_so_once(
             stage.reload(cpus=setting)
             stage.agent._tick(time.monotonic())
             assert placed[-1] == cpus
-
-
-def test_where_no_cpu_would_be_left_or_the_kernel_refuses_the_agent_stays(
-    tmp_path: Path, placed: list[frozenset[int]], caplog: pytest.LogCaptureFixture
-) -> None:
-    with started(tmp_path, vppcfg=None) as stage:
-        have_workers(stage, *range(8))
-        assert placed == []
-        assert "none that the agent may use is left: it runs on 0-7 as before" in caplog.text
-        stage.reload(cpus=(6,))
-        stage.agent._tick(time.monotonic())
-        assert placed == [{6}]
-        assert "cpus: not moved to 6: Invalid argument" in caplog.text

@@ -55,10 +55,12 @@ ALLOWED: dict[str, set[str]] = {
     "operator.ports": {"control", "interfaces.", "operator.output", "settings."},
     "agent": {
         *("__init__", "agentx.connection", "agentx.mib", "describing", "following"),
-        *("interfaces.facts", "notifying", "runtime.__init__", "runtime.affinity"),
+        *("interfaces.facts", "notifying", "runtime.affinity", "runtime.garbage"),
         *("runtime.loop", "runtime.systemd", "serving", "settings.", "vpp.__init__", "vpp.feed"),
     },
-    "describing": {"runtime.__init__", "runtime.jobs", "runtime.loop", "settings."},
+    "describing": {
+        *("interfaces.journal", "runtime.__init__", "runtime.jobs", "runtime.loop", "settings."),
+    },
     "notifying": {
         *("agentx.connection", "interfaces.alarms", "interfaces.links", "interfaces.publisher"),
         *("interfaces.rows", "mibs.__init__", "mibs.if_mib", "mibs.vpp_snmp_agent_mib"),
@@ -72,7 +74,8 @@ ALLOWED: dict[str, set[str]] = {
         *("__init__", "interfaces.", "runtime.loop", "runtime.sockets", "runtime.systemd"),
         *("settings.", "vpp."),
     },
-    "runtime.affinity": set(),
+    "runtime.affinity": {"runtime.loop"},
+    "runtime.garbage": set(),
     "runtime.__init__": set(),
     "runtime.loop": set(),
     "runtime.children": set(),

@@ -24,25 +24,22 @@ from dataclasses import replace
 from . import __version__
 from .agentx.connection import Master
 from .agentx.mib import UpTime
-from .describing import SETTINGS_TIMEOUT, DescriptionReader
+from .describing import SETTINGS_TIMEOUT, DescriptionReader, saved_descriptions
 from .following import Follower
-from .interfaces.facts import Configuration, Facts
+from .interfaces.facts import Configuration
 from .notifying import Notifier
-from .runtime import affinity
+from .runtime.affinity import Placement
+from .runtime.garbage import COLLECTION_INTERVAL, collect_young
 from .runtime.loop import Loop, StateLog, log
 from .runtime.systemd import Supervisor
 from .serving import Served, Serving
 from .settings.declarations import Entails, Settings
 from .settings.document import BadSettings
-from .settings.vppcfg import Descriptions
 from .vpp import feed
 
 TICK = 0.25  # seconds between two ticks while anything changes
 IDLE_TICK = 1.0  # the same at rest
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
-COLLECTION_INTERVAL = 1.0  # seconds between two collections of garbage
-MAX_YOUNG = 2_000  # objects that a collection may traverse: 0.3 ms
-MAX_SLICES = 10  # of work in between, which leaves more of them than their count says
 
 
 def _reporter_settings(settings: Settings) -> feed.ReporterSettings:
@@ -60,7 +57,7 @@ class Agent:
 
         Raises StateError where the state of ports is unavailable.
         """
-        # Garbage is collected at rest, and only what is young (`collect_young`).
+        # Garbage is collected at rest, and only what is young (runtime/garbage.py).
         gc.disable()
         log.info("vpp-snmp-agent %s starts", __version__)
         self._settings = settings
@@ -70,9 +67,7 @@ class Agent:
         self._supervisor = Supervisor()
         self._uptime = UpTime()
         self._notifier = Notifier()
-        self._started_on = self._cpus = frozenset(os.sched_getaffinity(0))
-        # By what the CPUs were chosen last: the setting, and those of VPP's workers.
-        self._placed_by: tuple[affinity.Cpus, frozenset[int]] = ("any", frozenset())
+        self._placement = Placement()
         self._reader = DescriptionReader(self._loop, self._configure)
         self._has_read = False  # the vppcfg, once, or it is known why not
         self._configure_at = float("inf")
@@ -138,7 +133,10 @@ class Agent:
         for news in self._feed.check(now):
             self._follower.take(news)
         self._follower.check(now)
-        self._leave_workers_alone()
+        self._placement.update(
+            *(self._settings.cpus, self._follower.worker_cpus),
+            pids=(os.getpid(), *self._feed.pids),
+        )
         self._reader.check(now)
         if now >= self._configure_at:
             self._configure()
@@ -149,7 +147,7 @@ class Agent:
         if now >= self._collect_at:
             self._collect_at = now + COLLECTION_INTERVAL
             self._serving.shown.publisher.retry_counters()
-            collect_young(idle=self._slices < MAX_SLICES)
+            collect_young(self._slices)
             self._slices = 0
         status = self._status()
         if status != self._status_sent:
@@ -159,30 +157,6 @@ class Agent:
         if period and now >= self._alive_at:
             self._alive_at = now + period
             self._supervisor.alive()
-
-    def _leave_workers_alone(self) -> None:
-        """Run on none of the CPUs of VPP's workers, or where the settings say."""
-        setting, workers = self._settings.cpus, self._follower.worker_cpus
-        if (setting, workers) == self._placed_by:
-            return
-        self._placed_by = setting, workers
-        cpus = affinity.wanted(setting, self._started_on, workers)
-        here, there = affinity.ranges(self._cpus), affinity.ranges(cpus)
-        if not cpus:
-            wrong = f"cpus: none that the agent may use is left: it runs on {here} as before"
-            self._state_log.report(logging.WARNING, "cpus", wrong)
-        elif cpus != self._cpus:
-            why = affinity.move(cpus, (os.getpid(), *self._feed.pids))
-            if why:
-                self._state_log.report(
-                    logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}"
-                )
-                return
-            self._cpus = cpus
-            of_workers = f"; VPP's workers are on {affinity.ranges(workers)}" if workers else ""
-            self._state_log.report(
-                logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}"
-            )
 
     @property
     def _next_tick(self) -> float:
@@ -288,16 +262,8 @@ class Agent:
         state = self._serving.shown.state
         if state is None or self._settings.vppcfg is None:
             return
-        known = {
-            each.key: each.facts.alias
-            for each in state.shown()
-            if each.facts and each.facts.alias and not self._is_default_alias(each.facts)
-        }
-        self._reader.descriptions = Descriptions(known)
+        self._reader.descriptions = saved_descriptions(state.shown(), self._settings.alias)
         self._serving.describe(self._reader.descriptions)
-
-    def _is_default_alias(self, facts: Facts) -> bool:
-        return self._settings.alias == "name" and facts.alias == facts.name
 
     def _configure(self) -> None:
         """Have rows made by the settings and descriptions that are known now."""
@@ -326,14 +292,3 @@ class Agent:
         if self._follower.is_reported and count != self._count_logged:
             self._count_logged, self._count_logged_at = count, now
             log.info("%d interfaces are served", count)
-
-
-def collect_young(idle: bool) -> None:
-    """Collect the garbage of the last second, if little was made, and never traverse it again.
-
-    To traverse all there is would stop the loop for 40 ms and more at 10,000 interfaces
-    and 200,000 neighbours: rows hold no cycles, so that this is not needed.
-    """
-    if idle and gc.get_count()[0] < MAX_YOUNG:
-        gc.collect(1)
-    gc.freeze()

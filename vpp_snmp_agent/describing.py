@@ -9,9 +9,10 @@ The rules this module keeps:
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from .interfaces.journal import Port
 from .runtime import jobs
 from .runtime.loop import Loop, StateLog
 from .settings import vppcfg
@@ -21,6 +22,19 @@ from .settings.vppcfg import Descriptions
 VPPCFG_TIMEOUT = 60.0  # seconds that reading the vppcfg may take; 25 MB of it take 38
 SETTINGS_TIMEOUT = 2.0  # seconds that new settings wait for the vppcfg
 VPPCFG_INTERVAL = 60.0  # seconds after which a vppcfg that could not be read is tried again
+
+
+def saved_descriptions(ports: Iterable[Port], alias: str) -> Descriptions:
+    """Those that rows had before the start, until the vppcfg is read.
+
+    `alias`: the setting, by which a row without a description may have its name in ifAlias.
+    """
+    known = {}
+    for each in ports:
+        has_default = each.facts and alias == "name" and each.facts.alias == each.facts.name
+        if each.facts and each.facts.alias and not has_default:
+            known[each.key] = each.facts.alias
+    return Descriptions(known)
 
 
 class Reading(NamedTuple):

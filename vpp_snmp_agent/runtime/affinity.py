@@ -9,14 +9,19 @@ The rules this module keeps:
   list; or `any`, all that it was started on.
 - Where nothing would remain, or the kernel refuses, it runs on where it does.
 - All threads are moved, of the agent and of its children; what starts later inherits that.
+- They are moved when the setting changes, or the CPUs of VPP's workers do, and not otherwise: who
+  moves them by hand is not overruled.
 """
 
 import contextlib
 import errno
+import logging
 import os
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
+
+from .loop import StateLog
 
 PROC = Path("/proc")
 
@@ -64,3 +69,35 @@ def ranges(cpus: Collection[int]) -> str:
         else:
             found.append([cpu, cpu])
     return ",".join(f"{low}-{high}" if low < high else f"{low}" for low, high in found)
+
+
+class Placement:
+    """Where the agent runs, and what was logged of it."""
+
+    def __init__(self) -> None:
+        self._started_on = self._cpus = frozenset(os.sched_getaffinity(0))
+        # By what the CPUs were chosen last: the setting, and those of VPP's workers.
+        self._placed_by: tuple[Cpus, frozenset[int]] = ("any", frozenset())
+        self._log = StateLog()
+
+    def update(self, setting: Cpus, workers: frozenset[int], pids: Iterable[int]) -> None:
+        """Run on none of the CPUs of VPP's workers, or where the setting says.
+
+        To be called a few times a second.  `pids`: of the agent and its children.
+        """
+        if (setting, workers) == self._placed_by:
+            return
+        self._placed_by = setting, workers
+        cpus = wanted(setting, self._started_on, workers)
+        here, there = ranges(self._cpus), ranges(cpus)
+        if not cpus:
+            wrong = f"cpus: none that the agent may use is left: it runs on {here} as before"
+            self._log.report(logging.WARNING, "cpus", wrong)
+        elif cpus != self._cpus:
+            why = move(cpus, pids)
+            if why:
+                self._log.report(logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}")
+                return
+            self._cpus = cpus
+            of_workers = f"; VPP's workers are on {ranges(workers)}" if workers else ""
+            self._log.report(logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}")
