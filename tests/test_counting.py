@@ -5,8 +5,10 @@ import os
 import pytest
 
 from vpp_snmp_agent.agentx.values import oid
-from vpp_snmp_agent.interfaces.counters import CounterSet
+from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
+from vpp_snmp_agent.interfaces.counting import Counting
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.records import INTERFACES
@@ -140,3 +142,19 @@ def test_drops_may_be_discards() -> None:
         finish(publisher)
         assert rows_of(publisher)[1001].counters.in_discards == expected
     os.close(made.fd)
+
+
+def test_a_row_whose_counters_cannot_be_read_any_more_is_not_among_the_counted(
+    publisher: Publisher, sources: CounterSet
+) -> None:
+    publish(publisher, router_of(ETHERNET))
+    publisher.use(sources)
+    finish(publisher)
+    row = rows_of(publisher)[1001]
+    counting = Counting(Settings(), None)
+    counting.show(row)
+    assert len(counting.rows) == 1
+    row.counters = InterfaceCounters(None, 1, "eth0")
+    counting.show(row)
+    assert len(counting.rows) == 0
+    assert not list(counting.unread())  # there is nothing to read them from

@@ -56,6 +56,7 @@ def test_to_list_one_again_touches_its_row_and_no_other() -> None:
     router.apply(Changes((), ((Interface, 2),)))
     assert list(listing.refresh([2], Settings())) == ["eth0.7"]
     assert list(listing) == ["eth0", "loop4"]
+    assert [listing.key_at(index) for index in (1, 2, 3)] == ["eth0", None, "loop4"]
 
 
 def test_a_key_is_that_of_whoever_was_reported_last_under_it() -> None:

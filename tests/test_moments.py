@@ -105,10 +105,9 @@ def test_nothing_is_a_change_before_all_was_reported_once(clock: Clock) -> None:
 
 
 def test_other_rows_of_the_same_set_changed_when_those_before_did(clock: Clock) -> None:
-    before, after = Moments(clock), Moments(clock)
+    before, same, other = Moments(clock), Moments(clock), Moments(clock)
     before.change_set()
     clock.now += 4
-    after.succeed(before, is_other_set=False)
-    assert after.set_changed_at == 1000.0
-    after.succeed(before, is_other_set=True)
-    assert after.set_changed_at == 1004.0
+    same.succeed(before, is_other_set=False)
+    other.succeed(before, is_other_set=True)
+    assert (same.set_changed_at, other.set_changed_at) == (1000.0, 1004.0)

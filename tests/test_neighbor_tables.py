@@ -3,6 +3,8 @@
 import pytest
 
 from vpp_snmp_agent.agentx.values import oid
+from vpp_snmp_agent.interfaces.listing import Listing
+from vpp_snmp_agent.interfaces.neighbor_tables import NeighborTables
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.vpp.records import NEIGHBORS, Neighbor, NeighborChanges
 
@@ -50,3 +52,24 @@ def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> Non
     assert len(publisher.neighbors.ipv4) == 1
     change(publisher, router, gone=1)
     assert len(publisher.neighbors.ipv4) == 0
+
+
+def test_a_row_keeps_its_neighbours_until_the_next_vpp_has_reported_its_own(
+    publisher: Publisher,
+) -> None:
+    row = publish(publisher, router_of(ETHERNET, neighbors=(NEIGHBOR,)))[1001]
+    tables, listing, router = NeighborTables(), Listing(), router_of(ETHERNET)
+    tables.show(row, row.neighbors)
+    listing.follow(router)
+    tables.refresh(row, listing, 1)
+    assert len(tables.ipv4) == 1
+    other = NEIGHBOR._replace(address=bytes(15) + b"\1")
+    router.apply_neighbors(NeighborChanges((other,)))
+    tables.refresh(row, listing, 1)
+    assert (len(tables.ipv4), len(tables.ipv6)) == (1, 0)
+    listing.reported.add(NEIGHBORS)
+    tables.refresh(row, listing, 1)
+    assert (len(tables.ipv4), len(tables.ipv6)) == (0, 1)
+    # What takes the row's place may go on with them.
+    tables.hide(row)
+    assert (len(tables.ipv6), row.neighbors) == (0, router.neighbors[1])
