@@ -97,7 +97,7 @@ class Column:
         self.is_counter = is_counter or reading_index is not None
         self.prefix = b""
         # All of a varbind up to the index, by the index's length: the one part of an
-        # answer worth keeping, for it is the same in each.
+        # answer worth keeping, because it is the same in each.
         self._heads: dict[int, bytes] = {}
 
     def varbind(self, index: bytes, value: Any) -> bytes:

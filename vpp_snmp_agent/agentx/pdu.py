@@ -51,7 +51,7 @@ ADDAGENTCAPS: int = ax.AGENTX_ADDAGENTCAPS_PDU
 REMOVEAGENTCAPS: int = ax.AGENTX_REMOVEAGENTCAPS_PDU
 RESPONSE: int = ax.AGENTX_RESPONSE_PDU
 
-# CommitSet and CleanupSet bear no context: they follow a TestSet that bore it.
+# CommitSet and CleanupSet carry no context: they follow a TestSet that carried it.
 MAY_BEAR_CONTEXT = frozenset(
     {REGISTER, UNREGISTER, GET, GETNEXT, GETBULK, TESTSET, UNDOSET, NOTIFY, PING}
     | {INDEXALLOCATE, INDEXDEALLOCATE, ADDAGENTCAPS, REMOVEAGENTCAPS}

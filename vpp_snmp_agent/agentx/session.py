@@ -136,7 +136,7 @@ class Session:
         self._registrations: list[_Registration] = []
         self._refused: list[_Registration] = []
         self._rows: set[Registration] = set()  # that are among the registrations
-        self._is_probing = False  # whether one of those refused is to be had by now
+        self._is_probing = False  # whether one of those refused may be granted by now
         self._registering = 0  # registrations whose answers are waited for
         self._fast_path: FastPath | None = None
         self._on_hold = on_hold

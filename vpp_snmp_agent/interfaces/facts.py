@@ -24,7 +24,7 @@ ETHERNET_CSMACD, SOFTWARE_LOOPBACK, PROP_VIRTUAL, TUNNEL = 6, 24, 53, 131
 L2_VLAN, L3_IP_VLAN, IEEE8023AD_LAG = 135, 136, 161
 
 # By the name of VPP's device class: all of 22.02 to master (VNET_DEVICE_CLASS), and those that
-# VPP makes of the drivers of vnet/dev, which bear the driver's name (VNET_DEV_REGISTER_DRIVER).
+# VPP makes of the drivers of vnet/dev, which have the driver's name (VNET_DEV_REGISTER_DRIVER).
 _TYPES = {
     "dpdk": ETHERNET_CSMACD,
     "AF_XDP interface": ETHERNET_CSMACD,
@@ -151,7 +151,7 @@ def is_hidden(key: str, name: str, settings: Settings) -> bool:
 
 
 def wanted_name(interface: Interface, router: Router, settings: Settings) -> str:
-    """The name that a row would bear by the setting `names`: a host name, or VPP's."""
+    """The name that a row would have by the setting `names`: a host name, or VPP's."""
     if settings.names == "vpp":
         return interface.interface_name
     owner = interface.sw_if_index

@@ -9,7 +9,7 @@ The rules this module keeps:
   Debian's package makes, where any pair is in that; else the one that most pairs are in.
 - A port number of BRIDGE-MIB has 16 bits: what is above has no row.
 - Only what VPP lists now is here: with VPP the host interfaces go too, and another one that is
-  made may bear the number.
+  made may have the number.
 """
 
 from collections.abc import Iterator

@@ -5,8 +5,8 @@ in VPP.  So each row brings two candidates: its own name, and the name it wants.
 
 The rules this module keeps:
 
-- Whoever bears its own name needs it: a row that merely wants the same gives way.
-- Of two rows that want one name the one that bears it keeps it, else the earlier has it.
+- A row that has its own name needs it: a row that merely wants the same gives way.
+- Of two rows that want one name the one that has it keeps it, else the earlier has it.
 - A change is settled among those who claim the same names, not among all rows.
 """
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Candidates(NamedTuple):
-    """The name that a row has by itself, and the one it would rather bear."""
+    """The name that a row has by itself, and the one it would rather have."""
 
     own: str
     wanted: str
@@ -26,7 +26,7 @@ class Names:
 
     def __init__(self) -> None:
         self.given: dict[str, str] = {}
-        self.clashes: dict[str, str] = {}  # the name that a row wanted, and another bears
+        self.clashes: dict[str, str] = {}  # the name that a row wanted, and another has
         self._candidates: dict[str, Candidates] = {}
         # When a key claimed it, by name and key; the earliest first.
         self._claims: dict[str, dict[str, int]] = {}
@@ -58,7 +58,7 @@ class Names:
         return self._settle(affected, but=key)
 
     def _gives_way(self, key: str, candidates: Candidates) -> bool:
-        """Whether a new row takes no part: another bears what it wants, and nobody wants its own.
+        """Whether a new row takes no part: another has what it wants, and nobody wants its own.
 
         A thousand network namespaces can have an eth0 each.
         """

@@ -128,7 +128,7 @@ class Publisher:
 
     @property
     def clashes(self) -> Mapping[str, str]:
-        """The name that a row wanted, and another bears."""
+        """By key: the name that a row wanted, and another has."""
         return self._names.clashes
 
     def derive(

@@ -4,7 +4,7 @@ The table is snmpd's own.  Of it only our rows are registered, one by one, each 
 over its columns: snmpd's rows stay as they are, before, with and after us.
 
 The type is hrStorageVirtualMemory, which it is: a second row of type hrStorageRam would be
-added to the host's own memory by a manager.  hrStorageAllocationFailures is left out, for
+added to the host's own memory by a manager.  hrStorageAllocationFailures is left out:
 VPP counts none.
 """
 

@@ -27,7 +27,7 @@ def receive_segment(path: str, timeout: float) -> tuple[int, int]:
         descriptors = array.array("i")
         try:
             vpp.connect(path)
-            # A zero-length message bears the descriptor: 0 octets are not the end here.
+            # A zero-length message carries the descriptor: 0 octets are not the end here.
             _, ancillary, _, _ = vpp.recvmsg(0, socket.CMSG_SPACE(descriptors.itemsize))
             pid = peer_pid(vpp)
         except OSError as error:

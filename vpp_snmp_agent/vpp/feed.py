@@ -5,8 +5,8 @@ The rules this module keeps:
 - Nothing here waits: not for VPP, not for the child.
 - One child for each connection to a VPP.  It ends with its VPP and the next one starts at
   once; where it fails, the next one waits longer each time.
-- Only VPP's own silence is one: the child says how long it has waited for VPP.  Nothing is
-  made of how long the child says nothing, for it may be busy, or either of us was stopped.
+- Only VPP's own silence is one: the child says how long it has waited for VPP.  How
+  long the child says nothing means nothing: it may be busy, or either of us was stopped.
 - The child of a hung VPP is left to wait, because VPP may go on.  It is ended when another
   VPP's socket is in the old one's place, or after `RECONNECT_TIMEOUT`.
 - A child from which this process took nothing for long ends (reporter.py), and is followed by

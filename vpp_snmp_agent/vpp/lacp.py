@@ -11,7 +11,7 @@ The rules this module keeps:
 - Only the states are read here; who the partner is, and which members a bond has, is the API's.
 - An entry goes with its member, and VPP gives an index to the next one at once: an octet counts
   only while /if/names has at both indexes what it had when the API reported them.  That need not
-  be their names, for a rename does not reach it.
+  be their names, because a rename does not reach it.
 - While VPP hangs its octets stand still, and so does what is shown.
 """
 
