@@ -15,7 +15,7 @@ from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
 from vpp_snmp_agent.vpp.api import Vpp
 from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
-from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp.layer3 import STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -28,6 +28,7 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
     Unavailable,
 )
+from vpp_snmp_agent.vpp.schedule import ADDRESS_DELAYS, PAUSE
 
 from .conftest import Clock, Listener, Reported, link, named
 

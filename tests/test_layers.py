@@ -113,10 +113,11 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.client": {"vpp.transport"},
     "vpp.details": {"vpp.client", "vpp.records"},
     "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
-    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records"},
+    "vpp.schedule": set(),
+    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records", "vpp.schedule"},
     "vpp.reporter": {
         *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.layer3", "vpp.mapping"),
-        *("vpp.records", "vpp.transport"),
+        *("vpp.records", "vpp.schedule", "vpp.transport"),
     },
     "vpp.feed": {"__init__", "runtime.children", "vpp.records"},
     "interfaces.__init__": set(),

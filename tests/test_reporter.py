@@ -18,7 +18,7 @@ from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3, reporter
 from vpp_snmp_agent.vpp.api import Vpp
 from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
-from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, Layer3
+from vpp_snmp_agent.vpp.layer3 import Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     ASK,
@@ -41,6 +41,7 @@ from vpp_snmp_agent.vpp.records import (
     Unread,
     unpack,
 )
+from vpp_snmp_agent.vpp.schedule import ADDRESS_DELAYS
 
 from .conftest import Clock, Listener, Reported, link, named
 

@@ -23,7 +23,7 @@ The rules this module keeps:
 - Addresses and neighbours are asked for last (layer3.py): nothing else waits for them.
 - What stops VPP's workers (lcp_itf_pair_get, the bond and member dumps) is asked at most
   once in `RARE_INTERVAL`, after the set of interfaces changed, again after the
-  `ADDRESS_DELAYS` of layer3.py where some are new, when the parent asks because a state of
+  `ADDRESS_DELAYS` of schedule.py where some are new, when the parent asks because a state of
   LACP changed, and once each period.  A TAP that appears is a new interface too, and the sign
   of a pair.
 - VPP keeps without limit what a client does not read.  A parent that does not read either is
@@ -45,7 +45,7 @@ from typing import NoReturn
 from .api import Vpp
 from .client import Client, UnusableAnswer, decode_any_text
 from .descriptor import peer_pid, receive_segment
-from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
+from .layer3 import Layer3, News
 from .mapping import SegmentUnavailable
 from .records import (
     ACCEPTS_NOBODY,
@@ -83,6 +83,7 @@ from .records import (
     changes,
     pack,
 )
+from .schedule import ADDRESS_DELAYS, NEVER
 from .transport import VPPUnavailable
 
 RETRY_INTERVAL = 0.25  # seconds between two attempts to reach a VPP that is not there
