@@ -362,6 +362,7 @@ def test_the_gets_that_are_known_are_bounded(view: View) -> None:
 # --- any MIB, any request -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_request_is_answered_alike(data: st.DataObject) -> None:
@@ -382,6 +383,7 @@ def test_any_request_is_answered_alike(data: st.DataObject) -> None:
     by_both_paths(model.view, requests)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_gets_of_one_row_after_another_are_answered_alike(data: st.DataObject) -> None:

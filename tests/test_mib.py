@@ -772,6 +772,7 @@ def test_any_mib_is_walked_as_the_model_is(data: st.DataObject) -> None:
     assert walked == [(key(subids), value) for subids, value in model.cells]
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_range_of_any_mib_begins_as_in_the_model(data: st.DataObject) -> None:

@@ -541,6 +541,7 @@ def save(state: State, now: float) -> None:
         state.save_some(now)
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millisecond(
     tmp_path: Path,
 ) -> None:
@@ -758,6 +759,7 @@ def filled(directory: Path) -> None:
         assign(state, d=4, e=4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_cut_at_any_octet_it_renumbers_nothing_that_was_durable(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
@@ -942,6 +944,7 @@ def test_a_sigkill_at_any_moment_leaves_every_index_that_was_known(tmp_path: Pat
 # --- damage -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_a_flipped_bit_costs_at_most_its_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
