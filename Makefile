@@ -14,9 +14,15 @@ BENCH_PYTHON = $(if $(filter file,$(origin PYTHON)),$(shell /usr/bin/python3 $(C
     2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON)),$(PYTHON))
 BENCH_VENV = build/bench$(subst /,-,$(abspath $(shell command -v $(BENCH_PYTHON))))
 DEB := dist/vpp-snmp-agent_$(VERSION)_all.deb
+SDIST := dist/vpp_snmp_agent-$(VERSION).tar.gz
+WHEEL := dist/vpp_snmp_agent-$(VERSION)-py3-none-any.whl
+# By `python -m`: the checkout may have spaces in its path, which a script's first line may not.
+PIP = $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
+PINNED = --constraint tests/constraints.txt
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo quick test bench scale lint fuzz soak mutants mibs managers-test deb deb-test
+.PHONY: help demo quick test bench scale lint fuzz soak mutants mibs managers-test
+.PHONY: deb deb-test dist dist-test
 .PHONY: packages mibs-packages deb-packages deb-test-packages clean
 
 help:
@@ -32,6 +38,8 @@ help:
 	@echo "make managers-test root: what is shipped for managers, with Debian's (UPDATE=1: generates)"
 	@echo "make deb          $(DEB)"
 	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"
+	@echo "make dist         sdist and wheel of $(VERSION)"
+	@echo "make dist-test    they in each Python that is found (UNIT=1: and the unit tests)"
 	@echo "make clean        remove what the others made"
 
 demo: packages $(VENV)/ready
@@ -54,7 +62,7 @@ test: lint
 lint: packages $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m mypy
 
 fuzz: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.fuzz $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
@@ -76,19 +84,33 @@ $(MIBS)/SNMPv2-SMI.mib:
 managers-test: packages mibs $(VENV)/ready
 	@$(VENV)/bin/python -m tests.managers --mibs $(MIBS) $(if $(UPDATE),--update)
 
-# In a copy, for the packager leaves its files among the sources.
+# In a copy, because the packager leaves its files among the sources, and where no path has spaces,
+# of which debhelper knows nothing.
 deb: deb-packages $(VENV)/ready
-	rm -rf build/deb
-	mkdir -p build/deb/source dist
-	cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md build/deb/source/
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps \
-	    --only-binary :all: --require-hashes --target build/deb/source/private -r debian/private.txt
-	cd build/deb/source && dpkg-buildpackage --build=binary --no-sign
-	mv build/deb/vpp-snmp-agent_$(VERSION)_all.deb $(DEB)
+	mkdir -p dist
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && mkdir "$$place/source" \
+	    && cp -a debian docs vpp_snmp_agent snmpd-dataplane.conf README.md CHANGELOG.md "$$place/source/" \
+	    && $(PIP) install --no-compile --no-deps --only-binary :all: --require-hashes \
+	        --target "$$place/source/private" -r debian/private.txt \
+	    && (cd "$$place/source" && dpkg-buildpackage --build=binary --no-sign) \
+	    && mv "$$place/vpp-snmp-agent_$(VERSION)_all.deb" $(DEB)
 	lintian --fail-on error,warning,override $(DEB)
 
 deb-test: deb deb-test-packages
 	$(VENV)/bin/python -m tests.deb $(if $(SHORT),--short) $(DEB)
+
+# In a copy, because setuptools leaves its files among the sources too.
+dist: packages $(VENV)/ready
+	$(PIP) install $(PINNED) build twine
+	rm -rf build/dist $(SDIST) $(WHEEL)
+	mkdir -p build/dist dist
+	cp -a .ci .github bench debian docs simulator tests vpp_snmp_agent CHANGELOG.md CONTRIBUTING.md \
+	    LICENSE MANIFEST.in Makefile README.md pyproject.toml setup.py snmpd-dataplane.conf build/dist/
+	$(VENV)/bin/python -m build --no-isolation --outdir dist build/dist >build/dist.log
+	$(VENV)/bin/python -m twine check --strict $(SDIST) $(WHEEL)
+
+dist-test: dist
+	$(VENV)/bin/python -m tests.dist $(if $(UNIT),--unit) $(SDIST) $(WHEEL)
 
 # $(call bring,PACKAGES,COMMANDS): have Debian's packages installed, if a command is not there.
 bring = @if (for each in $(2); do command -v $$each || exit 1; done) >/dev/null \
@@ -111,9 +133,10 @@ mibs-packages:
 deb-test-packages:
 	$(call bring,debootstrap systemd-container,debootstrap systemd-nspawn)
 
-$(VENV)/ready: setup.py pyproject.toml
+$(VENV)/ready: setup.py pyproject.toml tests/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(PIP) install $(PINNED) setuptools
+	$(PIP) install $(PINNED) --no-build-isolation --editable '.[test]'
 	@touch $@
 
 clean:

@@ -26,8 +26,8 @@ HEADS = ("measure", "ours", "beside it", "figure", "bar", "")
 
 def about() -> str:
     """What was measured, when, on what."""
-    told = subprocess.run(["snmpd", "-v"], capture_output=True, text=True, check=True).stdout
-    net_snmp = re.search(r"version:\s*(\S+)", told)
+    printed = subprocess.run(["snmpd", "-v"], capture_output=True, text=True, check=True).stdout
+    net_snmp = re.search(r"version:\s*(\S+)", printed)
     return (
         f"{date.today()}: vpp-snmp-agent {__version__}, Python {platform.python_version()},"
         f" net-snmp {net_snmp[1] if net_snmp else 'of an unknown version'},"

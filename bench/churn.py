@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from statistics import median
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
-from simulator import Simulator
+from simulator import Simulator, Verbs
 from vpp_snmp_agent.agentx import pdu
 
 from .managers import PAUSE, Answer, Managers, Scout, on_wire
@@ -29,6 +29,7 @@ MAX_GETS = 500  # a second: for the links that are waited for
 LATE = 4.0  # seconds after the last change that are waited for what is not shown yet
 NEW_SUB_ID, KNOWN_SUB_ID, KNOWN = 2_000_000, 1_000_000, 200
 BRIEF_ADDRESSES = int(IPv4Address("172.16.0.0"))
+P = ParamSpec("P")
 
 
 @dataclass
@@ -127,7 +128,7 @@ class Sessions:
         else:
             self._to_come[name] = since
 
-    def went(self, name: str, since: float) -> None:
+    def left(self, name: str, since: float) -> None:
         """Wait for its row to go, unless it never was there."""
         if self._to_come.pop(name, None) is not None:
             self._times(name).missed += 1
@@ -197,8 +198,14 @@ class Churn:
         """How many orders are not answered yet."""
         return len(self._orders)
 
-    def _order(self, then: Callable[[float], None] | None, what: str, **details: Any) -> None:
-        self._vpp.send(what, **details)
+    def _order(
+        self,
+        then: Callable[[float], None] | None,
+        verb: Callable[Concatenate[Verbs, P], Any],
+        *values: P.args,
+        **named: P.kwargs,
+    ) -> None:
+        self._vpp.send(verb, *values, **named)
         self._orders.append(then)
 
     def receive(self) -> None:
@@ -230,9 +237,9 @@ class Churn:
         while self._living and now >= self._living[0][0] and self._keeps_up:
             _, name = self._living.popleft()
             self._order(
-                lambda sent, name=name: self._sessions.went(name, sent),  # type: ignore[misc]
-                "delete",
-                name=name,
+                lambda sent, name=name: self._sessions.left(name, sent),  # type: ignore[misc]
+                Verbs.delete,
+                name,
             )
 
     def come(self, now: float, only_new: bool = False) -> None:
@@ -245,11 +252,7 @@ class Churn:
         name = f"{PARENT}.{sub_id}"
         tags = {"outer": 4000 + is_new, "inner": turn % 4000 + 1}
         self._order(
-            lambda sent: self._sessions.came(name, sent),
-            "add",
-            parent=PARENT,
-            sub_id=sub_id,
-            **tags,
+            lambda sent: self._sessions.came(name, sent), Verbs.add_sub, PARENT, sub_id, **tags
         )
         self._living.append((now + LIFE, name))
 
@@ -259,7 +262,7 @@ class Churn:
         name, index = self._ports[place]
         up = bool(turn % 2)
         self._link += 1
-        self._order(lambda sent: self._links.changed(index, up, sent), "set_link", name=name, up=up)
+        self._order(lambda sent: self._links.changed(index, up, sent), Verbs.set_link, name, up)
 
     def _change_neighbor(self) -> None:
         """One more, and at the next call that one less."""
@@ -268,10 +271,10 @@ class Churn:
         name = self._holders[turn % len(self._holders)]
         address = str(IPv4Address(BRIEF_ADDRESSES + turn))
         if removes:
-            self._order(None, "remove_neighbor", name=name, address=address)
+            self._order(None, Verbs.remove_neighbor, name, address)
         else:
             mac = f"02:5c:00:00:{turn >> 8 & 255:02x}:{turn & 255:02x}"
-            self._order(None, "add_neighbor", name=name, address=address, mac=mac, static=False)
+            self._order(None, Verbs.add_neighbor, name, address, mac)
 
     def put_back(self) -> None:
         """All sessions gone, all links up."""
@@ -293,7 +296,7 @@ def run(
 ) -> float:
     """Churn, watch, and call `meanwhile` ten times a second; how long it really took."""
     began = now = time.monotonic()
-    look_at = 0.0
+    poll_at = 0.0
     while True:
         elapsed = now - began
         if elapsed < seconds:
@@ -306,8 +309,8 @@ def run(
         if managers.turn(0.002, vpp):
             churn.receive()
         now = time.monotonic()
-        if now >= look_at:
-            look_at = now + 0.1
+        if now >= poll_at:
+            poll_at = now + 0.1
             for poll in meanwhile:
                 poll()
     links.give_up()

@@ -17,13 +17,8 @@ from itertools import count
 from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import (
-    END_OF_MIB_VIEW,
-    HEADER_SIZE,
-    NO_SUCH_INSTANCE,
-    encode_varbind,
-    oid,
-)
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, NO_SUCH_INSTANCE, encode_varbind, oid
 
 PRIORITY = 100
 READ_SIZE = 1 << 16

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, HEADER_SIZE, VarBind, encode_oid, oid
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, VarBind, decode_varbind, encode_oid, oid
 
 from .master import SESSION, Master
 
@@ -52,7 +53,7 @@ class Answer:
 
     @property
     def varbind(self) -> VarBind:
-        return pdu.decode_varbind(self.payload[RESPONSE_HEAD:])
+        return decode_varbind(self.payload[RESPONSE_HEAD:])
 
 
 Then = Callable[[Answer], None]

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import TracebackType
 
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import SearchRange, VarBind
+from vpp_snmp_agent.agentx.pdu import SearchRange
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, VarBind
 
 TIMEOUT = 20.0  # seconds: for a connection or an answer
 SESSION = 1
@@ -99,7 +100,7 @@ class Master:
         found = []
         for subtree in subtrees:
             at = self.get_next(subtree)
-            while at.type is not pdu.END_OF_MIB_VIEW and at.name.startswith(subtree):
+            while at.type is not END_OF_MIB_VIEW and at.name.startswith(subtree):
                 found.append(at)
                 at = self.get_next(at.name)
         return found

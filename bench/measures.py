@@ -16,8 +16,8 @@ from signal import SIGHUP
 from statistics import median
 
 from simulator import Simulator
-from simulator.stage import Agent, StageError
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, oid
+from simulator.stage import AgentProcess, StageError
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, oid
 
 from . import processes, staleness
 from .master import Master
@@ -157,7 +157,9 @@ def quiet_vpp(directory: Path, interfaces: int, threads: int = 3) -> Iterator[Si
 
 
 @contextmanager
-def pinned_agent(directory: Path, vpp: Simulator, agentx: str, lines: str = "") -> Iterator[Agent]:
+def pinned_agent(
+    directory: Path, vpp: Simulator, agentx: str, lines: str = ""
+) -> Iterator[AgentProcess]:
     """The agent, with some lines of a settings file; it stays on the CPUs that it is put on.
 
     By itself it would leave those of the workers that the simulated VPP says it has.
@@ -165,14 +167,14 @@ def pinned_agent(directory: Path, vpp: Simulator, agentx: str, lines: str = "") 
     directory.mkdir(parents=True, exist_ok=True)
     settings = directory / SETTINGS
     settings.write_text("cpus: any\n" + lines)
-    with Agent(directory, vpp, agentx, "-f", str(settings)) as agent:
+    with AgentProcess(directory, vpp, agentx, "-f", str(settings)) as agent:
         yield agent
 
 
 @contextmanager
 def at_the_socket(
     directory: Path, vpp: Simulator, lines: str = ""
-) -> Iterator[tuple[Agent, Master]]:
+) -> Iterator[tuple[AgentProcess, Master]]:
     """The agent and a master that asks it directly, once rows are served."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "agentx"
@@ -195,7 +197,9 @@ def answers(directory: Path, effort: Effort) -> Iterator[Row]:
         yield from answers_of(vpp, *many, directory / "agent" / SETTINGS)
 
 
-def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> Iterator[Row]:
+def answers_of(
+    vpp: Simulator, agent: AgentProcess, master: Master, settings: Path
+) -> Iterator[Row]:
     """How long a request waits while the agent has other things to do; what memory it takes."""
 
     def dump_again() -> None:
@@ -249,7 +253,7 @@ def answers_of(vpp: Simulator, agent: Agent, master: Master, settings: Path) -> 
         )
 
 
-def resident(agent: Agent) -> float:
+def resident(agent: AgentProcess) -> float:
     """Of the agent and its child, in MiB; what both map counts twice.
 
     Without VPP's segment, which is VPP's memory and resident whether anybody reads it or not.
@@ -259,7 +263,7 @@ def resident(agent: Agent) -> float:
     return sum(processes.memory(pid, field) for pid in pids for field in fields) / MEBI
 
 
-def of_vpp(agent: Agent) -> float:
+def of_vpp(agent: AgentProcess) -> float:
     """What is mapped of VPP's segment, in MiB."""
     return processes.memory(agent.pid, "RssShmem") / MEBI
 
@@ -280,7 +284,7 @@ def percentile_99(values: Sequence[float]) -> float:
 
 
 def timed(
-    agent: Agent, master: Master, work: Callable[[], None], done: Callable[[], bool]
+    agent: AgentProcess, master: Master, work: Callable[[], None], done: Callable[[], bool]
 ) -> list[Wait]:
     """Walk on, a request a millisecond, until `work` is done and the agent has its news."""
     took: list[Wait] = []
@@ -344,7 +348,7 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
             values.append(value)
             vpp.step(1)
     worst = staleness.worst_rate_error(moments, values, period, truth)
-    stale = [
+    others = [
         staleness.worst_rate_error(
             moments, staleness.as_refreshed(moments, values, every), period, truth
         )
@@ -353,7 +357,7 @@ def rates(directory: Path, effort: Effort) -> Iterator[Row]:
     yield Row(
         "rate error, polls 60 s apart (a refresh each 30 s, 10 s)",
         f"{worst:.4%}",
-        ", ".join(f"{each:.0%}" for each in stale),
+        ", ".join(f"{each:.0%}" for each in others),
         100 * worst,
         0.1,
         "%",

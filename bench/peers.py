@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from simulator.stage import Process
-from vpp_snmp_agent.agentx.pdu import OBJECT_IDENTIFIER, VarBind, dotted, encode_varbind
+from vpp_snmp_agent.agentx.values import OBJECT_IDENTIFIER, VarBind, dotted, encode_varbind
 
 from .poller import in_namespace_of
 

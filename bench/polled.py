@@ -18,8 +18,8 @@ from pathlib import Path
 
 from simulator import Simulator
 from simulator.stage import Process, Snmpd, until
-from vpp_snmp_agent.agentx.pdu import VarBind
-from vpp_snmp_agent.agentx.pdu import oid as key
+from vpp_snmp_agent.agentx.values import VarBind
+from vpp_snmp_agent.agentx.values import oid as key
 
 from . import processes
 from .measures import (

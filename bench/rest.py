@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean
 
-from simulator.stage import Agent, Snmpd
+from simulator.stage import AgentProcess, Snmpd
 
 from . import processes
 from .measures import Effort, Row, quiet_vpp
@@ -28,7 +28,7 @@ class Resting:
         with (
             quiet_vpp(self._directory / "vpp", PORTS) as vpp,
             Snmpd(self._directory / "snmpd") as snmpd,
-            Agent(self._directory, vpp, snmpd.agentx) as self._agent,
+            AgentProcess(self._directory, vpp, snmpd.agentx) as self._agent,
         ):
             with asked(self._agent, snmpd, lambda: None):
                 pass

@@ -27,9 +27,9 @@ from typing import Any
 
 from simulator import Simulator
 from simulator.scenario import address_of, neighbor
-from simulator.stage import Agent, StageError, until
+from simulator.stage import AgentProcess, StageError, until
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import oid
+from vpp_snmp_agent.agentx.values import oid
 
 from . import processes
 from .__main__ import about, table
@@ -82,7 +82,7 @@ class Bar(Row):
     anywhere: bool = False
 
 
-class MeasuredAgent(Agent):
+class MeasuredAgent(AgentProcess):
     """The agent, with the steps on its loop measured."""
 
     module = "bench.measured_agent"

@@ -16,14 +16,14 @@ def as_refreshed(moments: Sequence[float], values: Sequence[int], every: float) 
 
     `moments` ascend; at each the counter had the value of `values` at the same place.
     """
-    told, due, held = [], moments[0], values[0]
+    reported, due, held = [], moments[0], values[0]
     for moment, value in zip(moments, values, strict=True):
         if moment >= due:
             held = value
             while due <= moment:
                 due += every * DRIFT
-        told.append(held)
-    return told
+        reported.append(held)
+    return reported
 
 
 def worst_rate_error(

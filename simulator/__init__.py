@@ -4,7 +4,9 @@ It imports nothing of the agent but the declaration of the segment's layout, so 
 two can only agree by both being right.
 """
 
-from .client import Amount, Simulator, SimulatorError, Truth
-from .messages import write_api_files
+from .client import Simulator, SimulatorError
+from .interface import Spec
+from .traffic import Truth
+from .verbs import Verbs
 
-__all__ = ["Amount", "Simulator", "SimulatorError", "Truth", "write_api_files"]
+__all__ = ["Simulator", "SimulatorError", "Spec", "Truth", "Verbs"]

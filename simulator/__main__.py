@@ -1,7 +1,7 @@
 """A VPP for the demo and the tests: `python -m simulator --run-dir DIR`.
 
-It serves DIR/stats.sock, DIR/api.sock and DIR/control.sock until it is told to end.
-DIR/api holds the *.api.json files of the release.
+It serves DIR/stats.sock and DIR/api.sock until a signal ends it.  DIR/api holds the
+*.api.json files of the release.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from .messages import PLUGINS
-from .process import READY, Process
+from .process import SimulatedVpp
 from .scenario import VPPCFG
 
 
@@ -23,14 +23,12 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--pairs", action="store_true", help="with --interfaces: an LCP pair for each")
     add("--addresses", action="store_true", help="with --interfaces: one for each sub-interface")
     add("--empty", action="store_true", help="hardware only, as a VPP that was just started")
-    add("--seed", type=int, help="shuffle the order in which interfaces get their indexes")
     add("--segment-size", type=int, default=0, help="bytes (default: 8 MiB, or what it takes)")
     add("--without", nargs="*", default=[], choices=PLUGINS, help="plugins that are off")
-    add("--page", type=int, default=64, help="LCP pairs per answer (default: %(default)s)")
     add("--update-interval", type=float, default=10.0, help="seconds between heartbeats")
     add("--per-node-counters", action="store_true", help="what each node has counted")
     add("--vppcfg", type=Path, help="write the edge router's vppcfg YAML there")
-    add("--end-with-stdin", action="store_true", help="end when stdin is closed")
+    add("--control", type=int, help="a client's descriptor, with which it ends (client.py)")
     return parser.parse_args(words)
 
 
@@ -38,15 +36,14 @@ def main() -> None:
     options = arguments(sys.argv[1:])
     if options.vppcfg:
         options.vppcfg.write_text(VPPCFG, encoding="utf-8")
-    process = Process(options)
-    process.end_on_signals()
-    if options.end_with_stdin:
-        process.end_with(sys.stdin.fileno())
-    print(READY, flush=True)
+    vpp = SimulatedVpp(options)
+    vpp.end_on_signals()
+    if options.control is None:
+        print("the simulator serves", flush=True)
     try:
-        process.run()
+        vpp.run()
     finally:
-        process.close()
+        vpp.close()
 
 
 if __name__ == "__main__":

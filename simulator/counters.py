@@ -7,7 +7,7 @@ from vpp_snmp_agent.vpp.layout import Generation, Kind
 
 from .interface import Interface
 from .release import Release
-from .segment import Segment
+from .segment import SegmentWriter
 from .traffic import COMBINED, PUNT, SIMPLE, UNIT
 
 COUNTERS = [f"/if/{name}" for name in (*SIMPLE, *COMBINED)]
@@ -55,12 +55,11 @@ class Counters:
         self, release: Release, threads: int, size: int, counts_nodes: bool = False
     ) -> None:
         """`counts_nodes`: as with `statseg { per-node-counters on }`."""
-        self.segment = Segment(size, release.generation)
+        self.segment = SegmentWriter(size, release.generation)
         self.release = release
         self.threads = threads
         self.counts_nodes = counts_nodes
         self._has_rates = release.generation is not Generation.V22_02
-        self._has_loops = release >= Release(22, 10)
         self._started = time.monotonic()
         self._beats = 0
         self.heaps: dict[str, tuple[int, int]] = {}  # octets there are, and used, as last written
@@ -79,7 +78,7 @@ class Counters:
             segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, self.threads)
         else:  # and stays 0
             segment.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, self.threads, 1)
-        if self._has_loops:
+        if self.release.has_loops:
             segment.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, self.threads)
         for name, value in (("cached", 168), ("used", 376), ("available", 16008)):
             segment.add_scalar(f"{POOL}/{name}", value, Kind.GAUGE)
@@ -105,7 +104,7 @@ class Counters:
 
     def _write_errors(self) -> None:
         """The errors, all of which the main thread and the last worker have seen."""
-        has_names = self.release >= Release(22, 10)
+        has_names = self.release.has_error_names
         errors = [(node, new if has_names else old, count) for node, new, old, count in ERRORS]
         errors += LATE_ERRORS if has_names else ()
         segment = self.segment
@@ -164,7 +163,7 @@ class Counters:
         workers = range(1, self.threads)
         if self._has_rates:
             segment.set_row("/sys/vector_rate_per_worker", 0, [1, *(10 + w for w in workers)])
-        if self._has_loops:
+        if self.release.has_loops:
             loops = [6057, *(6_000_000 + w for w in workers)]
             segment.set_row("/sys/loops_per_worker", 0, loops)
         if self.counts_nodes:
@@ -207,7 +206,7 @@ class Counters:
             segment.add_symlink(link, counter, column)
         self.set_xstats(interface, [count for _, count in xstats])
 
-    def set_xstats(self, interface: Interface, counts: list[int]) -> None:
+    def set_xstats(self, interface: Interface, counts: Sequence[int]) -> None:
         """What VPP, its main thread, has read from the driver."""
         self.segment.set_row(f"/if/xstats/{interface.sw_if_index}", 0, counts)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .client import Simulator
-from .stage import Agent, Snmpd, until
+from .stage import AgentProcess, Snmpd, until
 
 IF_TABLE = "1.3.6.1.2.1.2.2.1"
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
@@ -27,7 +27,7 @@ STATUS = {"1": "up", "2": "down", "7": "lowerLayerDown"}
 
 @dataclass(frozen=True)
 class Walked:
-    """What two walks told, by object name and ifIndex, and when the octets were asked."""
+    """What two walks found, by object name and ifIndex, and when the octets were asked."""
 
     columns: dict[str, dict[int, str]]
     at: float
@@ -147,7 +147,7 @@ def main() -> int:
         with (
             Simulator(directory / "vpp", vppcfg=vppcfg) as vpp,
             Snmpd(directory / "snmp") as snmpd,
-            Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
+            AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
         ):
             until("the interfaces are served", lambda: snmpd.column(f"{IF_X_TABLE}.1"))
             print("The agent says:")

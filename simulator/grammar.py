@@ -1,13 +1,15 @@
-"""How a message of VPP's binary API is declared, and the bytes and JSON that follow from it.
+"""How messages of VPP's binary API are declared, and the bytes and JSON that follow from it.
 
-A message is a line of fields, in the order in which they follow the header:
+A declaration is text: a module (`core` or `plugin`, and its name), and below it a message for
+each paragraph: its name with its CRC, which is VPP's own and part of the name on the wire; the
+fields of its header; and its own fields, in their order on the wire:
 
     u32 mtu[4]              a fixed number of them; of `string`, so many bytes
     string json[]           as long as the u32 before it says
     entry table[count]      as many as the field `count` says
     u32 bd_id=4294967295    what a client sends when it does not say
 
-CRCs are VPP's own: they are part of a message's name on the wire.
+Which message answers which follows from the names.
 """
 
 import re
@@ -24,83 +26,19 @@ ALIASES: dict[str, tuple[str, int]] = {
     "ip6_address": ("u8", 16),
     "address_with_prefix": ("prefix", 0),
 }
-ENUMS: dict[str, tuple[str, dict[str, int]]] = {
-    "address_family": ("u8", {"ADDRESS_IP4": 0, "ADDRESS_IP6": 1}),
-    "if_status_flags": (
-        "u32",
-        {"IF_STATUS_API_FLAG_ADMIN_UP": 1, "IF_STATUS_API_FLAG_LINK_UP": 2},
-    ),
-    "if_type": (
-        "u32",
-        {
-            "IF_API_TYPE_HARDWARE": 0,
-            "IF_API_TYPE_SUB": 1,
-            "IF_API_TYPE_P2P": 2,
-            "IF_API_TYPE_PIPE": 3,
-        },
-    ),
-    "link_duplex": (
-        "u32",
-        {"LINK_DUPLEX_API_UNKNOWN": 0, "LINK_DUPLEX_API_HALF": 1, "LINK_DUPLEX_API_FULL": 2},
-    ),
-    "mtu_proto": (
-        "u32",
-        {
-            "MTU_PROTO_API_L3": 0,
-            "MTU_PROTO_API_IP4": 1,
-            "MTU_PROTO_API_IP6": 2,
-            "MTU_PROTO_API_MPLS": 3,
-        },
-    ),
-    "sub_if_flags": (
-        "u32",
-        {
-            "SUB_IF_API_FLAG_NO_TAGS": 1,
-            "SUB_IF_API_FLAG_ONE_TAG": 2,
-            "SUB_IF_API_FLAG_TWO_TAGS": 4,
-            "SUB_IF_API_FLAG_DOT1AD": 8,
-            "SUB_IF_API_FLAG_EXACT_MATCH": 16,
-            "SUB_IF_API_FLAG_DEFAULT": 32,
-            "SUB_IF_API_FLAG_OUTER_VLAN_ID_ANY": 64,
-            "SUB_IF_API_FLAG_INNER_VLAN_ID_ANY": 128,
-            "SUB_IF_API_FLAG_MASK_VNET": 254,
-            "SUB_IF_API_FLAG_DOT1AH": 256,
-        },
-    ),
-    "ip_neighbor_flags": (
-        "u8",
-        {
-            "IP_API_NEIGHBOR_FLAG_NONE": 0,
-            "IP_API_NEIGHBOR_FLAG_STATIC": 1,
-            "IP_API_NEIGHBOR_FLAG_NO_FIB_ENTRY": 2,
-        },
-    ),
-    "ip_neighbor_event_flags": (
-        "u32",
-        {"IP_NEIGHBOR_API_EVENT_FLAG_ADDED": 1, "IP_NEIGHBOR_API_EVENT_FLAG_REMOVED": 2},
-    ),
-    "lcp_itf_host_type": ("u8", {"LCP_API_ITF_HOST_TAP": 0, "LCP_API_ITF_HOST_TUN": 1}),
-    "bond_mode": (
-        "u32",
-        {
-            "BOND_API_MODE_ROUND_ROBIN": 1,
-            "BOND_API_MODE_ACTIVE_BACKUP": 2,
-            "BOND_API_MODE_XOR": 3,
-            "BOND_API_MODE_BROADCAST": 4,
-            "BOND_API_MODE_LACP": 5,
-        },
-    ),
-    "bond_lb_algo": (
-        "u32",
-        {
-            "BOND_API_LB_ALGO_L2": 0,
-            "BOND_API_LB_ALGO_L34": 1,
-            "BOND_API_LB_ALGO_L23": 2,
-            "BOND_API_LB_ALGO_RR": 3,
-            "BOND_API_LB_ALGO_BC": 4,
-            "BOND_API_LB_ALGO_AB": 5,
-        },
-    ),
+# Its type, what each name begins with, and the names.
+_ENUMS = {
+    "address_family": "u8 ADDRESS_ IP4=0 IP6=1",
+    "if_status_flags": "u32 IF_STATUS_API_FLAG_ ADMIN_UP=1 LINK_UP=2",
+    "if_type": "u32 IF_API_TYPE_ HARDWARE=0 SUB=1 P2P=2 PIPE=3",
+    "link_duplex": "u32 LINK_DUPLEX_API_ UNKNOWN=0 HALF=1 FULL=2",
+    "sub_if_flags": "u32 SUB_IF_API_FLAG_ NO_TAGS=1 ONE_TAG=2 TWO_TAGS=4 DOT1AD=8 EXACT_MATCH=16"
+    " DEFAULT=32 OUTER_VLAN_ID_ANY=64 INNER_VLAN_ID_ANY=128 MASK_VNET=254 DOT1AH=256",
+    "ip_neighbor_flags": "u8 IP_API_NEIGHBOR_FLAG_ NONE=0 STATIC=1 NO_FIB_ENTRY=2",
+    "ip_neighbor_event_flags": "u32 IP_NEIGHBOR_API_EVENT_FLAG_ ADDED=1 REMOVED=2",
+    "lcp_itf_host_type": "u8 LCP_API_ITF_HOST_ TAP=0 TUN=1",
+    "bond_mode": "u32 BOND_API_MODE_ ROUND_ROBIN=1 ACTIVE_BACKUP=2 XOR=3 BROADCAST=4 LACP=5",
+    "bond_lb_algo": "u32 BOND_API_LB_ALGO_ L2=0 L34=1 L23=2 RR=3 BC=4 AB=5",
 }
 STRUCTURES = {
     "message_table_entry": "u16 index, string name[64]",
@@ -112,13 +50,27 @@ STRUCTURES = {
     "ip_neighbor": "interface_index sw_if_index, ip_neighbor_flags flags,"
     "mac_address mac_address, address ip_address",
 }
-# What lies in the same octets, as long as the longest: the field that tells which it is, and
+# What lies in the same octets, as long as the longest: the field that says which it is, and
 # what it is by that field's value.
 UNIONS = {
     "address_union": ("af", {"ADDRESS_IP4": "ip4_address ip4", "ADDRESS_IP6": "ip6_address ip6"})
 }
+HEADERS = {
+    "request": "u16 _vl_msg_id, u32 client_index, u32 context,",
+    "reply": "u16 _vl_msg_id, u32 context,",
+    "event": "u16 _vl_msg_id, u32 client_index,",
+}
 
 _FIELD = re.compile(r"(?P<type>\w+) (?P<name>\w+)(\[(?P<count>\w*)\])?(=(?P<default>\d+))?$")
+
+
+def _enum(text: str) -> tuple[str, dict[str, int]]:
+    base, prefix, *names = text.split()
+    pairs = (name.split("=") for name in names)
+    return base, {prefix + name: int(value) for name, value in pairs}
+
+
+ENUMS = {name: _enum(text) for name, text in _ENUMS.items()}
 
 
 class Field(NamedTuple):
@@ -172,14 +124,8 @@ def fields(text: str) -> tuple[Field, ...]:
         if match is None:
             raise ValueError(f"not a field: {part}")
         count, default = match["count"], match["default"]
-        answer.append(
-            Field(
-                match["type"],
-                match["name"],
-                int(count) if count and count.isdigit() else count,
-                int(default) if default else None,
-            )
-        )
+        times = int(count) if count and count.isdigit() else count
+        answer.append(Field(match["type"], match["name"], times, int(default) if default else None))
     return tuple(answer)
 
 
@@ -188,23 +134,18 @@ def _cases(union: str) -> tuple[Field, ...]:
     return fields(",".join(UNIONS[union][1].values()))
 
 
-REQUEST = "u16 _vl_msg_id, u32 client_index, u32 context,"
-REPLY = "u16 _vl_msg_id, u32 context,"
-EVENT = "u16 _vl_msg_id, u32 client_index,"
-
-
 @dataclass(frozen=True)
-class Message:
-    """A message: its CRC as VPP writes it and its fields, the header's included."""
+class ApiMessage:
+    """A message: its CRC as VPP writes it, and its fields, the header's included."""
 
     name: str
     crc: str
     header: str
-    body: str = ""
+    body: str
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        return fields(self.header + self.body)
+        return fields(HEADERS[self.header] + self.body)
 
     @cached_property
     def layout(self) -> struct.Struct:
@@ -220,20 +161,48 @@ class Message:
         crc = {"crc": f"0x{self.crc}", "options": {}}
         return [self.name, *(f.definition(union_cases) for f in self.fields), crc]
 
-    @property
-    def types(self) -> set[str]:
-        return {f.type for f in self.fields}
-
 
 @dataclass(frozen=True)
-class Module:
-    """One API definition file of VPP; `services` maps a request to its answers."""
+class ApiModule:
+    """One API definition file of VPP."""
 
     name: str
     plugin: bool
-    messages: tuple[Message, ...]
-    services: dict[str, dict[str, Any]]
-    extra_types: tuple[str, ...] = ()
+    messages: tuple[ApiMessage, ...]
+
+    @cached_property
+    def services(self) -> dict[str, dict[str, Any]]:
+        """A request's answers, by its name."""
+        names = [message.name for message in self.messages]
+        events = [message.name for message in self.messages if message.header == "event"]
+        answer: dict[str, dict[str, Any]] = {}
+        for name in names:
+            details = re.sub("_(dump|get)$", "_details", name)
+            if name.endswith("_dump"):
+                answer[name] = {"reply": details, "stream": True}
+            elif f"{name}_reply" in names:
+                answer[name] = {"reply": f"{name}_reply"}
+                if details != name and details in names:
+                    answer[name] |= {"stream": True, "stream_msg": details}
+                if name.startswith("want_"):
+                    answer[name]["events"] = events
+        return answer
+
+
+def modules(text: str) -> list[ApiModule]:
+    """Read declarations."""
+    answer = []
+    for each in text.strip().split("\n\n"):
+        head, *paragraphs = re.split(r"\n(?=\w)", each)
+        place, name = head.split()
+        messages = []
+        for paragraph in paragraphs:
+            words = " ".join(paragraph.split())
+            name_crc, header, body = (*words.split(" ", 2), "")[:3]
+            message, _, crc = name_crc.rpartition("_")
+            messages.append(ApiMessage(message, crc, header, body))
+        answer.append(ApiModule(name, place == "plugin", tuple(messages)))
+    return answer
 
 
 def _with_parts(name: str) -> set[str]:
@@ -245,48 +214,40 @@ def _with_parts(name: str) -> set[str]:
     return {name}.union(*(_with_parts(part) for part in parts))
 
 
-def definition(module: Module, union_cases: bool = True) -> dict[str, Any]:
+def definition(module: ApiModule, union_cases: bool = True) -> dict[str, Any]:
     """A module in the JSON form that VPP's build makes of its .api files.
 
     `union_cases`: with what says which member of a union is in use.
     """
-    used: set[str] = set()
-    for name in set(module.extra_types).union(*(message.types for message in module.messages)):
-        used |= _with_parts(name)
-    structures = [name for name in STRUCTURES if name in used]
-    aliases: dict[str, dict[str, Any]] = {}
-    for name, (base, length) in ALIASES.items():
-        if name in used:
-            aliases[name] = {"type": f"vl_api_{base}_t" if base in STRUCTURES else base}
-            if length:
-                aliases[name]["length"] = length
+    types = {field.type for message in module.messages for field in message.fields}
+    used = set[str]().union(*map(_with_parts, types))
+
+    def alias(base: str, length: int) -> dict[str, Any]:
+        kind = {"type": f"vl_api_{base}_t" if base in STRUCTURES else base}
+        return kind | ({"length": length} if length else {})
+
+    def case(name: str, field: Field) -> list[Any]:
+        return [*field.definition(union_cases), *([{"case": name}] if union_cases else [])]
+
     return {
         "module": module.name,
         "types": [
-            [n, *(f.definition(union_cases) for f in fields(STRUCTURES[n]))] for n in structures
+            [name, *(field.definition(union_cases) for field in fields(text))]
+            for name, text in STRUCTURES.items()
+            if name in used
         ],
         "enums": [
             [name, *([key, value] for key, value in values.items()), {"enumtype": base}]
             for name, (base, values) in ENUMS.items()
             if name in used
         ],
-        "enumflags": [],
         "unions": [
-            [
-                name,
-                *(
-                    [*field.definition(union_cases), *([{"case": case}] if union_cases else [])]
-                    for case, field in zip(cases, _cases(name), strict=True)
-                ),
-            ]
+            [name, *map(case, cases, _cases(name))]
             for name, (_, cases) in UNIONS.items()
             if name in used
         ],
-        "aliases": aliases,
+        "aliases": {name: alias(*of) for name, of in ALIASES.items() if name in used},
         "messages": [message.definition(union_cases) for message in module.messages],
         "services": module.services,
         "options": {},
-        "imports": [],
-        "counters": [],
-        "paths": [],
-    }
+    } | {key: [] for key in ("enumflags", "imports", "counters", "paths")}

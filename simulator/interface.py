@@ -1,5 +1,6 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 
@@ -54,37 +55,49 @@ class Spec:
         return not self.parent and self.dev_type in ("dpdk", "local")
 
 
-@dataclass(eq=False)
 class Interface:
     """A row of sw_interface_dump."""
 
-    sw_if_index: int
-    name: str
-    dev_type: str
-    parent: "Interface | None"
-    mac: bytes
-    flow: Flow
-    made_as: str  # its first name, by which the segment knows it for life
-    traffic: Traffic = STILL
-    speed: int = 0  # kbit/s
-    duplex: int = 2  # 1 half, 2 full; told where the speed is
-    mtu: list[int] = field(default_factory=lambda: [9000, 0, 0, 0])  # L3, IP4, IP6, MPLS
-    link_mtu: int = 9000
-    admin: bool = True
-    carrier: bool = True  # of a sub-interface: its parent's counts
-    detailed: bool = False
-    tag: bytes = b""
-    sub_id: int = 0
-    outer: int = 0
-    inner: int = 0
-    subs: dict["Interface", None] = field(default_factory=dict)  # a set that keeps its order
-    bond: "Bond | None" = None  # that it is a member of
-    aggregate: "Bond | None" = None  # that it is itself
-    rates: list[int] = field(default_factory=lambda: [0] * CELLS)  # those of its flow
-    sub_rates: list[int] = field(default_factory=lambda: [0] * CELLS)  # its subs' together
-    addresses: list[IPv4Interface | IPv6Interface] = field(default_factory=list)
-    neighbors: dict[bytes, "Neighbor"] = field(default_factory=dict)  # by address, packed
-    details: bytes | None = None  # packed, without the header
+    def __init__(
+        self, index: int, spec: Spec, parent: "Interface | None", mac: bytes, now: int
+    ) -> None:
+        self.sw_if_index = index
+        self.name = self.made_as = spec.full_name  # by its first name the segment knows it for life
+        self.dev_type: str = parent.dev_type if parent else spec.dev_type
+        self.parent = parent
+        self.mac = mac
+        self.sub_id, self.outer, self.inner = spec.sub_id, spec.outer or spec.sub_id, spec.inner
+        self.speed = spec.speed  # kbit/s
+        self.duplex = 2  # 1 half, 2 full; reported where the speed is
+        self.mtu = [spec.l3_mtu, 0, 0, 0]  # L3, IP4, IP6, MPLS
+        self.link_mtu: int = parent.link_mtu if parent else spec.l3_mtu
+        self.admin = spec.admin
+        self.carrier = (
+            spec.link and spec.dev_type != "bond"
+        )  # of a sub-interface its parent's counts
+        self.tag = spec.tag.encode()
+        self.subs: dict[Interface, None] = {}  # a set that keeps its order
+        self.bond: Bond | None = None  # that it is a member of
+        self.aggregate: Bond | None = None  # that it is itself
+        self.addresses: list[IPv4Interface | IPv6Interface] = []
+        self.neighbors: dict[bytes, Neighbor] = {}  # by address, packed
+        self.details: bytes | None = None  # packed, without the header
+        self.traffic = spec.traffic
+        self.detailed = False
+        self.flow = Flow(now)
+        self.rates = [0] * CELLS  # those of its flow
+        self.sub_rates = [0] * CELLS  # its subs' together
+
+    def with_subs(self) -> Iterator["Interface"]:
+        """It, and all that are on it."""
+        yield self
+        for sub in self.subs:
+            yield from sub.with_subs()
+
+    def changed(self) -> None:
+        """Its row is other than it was, and so are those on it."""
+        for each in self.with_subs():
+            each.details = None
 
     @property
     def link(self) -> bool:
@@ -122,8 +135,13 @@ class Bond:
     def active(self) -> list[Interface]:
         return [m for m, active in self.members.items() if active and m.carries]
 
-    def states(self, member: Interface) -> tuple[int, int]:
-        """What LACP has as the states of a member and of its partner (IEEE 802.1AX)."""
+    def lacp_entries(self, member: Interface) -> tuple[str, str]:
+        """The segment's entries for the states of a member and of its partner."""
+        place = f"/if/lacp/{self.interface.sw_if_index}/{member.sw_if_index}"
+        return f"{place}/state", f"{place}/partner-state"
+
+    def lacp_states(self, member: Interface) -> tuple[int, int]:
+        """What LACP has as these states (IEEE 802.1AX)."""
         return (IN_SYNC, IN_SYNC) if member in self.active else (ALONE, 0)
 
 

@@ -1,35 +1,34 @@
 """The simulator's process: one loop that serves its sockets and moves the counters.
 
 What VPP's main thread does (the API, the segment's handover, the heartbeat, configuring)
-stops when it hangs; what its workers do (counting) goes on.
+stops when it hangs; what its workers do (counting) goes on, and so does `control`, by which a
+client has verbs done.
 """
 
 import argparse
 import array
-import os
 import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from .api import ApiServer
-from .control import ControlServer, Script
+from .dataplane import Dataplane
 from .messages import Api, write_api_files
 from .release import Release
 from .scenario import EDGE_ROUTER, in_order, plain
 from .traffic import STILL
-from .vpp import Router
+from .verbs import VERBS, Verbs
 
 TICK = 0.02  # seconds
-AT_ONCE = 1000  # interfaces whose counters one tick writes
+MAX_WRITTEN = 1000  # interfaces whose counters one tick writes
+MAX_CONFIGURED = 100  # interfaces, before others have their turn
 BACKLOG = 16
-READY = "the simulator serves"
-
-Callback = Callable[[int], None]
 
 
 def listen(path: Path, kind: socket.SocketKind) -> socket.socket:
@@ -41,70 +40,77 @@ def listen(path: Path, kind: socket.SocketKind) -> socket.socket:
     return listener
 
 
-class Process:
-    """The one loop, and what VPP's main thread does in it."""
+class SimulatedVpp:
+    """The one loop.  What VPP's main thread serves has a selector of its own in it."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.loop = selectors.DefaultSelector()
+        self.loop, self.main_thread = selectors.EpollSelector(), selectors.EpollSelector()
+        self.loop.register(self.main_thread, selectors.EVENT_READ, self._serve)
+        self._watched = True  # the main thread, which does not hang
         self.ending = False
-        self.hung = False
         self.interval: float = options.update_interval
         release = Release.parse(options.release)
         count = options.interfaces
         specs = plain(count, options.pairs, options.addresses) if count else EDGE_ROUTER
         size = options.segment_size or segment_size(len(specs), options)
-        self.router = Router(release, options.threads, size, options.per_node_counters)
+        self.plane = Dataplane(release, options.threads, size, options.per_node_counters)
+        self.verbs = Verbs(self.plane)
         run_dir: Path = options.run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
-        write_api_files(run_dir / "api", options.release)
-        self.paths = [run_dir / name for name in ("stats.sock", "api.sock", "control.sock")]
+        write_api_files(run_dir / "api", release)
+        self.paths = run_dir / "stats.sock", run_dir / "api.sock"
         self.stats = listen(self.paths[0], socket.SOCK_SEQPACKET)
-        self.loop.register(self.stats, selectors.EVENT_READ, self.hand_over)
+        self.main_thread.register(self.stats, selectors.EVENT_READ, self._hand_over)
         api = Api(release, frozenset(options.without))
         listener = listen(self.paths[1], socket.SOCK_STREAM)
-        self.api = ApiServer(self.loop, listener, self.router, api)
-        self.api.page = options.page
-        self.script = Script(self.router, self.api, self.hang)
-        control = listen(self.paths[2], socket.SOCK_STREAM)
-        self.control = ControlServer(self.loop, control, self.script)
+        self.api = ApiServer(self.main_thread, listener, self.plane, api)
         for spec in specs:
             if spec.is_hardware:
-                self.router.add(replace(spec, admin=False, host="", bond="", traffic=STILL))
+                bare = replace(spec, admin=False, host="", bond="", traffic=STILL)
+                self.verbs.add(bare)
         if not options.empty:
-            for spec in in_order(specs, options.seed):
-                self.router.configure(spec)
+            for spec in in_order(specs):
+                self.verbs.set_up(spec)
+        self._answers: list[tuple[bool, Any]] = []
+        self._control: Connection[Any, Any] | None = None
+        if options.control is not None:
+            self._control = Connection(options.control)
+            self.loop.register(self._control, selectors.EVENT_READ, self._do)
+            self._answers.append((True, None))  # it serves
 
-    def hand_over(self, _: int) -> None:
-        """Give whoever connects the segment's descriptor in an empty message, and hang up."""
-        if self.hung:
+    def _serve(self, _: int) -> None:
+        if self.plane.hung:
             return  # since the select that saw this coming
+        for key, ready in self.main_thread.select(0):
+            key.data(ready)
+
+    def _hand_over(self, _: int) -> None:
+        """Give whoever connects the segment's descriptor in an empty message, and hang up."""
         peer, _address = self.stats.accept()
         with peer, suppress(OSError):  # it may be gone already
-            descriptor = array.array("i", [self.router.segment.fd])
+            descriptor = array.array("i", [self.plane.segment.fd])
             peer.sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)])
 
-    def hang(self, hung: bool) -> None:
-        """The main thread stops: no API, no handover, no heartbeat.  The workers go on."""
-        if hung == self.hung:
-            return
-        self.hung = hung
-        self.api.hang(hung)
-        if hung:
-            self.loop.unregister(self.stats)
-        else:
-            self.loop.register(self.stats, selectors.EVENT_READ, self.hand_over)
+    def _do(self, _: int) -> None:
+        """What the client wants; without one there is nothing left to do."""
+        assert self._control
+        try:
+            while self._control.poll():
+                name, values, named = self._control.recv()
+                try:
+                    self._answers.append((True, VERBS[name](self.verbs, *values, **named)))
+                except (KeyError, TypeError, ValueError, MemoryError, IndexError) as error:
+                    self._answers.append((False, f"{name}: {error!r}"))
+        except (EOFError, OSError):
+            self.ending = True
 
-    def end(self) -> None:
-        self.ending = True
-
-    def end_with(self, descriptor: int) -> None:
-        """End when the other side of a pipe is gone."""
-
-        def read(_: int) -> None:
-            if not os.read(descriptor, 64):
-                self.end()
-
-        self.loop.register(descriptor, selectors.EVENT_READ, read)
+    def _answer(self) -> None:
+        """Say what was done, and when the API's clients had been sent what it changed."""
+        answers, self._answers = self._answers, []
+        with suppress(OSError):  # gone; `_do` finds out
+            for done, answer in answers:
+                assert self._control
+                self._control.send((done, answer, time.monotonic()))
 
     def end_on_signals(self) -> None:
         """End cleanly at SIGTERM and SIGINT, which wake the loop."""
@@ -113,31 +119,45 @@ class Process:
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno())
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.end())
+            signal.signal(number, lambda *_: setattr(self, "ending", True))
         self.loop.register(ours, selectors.EVENT_READ, lambda _: ours.recv(64))
 
     def run(self) -> None:
-        self.router.heartbeat()
+        self.plane.heartbeat()
         tick = beat = time.monotonic()
         beat += self.interval
         while not self.ending:
-            wait = max(0.0, tick - time.monotonic())
-            for key, ready in self.loop.select(wait):
-                callback: Callback = key.data
-                callback(ready)
-            if not self.hung:
-                self.script.go_on()
-                self.control.go_on()
-            self.api.tell()
-            self.control.answer()
+            for key, ready in self.loop.select(max(0.0, tick - time.monotonic())):
+                key.data(ready)
+            if self._watched == self.plane.hung:
+                self._hang(self.plane.hung)
+            if not self.plane.hung:
+                self._configure()
+            self.api.send_events()
+            self._answer()
             now = time.monotonic()
             if now >= tick:
-                self.router.tick(AT_ONCE)
+                self.plane.tick(MAX_WRITTEN)
                 # Half of the time is the clients', however many interfaces there are.
                 tick = max(now + TICK, 2 * time.monotonic() - now)
-            if now >= beat and not self.hung:
-                self.router.heartbeat()
+            if now >= beat and not self.plane.hung:
+                self.plane.heartbeat()
                 beat += self.interval
+
+    def _hang(self, hung: bool) -> None:
+        """The kernel still completes connects, and nobody reads, writes or accepts."""
+        self._watched = not hung
+        if hung:
+            self.loop.unregister(self.main_thread)
+        else:
+            self.loop.register(self.main_thread, selectors.EVENT_READ, self._serve)
+
+    def _configure(self) -> None:
+        """Some of what is due."""
+        to_come = self.plane.to_come
+        for _ in range(MAX_CONFIGURED):
+            if to_come and to_come[0][0] <= time.monotonic():
+                self.verbs.set_up(to_come.popleft()[1])
 
     def close(self) -> None:
         """A clean end takes the sockets along, as VPP's does."""

@@ -2,6 +2,7 @@
 
 import random
 from ipaddress import IPv4Address
+from typing import Any
 
 from .interface import Spec
 from .traffic import Traffic
@@ -42,85 +43,53 @@ IXGBE = (
     ("rx_jabber_errors", 4),
 )
 
+GIG5, GIG6 = "GigabitEthernet5/0/0", "GigabitEthernet6/0/0"
+TEN0, TEN1, TEN2, TEN3 = (f"TenGigabitEthernet1/0/{n}" for n in range(4))
+BOND = "BondEthernet0"
+
+
+def _port(name: str, mac: int, host: str = "", **more: Any) -> Spec:
+    """A port, with the last octet of its MAC."""
+    speed = TEN_GIGABIT if name.startswith("Ten") else GIGABIT
+    return Spec(name, speed=speed, host=host, mac=f"68:05:ca:32:46:{mac:02x}", **more)
+
+
+def _sub(parent: str, host: str, sub_id: int, traffic: Traffic, **more: Any) -> Spec:
+    return Spec(parent=parent, sub_id=sub_id, host=f"{host}.{sub_id}", traffic=traffic, **more)
+
+
 EDGE_ROUTER = (
-    Spec(
-        "GigabitEthernet5/0/0",
-        speed=GIGABIT,
-        host="eno1",
-        mac="68:05:ca:32:46:10",
-        xstats=IGB,
-        traffic=PORT,
-    ),
-    Spec(
-        "GigabitEthernet6/0/0",
-        speed=GIGABIT,
-        host="eno2",
-        mac="68:05:ca:32:46:11",
-        admin=False,
-        link=False,
-    ),
-    Spec(
-        "TenGigabitEthernet1/0/0",
-        speed=TEN_GIGABIT,
-        bond="BondEthernet0",
-        mac="68:05:ca:32:46:14",
-        xstats=IXGBE,
-        traffic=PORT,
-    ),
-    Spec(
-        "TenGigabitEthernet1/0/1",
-        speed=TEN_GIGABIT,
-        bond="BondEthernet0",
-        mac="68:05:ca:32:46:15",
-        traffic=PORT,
-    ),
-    Spec(
-        "TenGigabitEthernet1/0/2",
-        speed=TEN_GIGABIT,
-        host="enp1s0f2",
-        mac="68:05:ca:32:46:16",
+    _port(GIG5, 0x10, "eno1", xstats=IGB, traffic=PORT),
+    _port(GIG6, 0x11, "eno2", admin=False, link=False),
+    _port(TEN0, 0x14, bond=BOND, xstats=IXGBE, traffic=PORT),
+    _port(TEN1, 0x15, bond=BOND, traffic=PORT),
+    _port(
+        *(TEN2, 0x16, "enp1s0f2"),
         addresses=("203.0.113.17/24",),
         neighbors=(("203.0.113.1", "02:00:5e:20:01:13"), ("203.0.113.18", "02:00:5e:20:01:18")),
         traffic=PEERING,
     ),
-    Spec(
-        "TenGigabitEthernet1/0/3",
-        speed=TEN_GIGABIT,
-        host="enp1s0f3",
-        mac="68:05:ca:32:46:17",
-        traffic=PORT,
-    ),
-    Spec("BondEthernet0", "bond", host="bond0", traffic=QUIET),
-    Spec(
-        parent="GigabitEthernet5/0/0",
-        sub_id=205,
-        host="eno1.205",
+    _port(TEN3, 0x17, "enp1s0f3", traffic=PORT),
+    Spec(BOND, "bond", host="bond0", traffic=QUIET),
+    _sub(
+        *(GIG5, "eno1", 205, CUSTOMER),
         addresses=("198.51.100.1/30", "2001:db8:205::1/126"),
         neighbors=(
             ("198.51.100.2", "02:00:5e:20:02:05"),
             ("2001:db8:205::2", "02:00:5e:20:02:05"),
         ),
-        traffic=CUSTOMER,
     ),
-    Spec(parent="GigabitEthernet5/0/0", sub_id=992, host="eno1.992", traffic=QUIET),
-    Spec(parent="TenGigabitEthernet1/0/3", sub_id=501, host="enp1s0f3.501", traffic=CUSTOMER),
-    Spec(parent="TenGigabitEthernet1/0/3", sub_id=511, host="enp1s0f3.511", traffic=CUSTOMER),
+    _sub(GIG5, "eno1", 992, QUIET),
+    _sub(TEN3, "enp1s0f3", 501, CUSTOMER),
+    _sub(TEN3, "enp1s0f3", 511, CUSTOMER),
+    _sub(TEN3, "enp1s0f3", 310211, QUIET, outer=3102, inner=11),
+    _sub(BOND, "bond0", 100, UPLINK),
+    _sub(BOND, "bond0", 101, PEERING),
+    _sub(BOND, "bond0", 105, CUSTOMER, mtu=1500),
+    _sub(BOND, "bond0", 130, CUSTOMER),
+    _sub(BOND, "bond0", 2502, QUIET),
     Spec(
-        parent="TenGigabitEthernet1/0/3",
-        sub_id=310211,
-        outer=3102,
-        inner=11,
-        host="enp1s0f3.310211",
-        traffic=QUIET,
-    ),
-    Spec(parent="BondEthernet0", sub_id=100, host="bond0.100", traffic=UPLINK),
-    Spec(parent="BondEthernet0", sub_id=101, host="bond0.101", traffic=PEERING),
-    Spec(parent="BondEthernet0", sub_id=105, mtu=1500, host="bond0.105", traffic=CUSTOMER),
-    Spec(parent="BondEthernet0", sub_id=130, host="bond0.130", traffic=CUSTOMER),
-    Spec(parent="BondEthernet0", sub_id=2502, host="bond0.2502", traffic=QUIET),
-    Spec(
-        "loop0",
-        "Loopback",
+        *("loop0", "Loopback"),
         mtu=9216,
         host="loop0",
         addresses=("192.0.2.1/32", "2001:db8::1/128"),
@@ -248,7 +217,7 @@ def neighbor(number: int) -> tuple[bytes, bytes]:
     return (PRIVATE + number).to_bytes(4, "big"), mac
 
 
-def in_order(specs: tuple[Spec, ...], seed: int | None) -> list[Spec]:
+def in_order(specs: tuple[Spec, ...], seed: int | None = None) -> list[Spec]:
     """The specs so that nothing comes before what it needs; shuffled if there is a seed."""
     left = list(specs)
     if seed is not None:

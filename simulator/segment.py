@@ -10,9 +10,10 @@ import bisect
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from vpp_snmp_agent.vpp import layout
 from vpp_snmp_agent.vpp.layout import Generation, Kind
@@ -71,7 +72,7 @@ class Vector:
 
 
 @dataclass
-class Counter:
+class CounterVectors:
     """A simple or combined counter: one vector of cells per thread (None: NULL)."""
 
     kind: Kind
@@ -80,7 +81,7 @@ class Counter:
     columns: int
 
 
-class Segment:
+class SegmentWriter:
     """A statistics segment of `size` bytes, speaking as the releases of `generation`."""
 
     def __init__(self, size: int, generation: Generation) -> None:
@@ -95,7 +96,7 @@ class Segment:
         self._numbers.setdefault(Kind.GAUGE, self._numbers[Kind.SCALAR])
         self._entries: dict[str, int] = {}
         self._empty: list[int] = []
-        self.counters: dict[str, Counter] = {}
+        self.counters: dict[str, CounterVectors] = {}
         self._names: list[Vector | None] = []
         self._depth = 0
         self._held = False
@@ -120,7 +121,12 @@ class Segment:
                 self.words[layout.IN_PROGRESS_WORD] = int(self._held)
 
     def hold(self, held: bool) -> None:
-        """Leave in_progress at 1, as a VPP that died or hung while it wrote."""
+        """Leave in_progress at 1, as a VPP that died or hung while it wrote.
+
+        Whatever it is that it goes on with then, it ends as every change does: with another epoch.
+        """
+        if self._held and not held:
+            self.words[layout.EPOCH_WORD] += 1
         self._held = held
         self.words[layout.IN_PROGRESS_WORD] = int(held)
 
@@ -213,7 +219,7 @@ class Segment:
                 row = self._vector(ITEM_SIZE[kind], columns, SPARE)
                 self._write_pointer(pointers, thread, row)
                 rows.append(row)
-            self.counters[name] = Counter(kind, pointers, rows, columns)
+            self.counters[name] = CounterVectors(kind, pointers, rows, columns)
             self._add(name, kind, BASE + pointers.offset)
 
     def add_names(self, name: str) -> None:
@@ -229,10 +235,10 @@ class Segment:
             self._write_entry(index, Kind.EMPTY, 0, "")
             self._empty.append(index)
 
-    def where(self, name: str) -> dict[str, object]:
+    def where(self, name: str) -> dict[str, Any]:
         """Offsets of an entry and of what it leads to, for a test that wants to break it."""
         index = self._entries[name]
-        places: dict[str, object] = {
+        places: dict[str, Any] = {
             "directory": self._directory.offset,
             "entry": self._directory.offset + layout.ENTRY.size * index,
         }
@@ -248,7 +254,7 @@ class Segment:
         place = self._directory.offset + layout.ENTRY.size * self._entries[name]
         self.words[place // 8 + 1] = value
 
-    def set_row(self, name: str, thread: int, values: list[int]) -> None:
+    def set_row(self, name: str, thread: int, values: Sequence[int]) -> None:
         """All cells of one thread's row; of a combined counter packets and bytes in turn."""
         row = self.counters[name].rows[thread]
         if row:
@@ -270,7 +276,7 @@ class Segment:
             self._grow(counters, columns)
         return moves
 
-    def _grow(self, counters: list[Counter], columns: int) -> None:
+    def _grow(self, counters: list[CounterVectors], columns: int) -> None:
         for counter in counters:
             counter.columns = columns
             for thread, row in enumerate(counter.rows):

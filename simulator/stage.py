@@ -1,6 +1,6 @@
 """A private snmpd and an agent beside the simulated VPP: for the demo, tests and benchmarks.
 
-    with Simulator(dir / "vpp") as vpp, Snmpd(dir / "snmp") as snmpd, Agent(dir, vpp, snmpd):
+    with Simulator(dir / "vpp") as vpp, Snmpd(dir / "snmp") as snmpd, AgentProcess(dir, vpp, snmpd):
         snmpd.walk("1.3.6.1.2.1.31.1.1")
 
 As root, snmpd stands in a network namespace of its own, which ends with it; otherwise on
@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -101,12 +100,7 @@ class Process:
         """What it has logged so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
@@ -180,7 +174,7 @@ class Snmpd(Process):
     def run(
         self, tool: str, *words: str, options: Sequence[str] = ("-On",), check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run a net-snmp tool; StageError if it fails, unless told not to check."""
+        """Run a net-snmp tool; StageError if it fails, unless not to `check`."""
         done = subprocess.run(
             self.command(tool, *words, options=options),
             capture_output=True,
@@ -213,7 +207,7 @@ class Snmpd(Process):
 
 
 class Snmptrapd(Process):
-    """What a manager hears, in the place where snmpd stands."""
+    """What a manager is notified of, in the place where snmpd stands."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -230,13 +224,13 @@ class Snmptrapd(Process):
         # A notification is a line: what it is, and its variable bindings.
         command = ["snmptrapd", "-f", "-Lo", "-On", "-m", "", "-C", "-c", str(conf)]
         command += ["-F", "notification %v\\n", "--pidFile=" + str(self._directory / "pid")]
-        said, started = "NET-SNMP version", self.text().count("NET-SNMP version")
+        greeting, started = "NET-SNMP version", self.text().count("NET-SNMP version")
         here, kept = str(self._directory), str(self._directory / "kept")
         self._start(
             [*snmpd.enter(), *command, f"udp:{self._address}"],
             {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept},
         )
-        until("snmptrapd listens", lambda: self.text().count(said) > started)
+        until("snmptrapd listens", lambda: self.text().count(greeting) > started)
 
     def heard(self) -> list[dict[str, str]]:
         """The notifications so far: names (without the leading dot) to `TYPE: value`."""
@@ -250,19 +244,19 @@ class Snmptrapd(Process):
         ]
 
 
-class Vpp(Protocol):
+class VppSockets(Protocol):
     """Whatever serves VPP's two sockets."""
 
     api_socket: Path
     stats_socket: Path
 
 
-class Agent(Process):
+class AgentProcess(Process):
     """The agent, as its command line starts it."""
 
     module = "vpp_snmp_agent"  # that is run
 
-    def __init__(self, directory: Path, vpp: Vpp, agentx: str, *flags: str) -> None:
+    def __init__(self, directory: Path, vpp: VppSockets, agentx: str, *flags: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "agent.log")
         self._command = [
@@ -271,7 +265,7 @@ class Agent(Process):
             *("--state-dir", str(directory / "state"), *flags),
         ]
 
-    def __enter__(self) -> "Agent":
+    def __enter__(self) -> "AgentProcess":
         self.start()
         return self
 

@@ -7,6 +7,7 @@ sub-interfaces, can never count less than they do.
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 SIMPLE = ["drops", "punt", "ip4", "ip6", "rx-no-buf", "rx-miss", "rx-error", "tx-error", "mpls"]
 COMBINED = [
@@ -80,6 +81,31 @@ class Traffic:
 
 
 STILL = Traffic()
+
+
+class Amount(NamedTuple):
+    """A combined counter."""
+
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What one interface has really counted; counters by VPP's names, as in /if/<name>."""
+
+    name: str
+    sw_if_index: int
+    simple: dict[str, int]
+    combined: dict[str, Amount]
+
+    @property
+    def rx(self) -> Amount:
+        return self.combined["rx"]
+
+    @property
+    def tx(self) -> Amount:
+        return self.combined["tx"]
 
 
 class Flow:

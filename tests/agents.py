@@ -98,3 +98,24 @@ def two_interfaces(directory: Path) -> Iterator[Stage]:
     log.setLevel(level)
     gc.unfreeze()
     gc.enable()
+
+
+@contextmanager
+def started(directory: Path, *interfaces: str, **settings: object) -> Iterator[Stage]:
+    """An agent with a vppcfg beside its state directory, and these interfaces in its VPP."""
+    wanted = {"vppcfg": str(directory / "vppcfg.yaml"), "settle": 0, **settings}
+    made = Stage(Settings(state_dir=str(directory / "state"), **wanted))  # type: ignore[arg-type]
+    made.turn_until("what is known is restored", lambda: made.agent._serving.is_restored)
+    if interfaces:
+        made.agent._follower.take(feed.Present(VPP))
+        known = {"eth0": ETHERNET, "loop0": LOOP}
+        made.report(*(known.get(each, port(7, each)) for each in interfaces))
+        made.agent._follower.take(Complete(INTERFACES))
+    try:
+        yield made
+    finally:
+        made.close()
+        if made.agent._reader.reading is not None:
+            made.agent._reader.reading.end()
+        gc.unfreeze()
+        gc.enable()

@@ -2,19 +2,28 @@
 
 import os
 import select
+import socket
+import struct
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 import pytest
+from vpp_papi import vpp_serializer
 
 from simulator import Simulator
+from simulator.segment import SegmentWriter
 from simulator.stage import Snmpd, until
+from vpp_snmp_agent.operator import check
+from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
+from vpp_snmp_agent.vpp.cells import Counter
+from vpp_snmp_agent.vpp.client import Client, decode_any_text
+from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.records import (
     INTERFACES,
     Addresses,
@@ -30,6 +39,31 @@ from vpp_snmp_agent.vpp.records import (
     NeighborChanges,
 )
 
+from .cells import counters, interface_writer, plain, put, restarted
+from .journals import disk, hurried, unsynced
+from .operators import Check, by_thing, leaving_nothing, settings_for
+from .routers import clock, first, publisher, second, sources
+from .segments import COLUMNS, SIZE, THREADS
+from .yaml_files import LOADERS, loading_with
+
+# Fixtures of several test files.
+__all__ = [
+    "clock",
+    "counters",
+    "disk",
+    "first",
+    "hurried",
+    "interface_writer",
+    "plain",
+    "publisher",
+    "put",
+    "restarted",
+    "second",
+    "sources",
+    "unsynced",
+]
+
+NOBODY = 65534
 N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
@@ -44,7 +78,7 @@ STARTERS |= {"in_process", "get_context", "children", "started"}
 # Audit events (docs.python.org, "Audit events table") of a new process.
 PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
 
-QUICK: pytest.StashKey[Counter[str]] = pytest.StashKey()
+QUICK: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 noted: list[str] = []  # what a test that is to start no process has started
 
 
@@ -57,7 +91,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--quick"):
-        config.stash[QUICK] = Counter()
+        config.stash[QUICK] = dict.fromkeys(LEFT_OUT, 0)
         sys.addaudithook(_note_process)
 
 
@@ -141,6 +175,13 @@ def recordings() -> Path:
     return path
 
 
+@pytest.fixture(params=LOADERS, ids=lambda loader: loader.__name__)
+def either_loader(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With libyaml and without."""
+    with loading_with(request.param):
+        yield
+
+
 @pytest.fixture
 def vpp(tmp_path: Path) -> Iterator[Simulator]:
     """The edge router."""
@@ -149,10 +190,117 @@ def vpp(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
+def settings(vpp: Simulator, tmp_path: Path) -> Settings:
+    """Those by which the edge router is asked."""
+    return settings_for(vpp, tmp_path)
+
+
+@pytest.fixture
+def gone(tmp_path: Path) -> Settings:
+    """Those of a router of which nothing runs."""
+    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
+
+
+@pytest.fixture
+def checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+    """Check, and compare the exit status with the marks; nothing is left behind."""
+    path = tmp_path / "settings.yaml"
+    path.touch()
+
+    def lines_of(settings: Settings) -> dict[str, list[str]]:
+        capsys.readouterr()
+        with leaving_nothing(tmp_path / "state"):
+            status = check.check(str(path), lambda: settings)
+        printed = capsys.readouterr()
+        lines = by_thing(printed.out)
+        failed = any(line.startswith("FAIL") for about in lines.values() for line in about)
+        assert (status, printed.err) == (int(failed), "")
+        return lines
+
+    return lines_of
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[None]:
+    """What is the superuser's alone is refused; but the directory is made before that."""
+    if os.geteuid():
+        pytest.skip("only root can become another user")
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(NOBODY)
+    os.seteuid(NOBODY)
+    yield
+    os.seteuid(0)
+    os.setegid(0)
+    os.setgroups(groups)
+
+
+@pytest.fixture
 def snmpd(tmp_path: Path) -> Iterator[Snmpd]:
     """snmpd as shipped, with its own ifTable off."""
     with Snmpd(tmp_path / "snmp") as running:
         yield running
+
+
+@pytest.fixture(params=Generation)
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
+    """A segment with one simple and one combined counter, of each generation."""
+    made = SegmentWriter(SIZE, request.param)
+    made.add_scalar("/sys/heartbeat", 7)
+    made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
+    made.add_counter("/if/drops", Kind.SIMPLE, THREADS, COLUMNS)
+    made.add_counter("/if/rx", Kind.COMBINED, THREADS, COLUMNS)
+    made.add_names("/if/names")
+    made.add_symlink("/err/one", "/if/drops", 1)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def both_paths_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each reading: `read_in` says the same, or nothing."""
+    read = Counter.read
+
+    def read_and_compare(counter: Counter, sw_if_index: int) -> int:
+        try:
+            value = read(counter, sw_if_index)
+        except SegmentUnavailable:
+            assert counter.read_in(counter.epoch, sw_if_index) is None
+            raise
+        assert counter.read_in(counter.epoch, sw_if_index) in (None, value)
+        return value
+
+    monkeypatch.setattr(Counter, "read", read_and_compare)
+
+
+@pytest.fixture
+def client(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """One that is connected."""
+    monkeypatch.setattr(vpp_serializer.String, "unpack", vpp_serializer.String.unpack)
+    decode_any_text()
+    client = Client(str(vpp.api_socket), "")
+    client.connect("a test")
+    yield client
+    client.disconnect()
+
+
+@pytest.fixture
+def pretended(client: Client) -> Iterator[socket.socket]:
+    """The other end of the client's socket, which is no VPP's any more."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    real, client.transport.socket = client.transport.socket, theirs
+    with ours, theirs:
+        yield ours
+    client.transport.socket = real
+
+
+def index_of(vpp: Simulator, name: str) -> int:
+    return int(vpp.interfaces()[name]["sw_if_index"])
+
+
+def framed(message: bytes) -> bytes:
+    """As on the wire."""
+    return struct.pack(">QII", 0, len(message), 0) + message
 
 
 class Clock:

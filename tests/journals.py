@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from simulator.stage import until
-from vpp_snmp_agent.interfaces import journal, writer
+from vpp_snmp_agent.interfaces import opening, writer
 from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.journal import OLD
-from vpp_snmp_agent.interfaces.state import JOURNAL, State, read
+from vpp_snmp_agent.interfaces.lines import line
+from vpp_snmp_agent.interfaces.opening import read
+from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 
 FACTS = Facts(
     name="eno1",
@@ -33,16 +35,29 @@ FACTS = Facts(
     link_traps=True,
     admin_up=True,
 )
-PLAIN = Facts("lo0", "", 24, 65536, 0, b"", False, 0, (), False, (), False, False, False)
+PLAIN = Facts(
+    name="lo0",
+    type=24,
+    mtu=65536,
+    speed=0,
+    phys_address=b"",
+    has_connector=False,
+    admin_up=False,
+)
 ROW = {  # of 0.1.0
     "name": "eno2", "alias": "Genève", "type": 135, "mtu": 1500, "speed": 25 * 10**9,
     "phys_address": "6805ca324611", "has_connector": True, "admin_up": True, "paired": True,
     "link_traps": True, "stands_on": ["eth2"], "addresses": ["c6336401/25"],
 }  # fmt: skip
 ROW_FACTS = Facts(
-    *("eno2", "Genève", 135, 1500, 25 * 10**9, bytes.fromhex("6805ca324611"), True, 0),
+    name="eno2",
+    alias="Genève",
+    type=135,
+    mtu=1500,
+    speed=25 * 10**9,
+    phys_address=bytes.fromhex("6805ca324611"),
+    has_connector=True,
     lower_layers=("eth2",),
-    aggregated=False,
     addresses=((bytes.fromhex("c6336401"), 25),),
     paired=True,
     link_traps=True,
@@ -90,7 +105,7 @@ def lines(directory: Path) -> list[bytes]:
 def write(directory: Path, *records: object, header: bool = True) -> None:
     """A journal of these records."""
     first = [{"vpp-snmp-agent": "ports", "version": 2}] if header else []
-    data = b"".join(journal.line(record) for record in [*first, *records])
+    data = b"".join(line(record) for record in [*first, *records])
     (directory / JOURNAL).write_bytes(data)
 
 
@@ -132,3 +147,33 @@ class Disk:
         monkeypatch.setattr(os, "pwrite", writing)
         monkeypatch.setattr(os, "fdatasync", syncing)
         monkeypatch.setattr(writer, "WRITE_RETRY_INTERVAL", 0.05)
+
+
+def start(directory: Path) -> None:
+    os.close(opening.open_journal(directory, int(NOW), pause).fd)
+
+
+def refused(directory: Path) -> str:
+    with pytest.raises(StateError) as caught:
+        State.open(str(directory))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause between commits; those who test the intervals set them."""
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 0.0)
+    monkeypatch.setattr(writer, "GATHER_TIME", 0.0)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+@pytest.fixture
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who starts a thousand times does not wait for the disk as often."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    monkeypatch.setattr(os, "fdatasync", lambda fd: None)

@@ -9,7 +9,8 @@ from simulator.stage import TIMEOUT
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.connection import Master
 from vpp_snmp_agent.agentx.mib import Column, Module, SortedRows, Table, UpTime, View
-from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, INTEGER, PDU, Response, SearchRange, oid
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, PDU, Response, SearchRange
+from vpp_snmp_agent.agentx.values import INTEGER, oid
 from vpp_snmp_agent.runtime.loop import Loop
 from vpp_snmp_agent.settings.declarations import Settings, UnixAddress
 
@@ -42,7 +43,7 @@ class Peer:
         assert self.socket is not None
         self.socket.sendall(data)
 
-    def heard(self) -> list[PDU]:
+    def received(self) -> list[PDU]:
         """The whole PDUs that have come."""
         assert self.socket is not None
         try:
@@ -125,14 +126,14 @@ class Stage:
             self.turn()
 
     def answer(self, *errors: int) -> list[PDU]:
-        """Answer what came as snmpd does; the last ones with these errors."""
-        heard = self.peer.heard()
-        fine = [0] * max(0, len(heard) - len(errors))
-        for each, error in zip(heard, (*fine, *errors), strict=False):
+        """Answer what was received as snmpd does; the last ones with these errors."""
+        received = self.peer.received()
+        fine = [0] * max(0, len(received) - len(errors))
+        for each, error in zip(received, (*fine, *errors), strict=False):
             payload = UP_TIME.to_bytes(4, "big") + error.to_bytes(2, "big") + bytes(2)
             packet = each.header.packet_id
             self.peer.send(pdu.encode(pdu.RESPONSE, payload, session_id=SESSION, packet_id=packet))
-        return heard
+        return received
 
     def connect(self) -> None:
         """Take the agent's next connection."""
@@ -149,16 +150,16 @@ class Stage:
 
         self.until("it is registered", is_served)
 
-    def hear(self, count: int) -> list[PDU]:
+    def receive(self, count: int) -> list[PDU]:
         """So many PDUs of the agent."""
-        heard: list[PDU] = []
+        received: list[PDU] = []
 
-        def came() -> bool:
-            heard.extend(self.peer.heard())
-            return len(heard) >= count
+        def has_all() -> bool:
+            received.extend(self.peer.received())
+            return len(received) >= count
 
-        self.until(f"{count} PDUs", came)
-        return heard
+        self.until(f"{count} PDUs", has_all)
+        return received
 
     def close(self) -> None:
         self.master.close()

@@ -1,14 +1,24 @@
 """What several test files report of a router, and the rows that come of it."""
 
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import Module, UpTime
+from vpp_snmp_agent.agentx.values import oid
+from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import Configuration
-from vpp_snmp_agent.interfaces.publisher import Indexes, Publisher
-from vpp_snmp_agent.interfaces.rows import Row
+from vpp_snmp_agent.interfaces.indexes import Indexes
+from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.rows import Interfaces, Row
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
+from vpp_snmp_agent.settings.declarations import Settings
+from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -23,6 +33,7 @@ from vpp_snmp_agent.vpp.records import (
     Record,
 )
 from vpp_snmp_agent.vpp.router import Router
+from vpp_snmp_agent.vpp.segment import Segment
 
 VPP = Identity("26.06-release", "2026-06-24", 4711)
 MAC = bytes.fromhex("6805ca324610")
@@ -125,3 +136,130 @@ def served(
     module = make(publisher)
     publish(publisher, router, settled)
     return module, publisher
+
+
+ETHERNET = port(1, "eth0", l2_address=b"\2\0\0\0\0\1", mtu=1500)
+
+
+SUB = sub(2, 1, "eth0.7")
+
+
+LOOP = port(3, "loop0", interface_dev_type="Loopback")
+
+
+GONE_301 = Changes((), ((Interface, 301),))
+
+
+LOOP_301 = port(301, "loop301", interface_dev_type="BVI")
+
+
+TAP = tap(9, "tap1")
+
+
+PAIRED = pair(1, "e0", 9)
+
+
+RESTARTED = replace(VPP, vpe_pid=4712)
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def publisher(clock: Clock) -> Publisher:
+    publisher = new_publisher(clock=clock)
+    publisher.uptime.set(0, 1000.0)
+    return publisher
+
+
+def change(publisher: Publisher, router: Router, *reported: Interface, gone: int = 0) -> None:
+    """What VPP reports next."""
+    lost = ((Interface, gone),) if gone else ()
+    publisher.touch(router.apply(Changes(tuple(reported), lost)))
+    finish(publisher)
+
+
+def finish(publisher: Publisher) -> None:
+    while publisher.step(time.perf_counter()):
+        pass
+
+
+def rx_writer(rx_bytes: int) -> SegmentWriter:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
+    made.add_names("/if/names")
+    for way in ("rx", "tx"):
+        for cast in ("", "-multicast", "-broadcast"):
+            made.add_counter(f"/if/{way}{cast}", Kind.COMBINED, 1, 8)
+    row = made.counters["/if/rx"].rows[0]
+    assert row is not None
+    for index in range(8):
+        made.words[row.offset // 8 + 2 * index + 1] = rx_bytes + index
+    return made
+
+
+@pytest.fixture
+def sources() -> Iterator[CounterSet]:
+    made = rx_writer(500)
+    yield CounterSet(Segment(made.fd))
+    os.close(made.fd)
+
+
+def set_rx(made: SegmentWriter, index: int, octets: int) -> None:
+    row = made.counters["/if/rx"].rows[0]
+    assert row is not None
+    made.words[row.offset // 8 + 2 * index + 1] = octets
+
+
+@pytest.fixture
+def first() -> Iterator[SegmentWriter]:
+    made = rx_writer(500)
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def second() -> Iterator[SegmentWriter]:
+    made = rx_writer(70)
+    yield made
+    os.close(made.fd)
+
+
+def count(publisher: Publisher, router: Router, made: SegmentWriter, settled: bool = True) -> None:
+    """A VPP reports, and hands over its segment."""
+    publish(publisher, router, settled)
+    publisher.use(CounterSet(Segment(made.fd)))
+    finish(publisher)
+
+
+def octets(publisher: Publisher) -> dict[int, int | None]:
+    return {index: row.counters.in_octets for index, row in rows_of(publisher).items()}
+
+
+def with_setting(**settings: object) -> Publisher:
+    """A publisher of these settings."""
+    return new_publisher(Configuration(Settings(**settings)))  # type: ignore[arg-type]
+
+
+class Over(str):
+    """A row of a test's table; a text that knows whose it is."""
+
+    row: Row
+
+
+def over(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Over]]:
+    """A table for a test: who is over whom."""
+    for lower in interfaces.lower_rows(row):
+        made = Over(f"{row.facts.name} on {lower.facts.name}")
+        made.row = row
+        yield oid(str(row.index)), made

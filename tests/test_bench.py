@@ -31,7 +31,10 @@ from bench.snmp import (
 from simulator.stage import Process, Snmpd, StageError
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Table
-from vpp_snmp_agent.mibs import if_mib, ip_mib
+from vpp_snmp_agent.agentx.values import INTEGER as INTEGER_TYPE
+from vpp_snmp_agent.agentx.values import dotted, encode_varbind, oid
+from vpp_snmp_agent.mibs import if_mib
+from vpp_snmp_agent.mibs.ip_mib_neighbors import NET_TO_PHYSICAL_TABLE
 
 
 class Sleeper(Process):
@@ -54,13 +57,13 @@ def test_a_counter_that_is_read_live_has_the_true_rate() -> None:
 def test_a_refreshed_counter_is_wrong_by_up_to_its_age_in_the_poll_period(
     every: int, error: float
 ) -> None:
-    told = staleness.as_refreshed(SECONDS, STEADY, every)
-    assert staleness.worst_rate_error(SECONDS, told, 60, 1000) == pytest.approx(error, abs=0.03)
+    reported = staleness.as_refreshed(SECONDS, STEADY, every)
+    assert staleness.worst_rate_error(SECONDS, reported, 60, 1000) == pytest.approx(error, abs=0.03)
 
 
 def test_a_refreshed_counter_is_never_newer_than_it_is() -> None:
-    told = staleness.as_refreshed(SECONDS, STEADY, 30)
-    assert all(0 <= now - then < 31 * 1000 for now, then in zip(STEADY, told, strict=True))
+    reported = staleness.as_refreshed(SECONDS, STEADY, 30)
+    assert all(0 <= now - then < 31 * 1000 for now, then in zip(STEADY, reported, strict=True))
 
 
 def test_a_rate_takes_two_polls() -> None:
@@ -330,15 +333,15 @@ def test_the_bench_knows_the_types_of_all_that_we_serve(
     columns: dict[str, int], served: Table
 ) -> None:
     def name(column: Column) -> str:
-        return pdu.dotted(served.entry) + f".{column.number}"
+        return dotted(served.entry) + f".{column.number}"
 
     assert columns == {name(column): column.type.number for column in served.columns}
 
 
 def test_the_bench_walks_all_columns_of_neighbours() -> None:
-    served = ip_mib.NET_TO_PHYSICAL_TABLE
+    served = NET_TO_PHYSICAL_TABLE
     assert list(polled.IP_NET_TO_PHYSICAL) == [
-        f"{pdu.dotted(served.entry)}.{column.number}" for column in served.columns
+        f"{dotted(served.entry)}.{column.number}" for column in served.columns
     ]
 
 
@@ -421,7 +424,7 @@ def cells_of(*names: str) -> Cells:
     """Integers: 61, 62, ..."""
     return Cells(
         [
-            (pdu.oid(name), pdu.encode_varbind(pdu.oid(name), pdu.INTEGER, 61 + number))
+            (oid(name), encode_varbind(oid(name), INTEGER_TYPE, 61 + number))
             for number, name in enumerate(names)
         ]
     )
@@ -429,7 +432,7 @@ def cells_of(*names: str) -> Cells:
 
 def ask(cells: Cells, type_: int, start: str, end: str = "", packet: int = 9) -> pdu.PDU:
     """What it answers to a request for one cell."""
-    ranges = [pdu.SearchRange(pdu.oid(start), 0, pdu.oid(end) if end else b"")]
+    ranges = [pdu.SearchRange(oid(start), 0, oid(end) if end else b"")]
     request = pdu.encode(
         type_, pdu.ranges_payload(ranges), session_id=3, transaction_id=5, packet_id=packet
     )

@@ -20,8 +20,8 @@ from typing import NamedTuple
 import pytest
 
 from simulator import Simulator
-from simulator.stage import Agent, Process, Snmpd, until
-from vpp_snmp_agent.operator import check
+from simulator.stage import AgentProcess, Process, Snmpd, until
+from vpp_snmp_agent.operator import check_snmpd
 
 from .test_snmpd import EXTRA, IF_NAME, MIB_2, ROUTES, ROWS, WALK_LIMIT, walk
 
@@ -203,7 +203,7 @@ def snmpd(directory: Path) -> Iterator[Snmpd]:
         until("lldpd has joined", lambda: entries(running, LLDP_LOCAL_SYS_DESCR, EVERYTHING))
         stack.enter_context(lldpd(far, FAR_NAME))
         vpp = stack.enter_context(Simulator(directory / "vpp"))
-        stack.enter_context(Agent(directory, vpp, running.agentx))
+        stack.enter_context(AgentProcess(directory, vpp, running.agentx))
         until("the rows are served", lambda: len(running.column(IF_NAME)) == ROWS)
         until("the kernel has the neighbour's routes", lambda: routes(near) == ROUTES)
         yield running
@@ -264,7 +264,7 @@ def test_our_ports_are_as_they_are_without_them(snmpd: Snmpd) -> None:
 
 
 def test_check_names_who_announces_itself(snmpd: Snmpd) -> None:
-    line = check._other_agents(snmpd.pid)
+    line = check_snmpd._other_agents(snmpd.pid)
     assert line.mark == "ok"
     assert line.text.endswith(": 1.0.8802.1.1.2 (lldpMIB implementation by lldpd)")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import bridge_mib
@@ -91,7 +91,7 @@ def test_where_no_pair_is_in_the_dataplane_it_is_the_namespace_of_most_pairs() -
     assert served.publisher.host_ports.netns is None
 
 
-def test_a_pair_that_is_made_anew_has_its_new_number_alone() -> None:
+def test_a_pair_that_is_created_again_has_its_new_number_alone() -> None:
     served = Served(pair(3, 12), pair(4, 13))
     served.report(pair(3, 21))
     assert served.ports == {13: 1004, 21: 1003}

@@ -64,7 +64,7 @@ def is_running(pid: int) -> bool:
     return False
 
 
-def test_a_child_is_given_its_arguments_and_looks_for_modules_where_its_parent_does(
+def test_a_child_is_given_its_arguments_and_finds_modules_where_its_parent_does(
     worker: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(worker))

@@ -1,11 +1,11 @@
-"""The command line: commands, flags, what is refused, and how lines look in the journal."""
+"""The command line: commands, flags, what is refused, and how lines are written to the journal."""
 
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,13 @@ import pytest
 from vpp_snmp_agent import __version__, cli
 from vpp_snmp_agent.interfaces.state import StateError
 from vpp_snmp_agent.settings import declarations
-from vpp_snmp_agent.settings.declarations import Settings, TCPAddress, UnixAddress
+from vpp_snmp_agent.settings.declarations import (
+    SETTINGS,
+    Settings,
+    TCPAddress,
+    UnixAddress,
+    parse_settings,
+)
 from vpp_snmp_agent.settings.document import BadSettings
 
 
@@ -78,7 +84,7 @@ class Ran:
 
 @pytest.fixture
 def default_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the settings file is looked for; not there yet."""
+    """Where the settings file is expected; not there yet."""
     path = tmp_path / "default.yaml"
     monkeypatch.setattr(declarations, "SETTINGS_FILE", str(path))
     monkeypatch.setattr(cli, "SETTINGS_FILE", str(path))
@@ -147,7 +153,7 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         ("--ifindex {kept,stateless}", "(default kept)"),
     ],
 )
-def test_help_tells_each_flag_and_its_default(
+def test_help_has_each_flag_and_its_default(
     flag: str, default: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
@@ -179,7 +185,7 @@ FLAGS: list[tuple[list[str], dict[str, Any]]] = [
     (["-a", "/run/master"], {"address": UnixAddress("/run/master")}),
     (["-a", "[::1]:705"], {"address": TCPAddress("::1", 705)}),
     (["-p", "1"], {"period": 1.0}),
-    (["-p", "0.1e2"], {"period": 10.0}),
+    (["-p", "10.5"], {"period": 10.5}),
     (["-p", "86400"], {"period": 86400.0}),
     (["-c", "/etc/vpp/vppcfg.yaml"], {"vppcfg": "/etc/vpp/vppcfg.yaml"}),
     (["--api-socket", "/a"], {"api_socket": "/a"}),
@@ -194,27 +200,17 @@ FLAGS: list[tuple[list[str], dict[str, Any]]] = [
     (["-ddd"], {"debug": 2}),
 ]
 FILE = """
-address: /file
+address: /mine/master
 period: 5
-vppcfg: /file
-api-socket: /file
-stats-socket: /file
-api-dir: /file
-state-dir: /file
+vppcfg: /mine/vppcfg
+api-socket: /mine/api
+stats-socket: /mine/stats
+api-dir: /mine/types
+state-dir: /mine/state
 ifindex: stateless
 debug: 1
 """
-OF_FILE = Settings(
-    address=UnixAddress("/file"),
-    period=5.0,
-    vppcfg="/file",
-    api_socket="/file",
-    stats_socket="/file",
-    api_dir="/file",
-    state_dir="/file",
-    ifindex="stateless",
-    debug=1,
-)
+OF_FILE = Settings(**parse_settings(FILE.encode(), "mine.yaml"))
 
 
 @pytest.mark.parametrize(("arguments", "changed"), FLAGS)
@@ -239,12 +235,12 @@ def test_a_flag_wins_over_the_file_and_hides_no_other_key(
     assert settings_of(["-f", str(path), "run", *arguments], ran) == expected
 
 
-def test_every_setting_has_a_flag_or_stands_in_the_file_alone() -> None:
+def test_every_flag_of_a_setting_is_tried_above_and_stands_in_the_file() -> None:
     reached = {name for _, changed in FLAGS for name in changed}
-    in_the_file_alone = {"settle", "names", "taps", "hide", "alias", "speeds", "discards"}
-    in_the_file_alone |= {"charset", "counters", "link_traps", "mibs", "addresses", "neighbors"}
-    in_the_file_alone |= {"cpus", "vpp_traps"}
-    assert reached == {field.name for field in fields(Settings)} - in_the_file_alone
+    assert reached == {each.field for each in SETTINGS.values() if each.flag}
+    assert all(
+        getattr(OF_FILE, each.field) != each.default for each in SETTINGS.values() if each.flag
+    )
 
 
 def test_the_default_file_is_read_if_it_is_there(ran: Ran, default_file: Path) -> None:
@@ -262,8 +258,8 @@ def test_the_agent_can_read_the_file_again(ran: Ran, tmp_path: Path) -> None:
     path.write_text("names: vvp\n")
     with pytest.raises(BadSettings) as caught:
         ran.reload()
-    told = "names: expected one of lcp, vpp, tap; got `vvp`; did you mean `vpp`?"
-    assert str(caught.value) == f"{path}:1: {told}"
+    refused = "names: expected one of lcp, vpp, tap; got `vvp`; did you mean `vpp`?"
+    assert str(caught.value) == f"{path}:1: {refused}"
 
 
 # --- commands ------------------------------------------------------------------------------
@@ -353,14 +349,14 @@ def test_check_is_given_the_file_and_a_way_to_read_it(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "refused"),
     [
         ("perod: 5", ":1: unknown key `perod`; did you mean `period`?"),
         (None, ": there is no such file"),
     ],
 )
-def test_check_tells_of_bad_settings_itself(
-    text: str | None, told: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_check_reports_bad_settings_itself(
+    text: str | None, refused: str, ran: Ran, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.yaml"
     if text is not None:
@@ -369,7 +365,7 @@ def test_check_tells_of_bad_settings_itself(
     assert capsys.readouterr() == ("", "")
     with pytest.raises(BadSettings) as caught:
         ran.reload()
-    assert str(caught.value) == f"{path}{told}"
+    assert str(caught.value) == f"{path}{refused}"
 
 
 # --- what is refused -----------------------------------------------------------------------
@@ -405,14 +401,17 @@ def test_check_tells_of_bad_settings_itself(
             ["-a", "localhost:99999"],
             "argument -a: 'localhost:99999' is no AgentX address: a port is 1 to 65535",
         ),
-        (["check", "-a", ""], "argument -a: '' is no AgentX address: expected /path/of/socket or"),
-        (["--ifindex", "kep"], "argument --ifindex: invalid choice: 'kep'"),
-        *(
-            (["-p", text], f"argument -p: {text} is not 1 to 86400 seconds")
-            for text in ("0", "0.99", "-5", "86401", "inf", "nan", "often", "30s")
+        (["check", "-a", ""], "argument -a: expected /path/of/socket or host:port; got ``"),
+        (
+            ["--ifindex", "kep"],
+            "argument --ifindex: expected one of kept, stateless; got `kep`; did you mean `kept`?",
         ),
         *(
-            ([flag, ""], f"argument {flag}: expected a path, not nothing")
+            (["-p", text], f"argument -p: expected 1 to 86400 seconds; got `{text}`")
+            for text in ("0", "0.99", "-5", "86401", "inf", "nan", "often", "30s", "1e2", "010")
+        ),
+        *(
+            ([flag, ""], f"argument {flag}: expected a path; got ``")
             for flag in ("-f", "-c", "--api-socket", "--stats-socket", "--api-dir", "--state-dir")
         ),
         *(
@@ -441,8 +440,8 @@ def test_bad_settings_end_with_status_2_and_say_why(
     arguments = [command, "-f", str(path)]
     assert refusal(arguments, capsys) == f"vpp-snmp-agent: {path}: there is no such file"
     path.write_text("\nperod: 5\n")
-    told = f"vpp-snmp-agent: {path}:2: unknown key `perod`; did you mean `period`?"
-    assert refusal(arguments, capsys) == told
+    refused = f"vpp-snmp-agent: {path}:2: unknown key `perod`; did you mean `period`?"
+    assert refusal(arguments, capsys) == refused
     assert ran.calls == []
 
 
@@ -451,8 +450,8 @@ def test_a_bad_default_file_is_refused_too(
     default_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     default_file.write_text("debug: yes\n")
-    told = "debug: expected 0, 1 or 2; got the boolean `yes`"
-    assert refusal([], capsys) == f"vpp-snmp-agent: {default_file}:1: {told}"
+    refused = "debug: expected 0, 1 or 2; got the boolean `yes`"
+    assert refusal([], capsys) == f"vpp-snmp-agent: {default_file}:1: {refused}"
 
 
 # --- the log -------------------------------------------------------------------------------
@@ -515,7 +514,7 @@ def line_of(
         (logging.ERROR, "<3>7 rows"),
     ],
 )
-def test_the_journal_is_told_a_priority_and_no_time(
+def test_the_journal_gets_a_priority_and_no_time(
     level: int, line: str, line_of: Callable[[int, str | None], str]
 ) -> None:
     status = os.fstat(2)

@@ -1,10 +1,11 @@
-"""control.py and ports.py: what is remembered, listed and forgotten, with an agent and without."""
+"""control.py and ports.py: what is saved, listed and forgotten, with an agent and without."""
 
 import contextlib
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,20 @@ import pytest
 from simulator.stage import until
 from vpp_snmp_agent import control
 from vpp_snmp_agent.control import Control
-from vpp_snmp_agent.interfaces.facts import Facts
 from vpp_snmp_agent.interfaces.state import State
 from vpp_snmp_agent.operator.ports import forget_ports, show_ports
 from vpp_snmp_agent.runtime.loop import Loop
 from vpp_snmp_agent.settings.declarations import Settings
 
-FACTS = Facts(
-    *("eno1", "Core", 6, 9000, 10**9, bytes.fromhex("6805ca324610"), True, 2),
-    *((), False, (), True, True, True),
-)
+from . import journals
+
+FACTS = replace(journals.FACTS, alias="Core", lower_layers=(), aggregated=False, addresses=())
 
 
 STATUS = ["7 interfaces; VPP is away; no snmpd", False, ["subtree 1.2"]]
 
 
-def remember(state: State, *keys: str) -> None:
+def save(state: State, *keys: str) -> None:
     """Give ifIndexes, and wait until they are durable."""
     for number, key in enumerate(keys):
         state.assign(key, number)
@@ -43,7 +42,7 @@ def remember(state: State, *keys: str) -> None:
 def running(directory: Path) -> Iterator[State]:
     """An agent's part in it: two names that are shown, two that are not."""
     state, loop = State.open(str(directory)), Loop()
-    remember(state, "eth0", "eth1", "loop0", "loop1")
+    save(state, "eth0", "eth1", "loop0", "loop1")
     for key in ("eth0", "eth1"):
         state.show(key, FACTS)
     for key in ("loop0", "loop1"):
@@ -73,7 +72,7 @@ def settings_of(directory: Path) -> Settings:
 
 
 def listed(directory: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Whether each remembered name is shown."""
+    """Whether each saved name is shown."""
     assert show_ports(settings_of(directory)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ifIndex", "last", "seen", "shown", "name"]
@@ -83,7 +82,7 @@ def listed(directory: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, str
 SHOWN = {"eth0": "yes", "eth1": "yes", "loop0": "no", "loop1": "no"}
 
 
-def test_what_is_remembered_is_listed_by_a_running_agent_and_without_one(
+def test_what_is_saved_is_listed_by_a_running_agent_and_without_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with running(tmp_path):
@@ -185,7 +184,7 @@ def test_a_long_list_comes_whole_and_in_pieces(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = State.open(str(tmp_path))
-    remember(state, *(f"HundredGigabitEthernet1/0/0.{number}" for number in range(5000)))
+    save(state, *(f"HundredGigabitEthernet1/0/0.{number}" for number in range(5000)))
     state.close()
     with running(tmp_path):
         assert len(listed(tmp_path, capsys)) == 5004

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.vpp import directory
 from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.directory import SEARCH_INTERVAL, Directory
@@ -26,8 +26,8 @@ class Clock:
 
 
 @pytest.fixture(params=Generation)
-def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
-    made = Writer(1 << 20, request.param)
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
+    made = SegmentWriter(1 << 20, request.param)
     made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
     made.add_counter("/node/errors", Kind.SIMPLE, 3, 5)
     made.add_counter(HEAP, Kind.SIMPLE, 1, 7)
@@ -47,7 +47,7 @@ def whole(found: Directory) -> int:
     return slices
 
 
-def test_names_are_found_by_what_they_begin_with(writer: Writer) -> None:
+def test_names_are_found_by_what_they_begin_with(writer: SegmentWriter) -> None:
     found = Directory(Segment(writer.fd), ("/mem/", "/err/", "/if/lacp/"))
     assert not found.is_complete
     whole(found)
@@ -59,7 +59,7 @@ def test_names_are_found_by_what_they_begin_with(writer: Writer) -> None:
     }
 
 
-def test_each_entry_has_its_value(writer: Writer) -> None:
+def test_each_entry_has_its_value(writer: SegmentWriter) -> None:
     writer.add_scalar("/sys/heartbeat", 71)
     found = Directory(Segment(writer.fd), ("/sys/heart", "/err/"))
     whole(found)
@@ -69,7 +69,7 @@ def test_each_entry_has_its_value(writer: Writer) -> None:
 
 
 def test_more_names_that_begin_alike_than_any_vpp_has_are_left_out(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory, "MAX_NAMES", 1)
     found = Directory(Segment(writer.fd), ("/mem/", "/err/"))
@@ -77,7 +77,7 @@ def test_more_names_that_begin_alike_than_any_vpp_has_are_left_out(
     assert found.names == {"/mem/": {HEAP}, "/err/": {"/err/ip4-input/bad_length"}}
 
 
-def test_a_prefix_longer_than_a_word_is_compared_whole(writer: Writer) -> None:
+def test_a_prefix_longer_than_a_word_is_compared_whole(writer: SegmentWriter) -> None:
     writer.add_scalar("/if/lacp/7/3/state", 63)
     writer.add_scalar("/if/lacx/7/3/state", 61)
     found = Directory(Segment(writer.fd), ("/if/lacp/7/",))
@@ -85,14 +85,16 @@ def test_a_prefix_longer_than_a_word_is_compared_whole(writer: Writer) -> None:
     assert found.names == {"/if/lacp/7/": {"/if/lacp/7/3/state"}}
 
 
-def test_a_slice_at_a_time_is_searched(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slice_at_a_time_is_searched(
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 3)
     found = Directory(Segment(writer.fd), ("/err/",))
     assert whole(found) == 3
     assert len(found.names["/err/"]) == 2
 
 
-def test_what_comes_is_found_by_the_next_search_which_waits(writer: Writer) -> None:
+def test_what_comes_is_found_by_the_next_search_which_waits(writer: SegmentWriter) -> None:
     clock = Clock()
     found = Directory(Segment(writer.fd), ("/mem/",), clock)
     whole(found)
@@ -106,7 +108,7 @@ def test_what_comes_is_found_by_the_next_search_which_waits(writer: Writer) -> N
     assert "/mem/main heap/free" in found.names["/mem/"]
 
 
-def test_what_went_is_gone_after_the_next_search(writer: Writer) -> None:
+def test_what_was_removed_is_gone_after_the_next_search(writer: SegmentWriter) -> None:
     clock = Clock()
     segment = Segment(writer.fd)
     found = Directory(segment, ("/mem/",), clock)
@@ -120,7 +122,7 @@ def test_what_went_is_gone_after_the_next_search(writer: Writer) -> None:
 
 
 def test_a_directory_that_stays_as_it_is_is_not_searched_again(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
     found = Directory(Segment(writer.fd), ("/mem/",), clock)
@@ -130,7 +132,7 @@ def test_a_directory_that_stays_as_it_is_is_not_searched_again(
     assert not found.search()
 
 
-def test_a_directory_that_is_damaged_leaves_the_names_as_they_were(writer: Writer) -> None:
+def test_a_directory_that_is_damaged_leaves_the_names_as_they_were(writer: SegmentWriter) -> None:
     clock = Clock()
     found = Directory(Segment(writer.fd), ("/mem/",), clock)
     whole(found)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from simulator.segment import Segment as Writer
-from vpp_snmp_agent.agentx.pdu import dotted
+from simulator.segment import SegmentWriter
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces import errors as module
 from vpp_snmp_agent.interfaces.errors import (
     ASKED_INTERVAL,
@@ -27,6 +27,8 @@ from vpp_snmp_agent.vpp.cells import BLOCK
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
+from .routers import Clock
+
 THREADS, COLUMNS = 3, 3 * BLOCK + 5
 FIRST, OTHER = 17, 19  # cells of two VPPs
 NAMES = {
@@ -39,20 +41,11 @@ TTL, SLOTS, PUNTED, LENGTHS = NAMES
 BY_NAME = {name: column for column, name in NAMES.items()}
 
 
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Vpp:
     """The segment of a VPP with a few errors, and what has searched its directory."""
 
     def __init__(self, generation: Generation = Generation.V26_02) -> None:
-        self.writer = Writer(1 << 20, generation)
+        self.writer = SegmentWriter(1 << 20, generation)
         self.writer.add_names("/if/names")
         self.writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         self.writer.add_counter("/node/errors", Kind.SIMPLE, THREADS, COLUMNS)
@@ -89,11 +82,6 @@ def other() -> Iterator[Vpp]:
     made = Vpp()
     yield made
     made.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def following(vpp: Vpp, clock: Clock) -> Errors:
@@ -290,7 +278,7 @@ def test_a_column_that_changed_hands_counts_for_nobody_until_the_next_search(
     assert served(errors) == {NAMES[SLOTS]: 31, "/err/memif1/0-tx/no_free_slots": 37}
 
 
-def test_a_node_that_is_made_anew_at_another_column_goes_on(vpp: Vpp, clock: Clock) -> None:
+def test_a_node_that_is_created_again_at_another_column_goes_on(vpp: Vpp, clock: Clock) -> None:
     vpp.count(SLOTS, 31)
     errors = following(vpp, clock)
     served(errors)

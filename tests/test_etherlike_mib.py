@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.xstats import XSTATS
 from vpp_snmp_agent.mibs import etherlike_mib
 from vpp_snmp_agent.operator.show import walked
@@ -45,7 +45,7 @@ def test_every_column_has_its_number_and_syntax(table: Table) -> None:
 def test_each_column_of_a_port_is_what_its_driver_counts_and_others_are_absent() -> None:
     router = router_of(*(port(n, f"eth{n}") for n in (1, 2, 3)), sub(5, 1, "eth1.7"))
     module, publisher = served(etherlike_mib.module, router)
-    made = Writer(1 << 20, Generation.V22_06)
+    made = SegmentWriter(1 << 20, Generation.V22_06)
     made.add_names("/if/names")
     for index, names in (
         (3, ("rx_crc_errors", "rx_oversize_errors")),

@@ -198,7 +198,7 @@ def test_another_vpp_in_a_hung_ones_place_is_taken_for_what_it_is(
             assert listener.wait(feed.Present).identity.vpe_pid == other.pid
 
 
-def test_patience_with_a_silent_vpp_ends(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_vpp_is_given_up_at_last(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
     with Listener(vpp) as listener:
@@ -220,7 +220,7 @@ def test_patience_with_a_silent_vpp_ends(vpp: Simulator, monkeypatch: pytest.Mon
 
 
 def pump_for(listener: Listener, seconds: float) -> None:
-    """Hear what comes in so much time."""
+    """What is received in so much time."""
     end = time.monotonic() + seconds
 
     def is_over() -> bool:
@@ -310,7 +310,7 @@ def test_a_reporter_that_stays_stopped_is_replaced(
         assert not listener.all(feed.Hung)
 
 
-def test_that_vpp_hangs_is_news_at_most_once_in_an_interval(
+def test_that_vpp_hangs_is_reported_at_most_once_in_an_interval(
     vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 0.5)
@@ -462,13 +462,13 @@ def test_changes_are_handed_on_as_they_came(vpp: Simulator) -> None:
 
 def test_another_vpp_that_hangs_is_news_at_once() -> None:
     """Of one VPP it is at most once in an interval."""
-    heard = feed.Feed(feed.ReporterSettings("/api", "/stats", "/types", 30))
+    received = feed.Feed(feed.ReporterSettings("/api", "/stats", "/types", 30))
     first, second = VPP, replace(VPP, vpe_pid=4733)
 
     def hangs(identity: Identity, now: float) -> list[feed.News]:
-        list(heard._understand(Connected(identity), [], now))
-        heard._forget_silence()
-        return list(heard._understand(Waiting(feed.SILENCE_TIMEOUT), [], now + 11))
+        list(received._understand(Connected(identity), [], now))
+        received._forget_silence()
+        return list(received._understand(Waiting(feed.SILENCE_TIMEOUT), [], now + 11))
 
     assert hangs(first, 1000.0) == [feed.Hung(1001.0)]
     assert hangs(first, 1020.0) == []

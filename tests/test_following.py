@@ -80,20 +80,20 @@ def test_threads_that_vpp_reports_are_rows() -> None:
 def test_the_segment_is_asked_for_lacp_twice_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     publisher = new_publisher()
     follower = Follower(Settings(settle=0), lambda: (publisher,), Supervisor())
-    looks: list[int] = []
+    polls: list[int] = []
 
-    def look(*_: object) -> list[LacpPort]:
-        looks.append(1)
+    def poll(*_: object) -> list[LacpPort]:
+        polls.append(1)
         return []
 
-    monkeypatch.setattr(lacp.States, "changed_ports", look)
+    monkeypatch.setattr(lacp.States, "changed_ports", poll)
     follower.check(1000.0)
-    assert looks == []  # no VPP is there
+    assert polls == []  # no VPP is there
     follower._router = router_of(port(3))
     follower._segment = cast(Segment, SimpleNamespace(uptime=100, epoch=7))
     for tenths in range(21):
         follower.check(1000 + tenths / 10)
-    assert len(looks) == 5
+    assert len(polls) == 5
 
 
 def test_the_cpus_of_vpps_workers_are_known_for_as_long_as_no_other_vpp_says_otherwise() -> None:
@@ -150,7 +150,7 @@ def test_a_vpp_of_which_nothing_can_be_learnt_is_not_said_to_be_away(news: feed.
     assert not publisher.system.vpp.alarms
 
 
-def test_the_api_is_asked_where_the_segment_was_laid_out_anew_and_no_event_says_why() -> None:
+def test_the_api_is_asked_where_the_segment_has_another_layout_and_no_event_says_why() -> None:
     publisher = new_publisher()
     asked: list[str] = []
     follower = Follower(

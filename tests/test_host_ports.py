@@ -2,7 +2,7 @@
 
 import pytest
 
-from vpp_snmp_agent.agentx.pdu import subids
+from vpp_snmp_agent.agentx.values import subids
 from vpp_snmp_agent.interfaces.host_ports import HostPorts
 from vpp_snmp_agent.interfaces.rows import Row
 from vpp_snmp_agent.vpp.records import LcpPair

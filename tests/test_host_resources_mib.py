@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
+from vpp_snmp_agent.agentx.values import dotted, oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import host_resources_mib
@@ -24,7 +24,7 @@ VIRTUAL_MEMORY = oid("1.3.6.1.2.1.25.2.1.3")
 @pytest.fixture
 def sources() -> Iterator[CounterSet]:
     """Of a VPP with one heap and one pool."""
-    writer = Writer(1 << 20, Generation.V22_06)
+    writer = SegmentWriter(1 << 20, Generation.V22_06)
     writer.add_names("/if/names")
     writer.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
     writer.set_row("/mem/main heap", 0, [4096 * 1009, 4096 * 211])

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import Table, View
-from vpp_snmp_agent.agentx.pdu import (
+from vpp_snmp_agent.agentx.values import (
     COUNTER32,
     COUNTER64,
     NO_SUCH_INSTANCE,
@@ -20,7 +20,8 @@ from vpp_snmp_agent.agentx.pdu import (
     oid,
     subids,
 )
-from vpp_snmp_agent.interfaces.counters import READINGS, CounterSet
+from vpp_snmp_agent.interfaces.counters import CounterSet
+from vpp_snmp_agent.interfaces.formulas import READINGS
 from vpp_snmp_agent.mibs import if_mib
 from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
@@ -130,9 +131,9 @@ SOURCES = {
 COMBINED = {f"{way}{cast}" for way in ("rx", "tx") for cast in ("", "-multicast", "-broadcast")}
 
 
-def segment_of(sources: dict[str, tuple[int, ...]]) -> Writer:
+def segment_of(sources: dict[str, tuple[int, ...]]) -> SegmentWriter:
     """A segment in which interface 1 has counted this."""
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     for name in SOURCES:
         is_combined = name in COMBINED

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
@@ -13,8 +13,8 @@ from vpp_snmp_agent.vpp.segment import Segment
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
-    made = Writer(1 << 20, Generation.V26_02)
+def writer() -> Iterator[SegmentWriter]:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     made.add_scalar("/buffer-pools/default-numa-0/used", 5, Kind.GAUGE)
     made.add_scalar("/bfd/udp4/sessions", 7, Kind.GAUGE)
@@ -24,7 +24,7 @@ def writer() -> Iterator[Writer]:
 
 
 def test_names_are_searched_for_once_a_segment_is_there(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 1)
     system = System()
@@ -44,7 +44,7 @@ def test_names_are_searched_for_once_a_segment_is_there(
     assert system.gauge("/bfd/udp6/sessions") is None
 
 
-def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:
+def test_the_same_segment_again_keeps_what_was_found(writer: SegmentWriter) -> None:
     system = System()
     segment = Segment(writer.fd)
     system.use(segment, 1)
@@ -58,11 +58,11 @@ def test_the_same_segment_again_keeps_what_was_found(writer: Writer) -> None:
     assert list(system.names("/buffer-pools/"))
 
 
-def test_another_segment_has_other_names(writer: Writer) -> None:
+def test_another_segment_has_other_names(writer: SegmentWriter) -> None:
     system = System()
     system.use(Segment(writer.fd), 1)
     system.poll()
-    other = Writer(1 << 20, Generation.V22_06)
+    other = SegmentWriter(1 << 20, Generation.V22_06)
     other.add_names("/if/names")
     system.use(Segment(other.fd), 1)
     system.poll()
@@ -84,7 +84,7 @@ def test_numbers_are_saved_after_10_s_then_every_300_s_and_when_a_base_changed()
     assert [each.key for each in system.unsaved(all_of_them=True)] == keys
 
 
-def test_errors_are_saved_and_restored_with_the_others(writer: Writer) -> None:
+def test_errors_are_saved_and_restored_with_the_others(writer: SegmentWriter) -> None:
     writer.add_counter("/node/errors", Kind.SIMPLE, 1, 2)
     writer.add_error("/err/ip4-input/bad_length", 1)
     writer.set_row("/node/errors", 0, [0, 23])

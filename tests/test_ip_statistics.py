@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import ip_statistics
 from vpp_snmp_agent.interfaces.ip_statistics import (
     ERRORS,
@@ -28,8 +28,8 @@ VPP, OTHER_VPP = 4711, 4712
 ENTRIES = ("ip4-input/ip4 ttl <= 1", "ip4-input/version", "ip6-input/version", "null-node/drops")
 
 
-def new_writer() -> Writer:
-    made = Writer(1 << 20, Generation.V26_02)
+def new_writer() -> SegmentWriter:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     for name in ("/if/ip4", "/if/ip6"):
         made.add_counter(name, Kind.SIMPLE, THREADS, INTERFACES)
     made.add_counter("/node/errors", Kind.SIMPLE, THREADS, len(ENTRIES))
@@ -40,13 +40,13 @@ def new_writer() -> Writer:
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
+def writer() -> Iterator[SegmentWriter]:
     made = new_writer()
     yield made
     os.close(made.fd)
 
 
-def put(writer: Writer, index: int, *values: int, name: str = "/if/ip4") -> None:
+def put(writer: SegmentWriter, index: int, *values: int, name: str = "/if/ip4") -> None:
     """A cell of each thread."""
     for thread, value in enumerate(values):
         row = writer.counters[name].rows[thread]
@@ -57,7 +57,7 @@ def put(writer: Writer, index: int, *values: int, name: str = "/if/ip4") -> None
 class Reader:
     """What is read of IPv4, and when."""
 
-    def __init__(self, writer: Writer, version: int = IPV4) -> None:
+    def __init__(self, writer: SegmentWriter, version: int = IPV4) -> None:
         self.now = 100.0
         self.statistics = IpStatistics(version, lambda: self.now)
         self.statistics.use(Segment(writer.fd), VPP)
@@ -69,7 +69,7 @@ class Reader:
         return self.statistics.value(IN_RECEIVES)
 
 
-def test_packets_of_all_threads_and_interfaces_are_one_sum(writer: Writer) -> None:
+def test_packets_of_all_threads_and_interfaces_are_one_sum(writer: SegmentWriter) -> None:
     put(writer, 0, 1, 2, 4)
     put(writer, 199, 8, 16, 2**40)
     put(writer, 5, 1000, 0, 0, name="/if/ip6")
@@ -77,7 +77,7 @@ def test_packets_of_all_threads_and_interfaces_are_one_sum(writer: Writer) -> No
     assert Reader(writer, IPV6).later() == 1000
 
 
-def test_they_are_at_most_a_second_old_and_read_no_more_often(writer: Writer) -> None:
+def test_they_are_at_most_a_second_old_and_read_no_more_often(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     assert reader.later() == 0
     put(writer, 1, 5)
@@ -85,7 +85,7 @@ def test_they_are_at_most_a_second_old_and_read_no_more_often(writer: Writer) ->
     assert reader.later(0.1) == 5
 
 
-def test_they_are_read_every_few_seconds_while_nobody_asks(writer: Writer) -> None:
+def test_they_are_read_every_few_seconds_while_nobody_asks(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     assert reader.later() == 0
     reader.now += 4.9
@@ -95,7 +95,9 @@ def test_they_are_read_every_few_seconds_while_nobody_asks(writer: Writer) -> No
     assert not reader.statistics.poll()
 
 
-def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_made_anew(writer: Writer) -> None:
+def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_reused(
+    writer: SegmentWriter,
+) -> None:
     reader = Reader(writer)
     put(writer, 7, 300, 100, 0)
     put(writer, 8, 0, 50, 0)
@@ -109,7 +111,7 @@ def test_what_an_index_had_counted_stays_in_the_sum_when_it_is_made_anew(writer:
 
 
 def test_what_an_index_had_counted_stays_in_the_sum_however_busy_the_next_one_is(
-    writer: Writer,
+    writer: SegmentWriter,
 ) -> None:
     writer.set_name(7, "pppoe_session4")
     writer.set_name(8, "loop11")
@@ -127,7 +129,7 @@ def test_what_an_index_had_counted_stays_in_the_sum_however_busy_the_next_one_is
 
 @pytest.mark.parametrize("gap", ["deleted", None])
 def test_what_a_deleted_interface_had_counted_is_counted_once(
-    writer: Writer, gap: str | None
+    writer: SegmentWriter, gap: str | None
 ) -> None:
     writer.set_name(7, "loop4")
     reader = Reader(writer)
@@ -148,8 +150,8 @@ def test_what_a_deleted_interface_had_counted_is_counted_once(
     assert reader.later() == 410 + 9000 + 9999
 
 
-def test_an_interface_that_is_made_anew_while_many_are_cleared_is_not_counted_twice(
-    writer: Writer,
+def test_an_interface_that_is_created_again_while_many_are_cleared_is_not_counted_twice(
+    writer: SegmentWriter,
 ) -> None:
     writer.set_name(7, "loop4")
     reader = Reader(writer)
@@ -165,7 +167,7 @@ def test_an_interface_that_is_made_anew_while_many_are_cleared_is_not_counted_tw
     assert reader.later() == before + 2222
 
 
-def test_they_are_read_soon_while_interfaces_come_and_go(writer: Writer) -> None:
+def test_they_are_read_soon_while_interfaces_come_and_go(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     assert reader.later() == 0
     reader.now += 2.0
@@ -176,7 +178,7 @@ def test_they_are_read_soon_while_interfaces_come_and_go(writer: Writer) -> None
 
 
 def test_what_is_changed_between_names_and_cells_is_read_again_later(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer.set_name(7, "loop4")
     reader = Reader(writer)
@@ -197,7 +199,7 @@ def test_what_is_changed_between_names_and_cells_is_read_again_later(
 
 
 def test_an_index_that_is_half_zeroed_when_it_is_read_is_not_counted_twice(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader = Reader(writer)
     put(writer, 7, 300, 100, 20)
@@ -217,7 +219,7 @@ def test_an_index_that_is_half_zeroed_when_it_is_read_is_not_counted_twice(
     assert reader.later() == 429
 
 
-def test_all_that_are_cleared_go_on_and_none_is_counted_twice(writer: Writer) -> None:
+def test_all_that_are_cleared_go_on_and_none_is_counted_twice(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     for index in range(INTERFACES):
         put(writer, index, index, 1000, 7)
@@ -235,7 +237,7 @@ def test_all_that_are_cleared_go_on_and_none_is_counted_twice(writer: Writer) ->
     assert reader.later() == before + 5
 
 
-def test_another_vpp_counts_on(writer: Writer) -> None:
+def test_another_vpp_counts_on(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     put(writer, 7, 300)
     writer.set_row("/node/errors", 0, [11, 0, 0, 0])
@@ -253,7 +255,7 @@ def test_another_vpp_counts_on(writer: Writer) -> None:
     os.close(other.fd)
 
 
-def test_more_interfaces_than_before_are_no_fall(writer: Writer) -> None:
+def test_more_interfaces_than_before_are_no_fall(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     put(writer, 199, 12)
     assert reader.later() == 12
@@ -264,9 +266,9 @@ def test_more_interfaces_than_before_are_no_fall(writer: Writer) -> None:
 
 
 def test_while_the_segment_is_locked_the_last_reading_stands(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vpp_snmp_agent.vpp.segment.LOCK_WAIT", 0.0)
+    monkeypatch.setattr("vpp_snmp_agent.vpp.mapping.LOCK_WAIT", 0.0)
     reader = Reader(writer)
     put(writer, 1, 5)
     assert reader.later() == 5
@@ -275,7 +277,7 @@ def test_while_the_segment_is_locked_the_last_reading_stands(
     assert reader.later() == 5
 
 
-def test_a_damaged_cell_changes_nothing(writer: Writer) -> None:
+def test_a_damaged_cell_changes_nothing(writer: SegmentWriter) -> None:
     reader = Reader(writer)
     put(writer, 1, 5)
     assert reader.later() == 5
@@ -283,7 +285,9 @@ def test_a_damaged_cell_changes_nothing(writer: Writer) -> None:
     assert reader.later() == 5
 
 
-def test_errors_of_all_releases_add_up_to_the_column_that_they_are_of(writer: Writer) -> None:
+def test_errors_of_all_releases_add_up_to_the_column_that_they_are_of(
+    writer: SegmentWriter,
+) -> None:
     writer.set_row("/node/errors", 0, [1, 20, 300, 4000])
     writer.set_row("/node/errors", 2, [5, 60, 700, 8000])
     assert Reader(writer).statistics.value("InHdrErrors") == 86

@@ -247,7 +247,7 @@ def test_a_process_leaves_nothing_behind(by_process: RunProcess) -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_where_no_process_is_to_be_had_nothing_is_left_either(
+def test_where_no_process_is_available_nothing_is_left_either(
     loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.vpp.lacp import States
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import Bond, Changes, LacpPort
@@ -25,8 +25,8 @@ PORTS = [
 
 
 @pytest.fixture(params=Generation)
-def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
-    made = Writer(1 << 20, request.param)
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
+    made = SegmentWriter(1 << 20, request.param)
     made.add_scalar("/sys/vector_rate", 75, Kind.GAUGE)
     made.add_names("/if/names")
     for index, name in NAMES.items():
@@ -44,16 +44,18 @@ def router() -> Router:
     return router_of(*ports, Bond(BOND, 5, (FIRST, SECOND)), *PORTS)
 
 
-def set_states(writer: Writer, member: int, state: int, partner_state: int) -> None:
+def set_states(writer: SegmentWriter, member: int, state: int, partner_state: int) -> None:
     writer.set_scalar(f"/if/lacp/{BOND}/{member}/state", state)
     writer.set_scalar(f"/if/lacp/{BOND}/{member}/partner-state", partner_state)
 
 
-def test_states_that_the_api_reported_are_no_change(writer: Writer, router: Router) -> None:
+def test_states_that_the_api_reported_are_no_change(writer: SegmentWriter, router: Router) -> None:
     assert States().changed_ports(Segment(writer.fd), router) == []
 
 
-def test_a_state_that_changed_is_a_port_with_that_state(writer: Writer, router: Router) -> None:
+def test_a_state_that_changed_is_a_port_with_that_state(
+    writer: SegmentWriter, router: Router
+) -> None:
     states, segment = States(), Segment(writer.fd)
     set_states(writer, SECOND, 63, 60)
     (found,) = states.changed_ports(segment, router)
@@ -62,14 +64,14 @@ def test_a_state_that_changed_is_a_port_with_that_state(writer: Writer, router: 
     assert states.changed_ports(segment, router) == []
 
 
-def test_a_bond_of_another_mode_has_no_states(writer: Writer, router: Router) -> None:
+def test_a_bond_of_another_mode_has_no_states(writer: SegmentWriter, router: Router) -> None:
     set_states(writer, FIRST, 63, 60)
     router.apply(Changes((Bond(BOND, 2, (FIRST, SECOND)),), ()))
     assert States().changed_ports(Segment(writer.fd), router) == []
 
 
 def test_a_member_that_the_segment_does_not_have_is_left_to_the_api(
-    writer: Writer, router: Router
+    writer: SegmentWriter, router: Router
 ) -> None:
     set_states(writer, FIRST, 63, 60)
     for what in ("state", "partner-state"):
@@ -81,7 +83,7 @@ def test_a_member_that_the_segment_does_not_have_is_left_to_the_api(
 
 @pytest.mark.parametrize("index", [BOND, FIRST])
 def test_an_index_that_is_anothers_by_now_has_the_others_states(
-    writer: Writer, router: Router, index: int
+    writer: SegmentWriter, router: Router, index: int
 ) -> None:
     states, segment = States(), Segment(writer.fd)
     set_states(writer, FIRST, 63, 60)
@@ -92,12 +94,14 @@ def test_an_index_that_is_anothers_by_now_has_the_others_states(
     assert len(states.changed_ports(segment, router)) == 1
 
 
-def test_what_is_no_octet_is_no_state(writer: Writer, router: Router) -> None:
+def test_what_is_no_octet_is_no_state(writer: SegmentWriter, router: Router) -> None:
     set_states(writer, FIRST, 256, 60)
     assert States().changed_ports(Segment(writer.fd), router) == []
 
 
-def test_states_that_cannot_be_read_stay_as_they_were(writer: Writer, router: Router) -> None:
+def test_states_that_cannot_be_read_stay_as_they_were(
+    writer: SegmentWriter, router: Router
+) -> None:
     where = writer.where(f"/if/lacp/{BOND}/{FIRST}/state")["entry"]
     assert isinstance(where, int)
     writer.overwrite(where, struct.pack("=I", 99))

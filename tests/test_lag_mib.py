@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
+from vpp_snmp_agent.agentx.values import dotted, oid
 from vpp_snmp_agent.mibs import lag_mib
 from vpp_snmp_agent.mibs.lag_mib import lacp_state, port_list
 from vpp_snmp_agent.operator.show import walked

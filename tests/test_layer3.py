@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
-from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, PAUSE, STEP, Layer3, Neighbors
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -198,7 +199,7 @@ def test_neighbours_of_who_has_an_index_now_are_never_those_of_who_had_it(
         listener.wait_complete(NEIGHBORS)
         for number in range(101, 110):
             vpp.hang()  # so that all events come at once
-            assert vpp.reuse(f"loop{number - 1}", name=f"loop{number}") == index
+            assert vpp.reuse(f"loop{number - 1}", Spec(f"loop{number}")) == index
             vpp.add_neighbor(
                 f"loop{number}", f"192.0.2.{number}", f"02:00:00:00:02:{number - 100:02}"
             )
@@ -235,7 +236,7 @@ def test_an_index_that_changed_hands_takes_no_address_and_no_neighbour_along(
     with Listener(vpp, addresses=3600, neighbors=3600) as listener:
         listener.wait_complete(ADDRESSES)
         listener.wait_complete(NEIGHBORS)
-        assert vpp.reuse("loop7", name="loop8", dev_type="Loopback") == index
+        assert vpp.reuse("loop7", Spec("loop8", "Loopback")) == index
 
         def is_gone(reported: Reported) -> bool:
             at = reported.addresses.keys() | {at for at, _ in reported.neighbors}
@@ -709,7 +710,7 @@ def test_any_neighbours_lead_to_any_others(
 # --- answers that cannot be used --------------------------------------------------------------
 
 
-def test_addresses_that_cannot_be_used_are_told_once_until_a_whole_round_could(
+def test_addresses_that_cannot_be_used_are_reported_once_until_a_whole_round_could(
     fake: FakeVpp, clock: Clock
 ) -> None:
     indexes = set(range(1, 2 * STEP + 6))

@@ -13,9 +13,10 @@ PACKAGE = vpp_snmp_agent.__name__
 ROOT = Path(vpp_snmp_agent.__file__).parent
 
 A_MIB = {
-    *("agentx.mib", "agentx.pdu"),
+    *("agentx.mib", "agentx.values"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
+A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
 # What each module may import of our own; "x." is the package x and all that is in it.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
@@ -29,20 +30,39 @@ ALLOWED: dict[str, set[str]] = {
     "operator.snapshot": {
         *("agentx.mib", "interfaces.", "mibs.", "runtime.sockets", "settings.", "vpp."),
     },
-    "operator.show": {"agentx.", "interfaces.", "operator.snapshot", "settings.", "vpp.records"},
-    "operator.show_vpp": {
-        *("interfaces.", "operator.show", "operator.snapshot", "settings.", "vpp.records"),
+    "operator.output": set(),
+    "operator.show": A_COMMAND | {"agentx.", "interfaces.", "vpp.records"},
+    "operator.show_vpp": A_COMMAND | {"interfaces.", "vpp.records"},
+    "operator.check": A_COMMAND
+    | {
+        *("control", "operator.check_managers", "operator.check_snmpd", "operator.check_vpp"),
+        "runtime.sockets",
     },
-    "operator.check": {
-        *("agentx.connection", "control", "interfaces.", "operator.snapshot"),
-        *("runtime.affinity", "runtime.sockets", "settings.", "vpp.records", "vpp.segment"),
+    "operator.check_vpp": A_COMMAND
+    | {"interfaces.storage", "vpp.descriptor", "vpp.records", "vpp.segment"},
+    "operator.check_snmpd": A_COMMAND
+    | {
+        *(
+            "agentx.connection",
+            "runtime.affinity",
+            "runtime.sockets",
+            "vpp.descriptor",
+            "vpp.records",
+        ),
+        "vpp.segment",
     },
-    "operator.ports": {"control", "interfaces.state", "settings."},
+    "operator.check_managers": A_COMMAND | {"interfaces.", "vpp.records"},
+    "operator.ports": {"control", "interfaces.", "operator.output", "settings."},
     "agent": {
-        *("__init__", "agentx.connection", "agentx.mib", "following", "interfaces.alarms"),
-        *("interfaces.facts", "interfaces.links", "mibs.__init__", "mibs.if_mib"),
-        *("mibs.vpp_snmp_agent_mib", "runtime.affinity", "runtime.jobs", "runtime.loop"),
-        *("runtime.systemd", "serving", "settings.", "vpp.__init__", "vpp.feed"),
+        *("__init__", "agentx.connection", "agentx.mib", "describing", "following"),
+        *("interfaces.facts", "notifying", "runtime.__init__", "runtime.affinity"),
+        *("runtime.loop", "runtime.systemd", "serving", "settings.", "vpp.__init__", "vpp.feed"),
+    },
+    "describing": {"runtime.__init__", "runtime.jobs", "runtime.loop", "settings."},
+    "notifying": {
+        *("agentx.connection", "interfaces.alarms", "interfaces.links", "interfaces.publisher"),
+        *("interfaces.rows", "mibs.__init__", "mibs.if_mib", "mibs.vpp_snmp_agent_mib"),
+        *("runtime.loop", "settings."),
     },
     "serving": {
         *("__init__", "agentx.mib", "control", "interfaces.", "mibs.", "runtime.jobs"),
@@ -65,41 +85,53 @@ ALLOWED: dict[str, set[str]] = {
     "settings.__init__": set(),
     "settings.document": set(),
     "settings.vppcfg": {"settings.document"},
-    "settings.declarations": {"settings.document"},
+    "settings.values": {"settings.document"},
+    "settings.declarations": {"settings.document", "settings.values"},
     "runtime.sockets": set(),
     "runtime.systemd": set(),
     "agentx.__init__": set(),
-    "agentx.pdu": set(),
-    "agentx.mib": {"agentx.pdu"},
-    "agentx.fastpath": {"agentx.mib", "agentx.pdu"},
-    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu"},
+    "agentx.values": set(),
+    "agentx.pdu": {"agentx.values"},
+    "agentx.mib": {"agentx.values"},
+    "agentx.fastpath": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.values"},
     "vpp.__init__": set(),
     "vpp.layout": set(),
-    "vpp.segment": {"vpp.layout"},
-    "vpp.cells": {"vpp.layout", "vpp.segment"},
+    "vpp.mapping": {"vpp.layout"},
+    "vpp.descriptor": {"vpp.mapping"},
+    "vpp.segment": {"vpp.layout", "vpp.mapping"},
+    "vpp.cells": {"vpp.layout", "vpp.mapping", "vpp.segment"},
     "vpp.directory": {"vpp.segment"},
     "vpp.lacp": {"vpp.records", "vpp.router", "vpp.segment"},
     "vpp.records": set(),
     "vpp.router": {"vpp.records"},
-    "vpp.api": {"vpp.records"},
-    "vpp.layer3": {"vpp.api", "vpp.records"},
-    "vpp.reporter": {"vpp.api", "vpp.layer3", "vpp.records", "vpp.segment"},
+    "vpp.transport": set(),
+    "vpp.client": {"vpp.transport"},
+    "vpp.details": {"vpp.client", "vpp.records"},
+    "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
+    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records"},
+    "vpp.reporter": {
+        *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.layer3", "vpp.mapping"),
+        *("vpp.records", "vpp.transport"),
+    },
     "vpp.feed": {"__init__", "runtime.children", "vpp.records"},
     "interfaces.__init__": set(),
     "interfaces.facts": {"settings.", "vpp.records", "vpp.router"},
     "interfaces.names": set(),
-    "interfaces.totals": {"interfaces.counters"},
+    "interfaces.formulas": {"vpp.layout"},
+    "interfaces.reached": {"interfaces.formulas"},
+    "interfaces.totals": {"interfaces.reached"},
     "interfaces.ip_statistics": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
     "interfaces.storage": {
-        *("agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.totals"),
+        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
         "vpp.segment",
     },
     "interfaces.errors": {
-        *("agentx.mib", "agentx.pdu", "interfaces.counters", "interfaces.totals"),
+        *("agentx.mib", "agentx.values", "interfaces.reached", "interfaces.totals"),
         *("vpp.cells", "vpp.layout", "vpp.segment"),
     },
     "interfaces.threads": {
-        *("agentx.mib", "agentx.pdu", "vpp.cells", "vpp.layout", "vpp.records"),
+        *("agentx.mib", "agentx.values", "vpp.cells", "vpp.layout", "vpp.records"),
         "vpp.segment",
     },
     "interfaces.system": {
@@ -109,32 +141,62 @@ ALLOWED: dict[str, set[str]] = {
     },
     "interfaces.vpp_state": {"vpp.records", "vpp.segment"},
     "interfaces.xstats": {"interfaces.totals", "vpp.cells", "vpp.layout", "vpp.segment"},
-    "interfaces.counters": {"vpp.cells", "vpp.layout", "vpp.segment"},
-    "interfaces.journal": {"interfaces.counters", "interfaces.facts", "interfaces.totals"},
-    "interfaces.writer": {"interfaces.facts", "interfaces.journal", "interfaces.totals"},
+    "interfaces.counters": {
+        *("interfaces.formulas", "interfaces.reached", "vpp.cells", "vpp.mapping", "vpp.segment"),
+    },
+    "interfaces.ranges": set(),
+    "interfaces.lines": {
+        *("interfaces.facts", "interfaces.formulas", "interfaces.reached", "interfaces.totals"),
+    },
+    "interfaces.journal": {
+        *("interfaces.facts", "interfaces.lines", "interfaces.ranges", "interfaces.reached"),
+        "interfaces.totals",
+    },
+    "interfaces.writer": {
+        *("interfaces.facts", "interfaces.journal", "interfaces.lines", "interfaces.totals"),
+    },
+    "interfaces.opening": {
+        *("interfaces.__init__", "interfaces.journal", "interfaces.lines", "interfaces.totals"),
+        "interfaces.writer",
+    },
     "interfaces.state": {
         *("interfaces.__init__", "interfaces.counters", "interfaces.facts"),
-        *("interfaces.journal", "interfaces.totals", "interfaces.writer"),
+        *("interfaces.journal", "interfaces.lines", "interfaces.opening", "interfaces.reached"),
+        *("interfaces.totals", "interfaces.writer"),
     },
     "interfaces.rows": {
-        *("agentx.mib", "interfaces.counters", "interfaces.facts", "vpp.records"),
-        "vpp.router",
+        *("agentx.mib", "agentx.values", "interfaces.counters", "interfaces.facts"),
+        *("vpp.records", "vpp.router"),
     },
-    "interfaces.host_ports": {"agentx.mib", "agentx.pdu", "interfaces.rows", "vpp.records"},
+    "interfaces.host_ports": {"agentx.mib", "agentx.values", "interfaces.rows", "vpp.records"},
     "interfaces.alarms": {"interfaces.vpp_state"},
-    "interfaces.links": {"agentx.mib", "agentx.pdu", "interfaces.rows"},
+    "interfaces.links": {"agentx.mib", "agentx.values", "interfaces.rows"},
+    "interfaces.indexes": {
+        *("interfaces.counters", "interfaces.facts", "interfaces.reached", "interfaces.totals"),
+    },
+    "interfaces.work": set(),
+    "interfaces.stacking": {"interfaces.facts", "interfaces.rows", "interfaces.work"},
+    "interfaces.saving": {
+        *("interfaces.counters", "interfaces.indexes", "interfaces.rows", "interfaces.state"),
+        *("interfaces.system", "interfaces.work"),
+    },
     "interfaces.publisher": {
-        *("agentx.mib", "agentx.pdu", "interfaces.__init__", "interfaces.counters"),
-        *("interfaces.facts", "interfaces.host_ports", "interfaces.names", "interfaces.rows"),
-        *("interfaces.state", "interfaces.system", "interfaces.totals", "settings."),
+        *("agentx.mib", "interfaces.__init__", "interfaces.counters", "interfaces.facts"),
+        *("interfaces.host_ports", "interfaces.indexes", "interfaces.names"),
+        *("interfaces.reached", "interfaces.rows", "interfaces.saving", "interfaces.stacking"),
+        *("interfaces.state", "interfaces.system", "interfaces.work", "settings."),
         *("vpp.records", "vpp.router"),
     },
     "mibs.__init__": {"agentx.mib", "interfaces.publisher", "mibs."},
-    "mibs.if_mib": A_MIB | {"interfaces.counters"},
+    "mibs.if_mib": A_MIB | {"interfaces.formulas"},
     "mibs.bridge_mib": A_MIB,
     "mibs.etherlike_mib": A_MIB | {"interfaces.xstats"},
     "mibs.host_resources_mib": A_MIB,
-    "mibs.ip_mib": A_MIB | {"interfaces.ip_statistics"},
+    "mibs.ip_mib": A_MIB
+    | {"mibs.ip_mib_addresses", "mibs.ip_mib_neighbors", "mibs.ip_mib_statistics"},
+    "mibs.ip_mib_addresses": A_MIB,
+    "mibs.ip_mib_neighbors": A_MIB | {"mibs.ip_mib_addresses"},
+    "mibs.ip_mib_statistics": A_MIB | {"interfaces.ip_statistics", "mibs.ip_mib_addresses"},
     "mibs.lag_mib": A_MIB | {"vpp.records"},
     "mibs.vpp_base": set(),
     "mibs.vpp_threads": A_MIB | {"interfaces.threads", "mibs.vpp_base"},
@@ -145,7 +207,11 @@ ALLOWED: dict[str, set[str]] = {
     },
 }
 # Who alone may import a library.
-LIBRARIES = {"yaml": {"settings."}, "vpp_papi": {"vpp.api"}, "pyagentx3": {"agentx."}}
+LIBRARIES = {
+    "yaml": {"settings."},
+    "vpp_papi": {"vpp.client", "vpp.transport"},
+    "pyagentx3": {"agentx."},
+}
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")

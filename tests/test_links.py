@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from vpp_snmp_agent.agentx.mib import SortedRows
-from vpp_snmp_agent.agentx.pdu import subids
+from vpp_snmp_agent.agentx.values import subids
 from vpp_snmp_agent.interfaces.facts import DOWN, UP
 from vpp_snmp_agent.interfaces.links import BURST, MIN_INTERVAL, Links
 from vpp_snmp_agent.interfaces.rows import LinkChange, Row

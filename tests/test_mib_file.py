@@ -12,7 +12,7 @@ import pytest
 
 import vpp_snmp_agent.mibs
 from vpp_snmp_agent.agentx.mib import Scalar, TableView
-from vpp_snmp_agent.agentx.pdu import decode_varbind, dotted
+from vpp_snmp_agent.agentx.values import decode_varbind, dotted
 from vpp_snmp_agent.interfaces.system import SegmentState
 from vpp_snmp_agent.interfaces.vpp_state import Alarm, ApiState
 from vpp_snmp_agent.mibs import MODULES, vpp_snmp_agent_mib

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .mutants.__main__ import JUDGES, ROOT, explanations, stale_of
+from .mutants.__main__ import JUDGES, ROOT, explanations, outdated
 from .mutants.change import Mutant, mutants
 
 SOURCE = '''
@@ -58,7 +58,7 @@ def test_a_survivor_is_explained_by_what_stands_indented_below_it() -> None:
 def test_what_is_explained_and_is_noticed_or_is_no_mutant_is_named() -> None:
     kept, killed = Mutant("a: b -> c", ""), Mutant("d: e -> f", "")
     explained = dict.fromkeys(["one a: b -> c", "one d: e -> f", "one g: h -> i", "two j: k"], "")
-    assert stale_of("one", explained, [kept, killed], [killed]) == [
+    assert outdated("one", explained, [kept, killed], [killed]) == [
         "one d: e -> f",
         "one g: h -> i",
     ]

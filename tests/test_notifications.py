@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator
-from simulator.stage import Agent, Snmpd, Snmptrapd, until
+from simulator.stage import AgentProcess, Snmpd, Snmptrapd, until
 from vpp_snmp_agent.interfaces.alarms import MIN_INTERVAL
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import NOTIFICATIONS, OBJECTS
 
@@ -43,8 +43,8 @@ def snmpd(tmp_path: Path, trapd: Snmptrapd) -> Iterator[Snmpd]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd) -> Iterator[Agent]:
-    with Agent(tmp_path, vpp, snmpd.agentx, "-d") as running:
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd) -> Iterator[AgentProcess]:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-d") as running:
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
         yield running
 
@@ -70,7 +70,7 @@ def hear(trapd: Snmptrapd, *expected: tuple[str, str]) -> None:
 
 
 def test_a_cable_sends_one_notification_that_names_its_port(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     vpp.set_tag("GigabitEthernet5/0/0", b"Core: access switch")
     vpp.set_link("GigabitEthernet5/0/0", False)  # and its two sub-interfaces
@@ -88,7 +88,7 @@ def test_a_cable_sends_one_notification_that_names_its_port(
 
 
 def test_a_vpp_that_goes_and_returns_is_heard_once_of_each_port(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     assert not links(trapd)  # nothing of what merely became known
     vpp.kill()
@@ -99,8 +99,8 @@ def test_a_vpp_that_goes_and_returns_is_heard_once_of_each_port(
     assert sorted(links(trapd)[len(ALL) :]) == sorted((name, "up") for name in ALL)
 
 
-def test_what_happened_while_snmpd_was_away_is_told_once_and_only_the_latest(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+def test_what_happened_while_snmpd_was_away_is_notified_once_and_only_the_latest(
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     vpp.set_link("TenGigabitEthernet1/0/2", False)
     hear(trapd, ("enp1s0f2", "down"))
@@ -129,7 +129,7 @@ def test_settings_say_which_interfaces_notify(
 ) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text("link-traps: { eno1.205: enabled, eno*: disabled }\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)):
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
         enabled = snmpd.column(f"{IF_X_TABLE}.14")
         names = snmpd.column(f"{IF_X_TABLE}.1")
@@ -164,7 +164,7 @@ def restarts_seen(snmpd: Snmpd) -> int:
 
 
 def test_a_vpp_that_hangs_is_heard_within_fifteen_seconds_and_that_it_answers(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     vpp.hang()
     began = time.monotonic()
@@ -184,7 +184,7 @@ def test_a_vpp_that_hangs_is_heard_within_fifteen_seconds_and_that_it_answers(
 
 
 def test_a_vpp_that_goes_and_returns_is_heard_and_one_that_comes_first_is_not(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     vpp.kill()
     hear_alarms(trapd, "vppAway")
@@ -194,7 +194,7 @@ def test_a_vpp_that_goes_and_returns_is_heard_and_one_that_comes_first_is_not(
 
 
 def test_a_vpp_that_starts_over_and_over_makes_no_storm(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     restarts, began = 0, time.monotonic()
     while time.monotonic() < began + 2 * MIN_INTERVAL:
@@ -210,7 +210,7 @@ def test_a_vpp_that_starts_over_and_over_makes_no_storm(
 
 
 def test_of_what_happens_to_vpp_while_snmpd_is_away_the_last_is_heard(
-    agent: Agent, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
     trapd.stop()
     snmpd.stop()
@@ -228,7 +228,7 @@ def test_a_setting_says_whether_anybody_hears_of_vpp(
 ) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text("vpp-traps: disabled\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file), "-d") as running:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file), "-d") as running:
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
         vpp.kill()
         until("every port is down", lambda: len(links(trapd)) >= len(ALL))

@@ -1,6 +1,5 @@
-"""The codec: against pyagentx3's, and against bytes laid out as RFC 2741 says."""
+"""agentx/pdu.py: against pyagentx3's, and against bytes laid out as RFC 2741 says."""
 
-import struct
 from typing import Any
 
 import pyagentx3 as ax
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import (
     HEADER_SIZE,
-    PDU,
     AgentCaps,
     Body,
     Close,
@@ -19,43 +17,39 @@ from vpp_snmp_agent.agentx.pdu import (
     Get,
     GetBulk,
     Header,
-    MalformedPDU,
     Open,
     Register,
     Response,
     SearchRange,
+    VarBinds,
+)
+from vpp_snmp_agent.agentx.values import (
+    COUNTER32,
+    COUNTER64,
+    END_OF_MIB_VIEW,
+    GAUGE32,
+    INTEGER,
+    IP_ADDRESS,
+    NO_SUCH_INSTANCE,
+    NO_SUCH_OBJECT,
+    NULL,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    OPAQUE,
+    TIMETICKS,
+    MalformedPDU,
     ValueType,
     VarBind,
-    VarBinds,
+    decode_varbind,
     dotted,
+    encode_varbind,
     oid,
 )
 
-ORDERS = pytest.mark.parametrize("order", [">", "<"], ids=["network", "little-endian"])
-IDS = {"session_id": 7, "transaction_id": 0x01020304, "packet_id": 0xFFFFFFFF}
+from .wire import IDS, IF_TABLE, ORDERS, frame, key_of, octets, read
+
 CONTEXT = "00000003 76 72 66 00"
 TYPES_WITH_CONTEXT = {*range(3, 9), 10, *range(12, 18)}
-
-
-def octets(layout: str, order: str = ">") -> bytes:
-    """Groups of 2, 4, 8 or 16 hexadecimal digits: integers of that size, in this order."""
-    groups = [bytes.fromhex(group) for group in layout.split()]
-    return b"".join(group if order == ">" else group[::-1] for group in groups)
-
-
-def frame(type_: int, layout: str, order: str = ">", flags: int = 0) -> bytes:
-    """A whole PDU, header and payload written by hand."""
-    payload = octets(layout, order)
-    flags |= 0x10 if order == ">" else 0
-    header = f"01 {type_:02x} {flags:02x} 00 00000007 01020304 ffffffff {len(payload):08x}"
-    return octets(header, order) + payload
-
-
-def read(data: bytes) -> PDU:
-    """The one PDU that `data` is."""
-    header = pdu.decode_header(data)
-    assert header.length == len(data) - HEADER_SIZE
-    return pdu.decode(header, data[HEADER_SIZE:])
 
 
 def read_by_other(data: bytes) -> Any:
@@ -82,7 +76,6 @@ def ids_of(header: Header) -> dict[str, int]:
     return {name: getattr(header, name) for name in IDS}
 
 
-IF_TABLE = oid("1.3.6.1.2.1.2")
 IF_INDEX = oid("1.3.6.1.2.1.2.2.1.1")
 
 # Every type of PDU: its payload as sections 6.2.1 to 6.2.16 draw it, what it says.
@@ -134,8 +127,8 @@ SAMPLES: dict[str, tuple[int, str, Body]] = {
         "  0004 0000  02 02 00 00 00000001 00000002  00000005 65 74 68 2d 30 00 00 00",
         VarBinds(
             [
-                VarBind(IF_TABLE, pdu.GAUGE32, 0x80000001),
-                VarBind(IF_TABLE, pdu.OCTET_STRING, b"eth-0"),
+                VarBind(IF_TABLE, GAUGE32, 0x80000001),
+                VarBind(IF_TABLE, OCTET_STRING, b"eth-0"),
             ]
         ),
     ),
@@ -150,7 +143,7 @@ SAMPLES: dict[str, tuple[int, str, Body]] = {
             [
                 VarBind(
                     oid("1.3.6.1.6.3.1.1.4.1.0"),
-                    pdu.OBJECT_IDENTIFIER,
+                    OBJECT_IDENTIFIER,
                     oid("1.3.6.1.6.3.1.1.5.3"),
                 )
             ]
@@ -160,12 +153,12 @@ SAMPLES: dict[str, tuple[int, str, Body]] = {
     "IndexAllocate": (
         14,
         "0002 0000  02 02 00 00 00000001 00000002  fffffffe",
-        VarBinds([VarBind(IF_TABLE, pdu.INTEGER, -2)]),
+        VarBinds([VarBind(IF_TABLE, INTEGER, -2)]),
     ),
     "IndexDeallocate": (
         15,
         "0040 0000  02 02 00 00 00000001 00000002  00000004 c0 00 02 01",
-        VarBinds([VarBind(IF_TABLE, pdu.IP_ADDRESS, b"\xc0\0\x02\x01")]),
+        VarBinds([VarBind(IF_TABLE, IP_ADDRESS, b"\xc0\0\x02\x01")]),
     ),
     "AddAgentCaps": (
         16,
@@ -198,19 +191,19 @@ SAMPLES: dict[str, tuple[int, str, Body]] = {
             0,
             0,
             [
-                VarBind(IF_TABLE, pdu.INTEGER, -(2**31)),
-                VarBind(IF_TABLE, pdu.OCTET_STRING, b"\x00\xff\n "),
-                VarBind(IF_TABLE, pdu.NULL, None),
-                VarBind(IF_TABLE, pdu.OBJECT_IDENTIFIER, b""),
-                VarBind(IF_TABLE, pdu.IP_ADDRESS, b"\n\0\0\1"),
-                VarBind(IF_TABLE, pdu.COUNTER32, 2**32 - 1),
-                VarBind(IF_TABLE, pdu.GAUGE32, 1),
-                VarBind(IF_TABLE, pdu.TIMETICKS, 2),
-                VarBind(IF_TABLE, pdu.OPAQUE, b"\x9f"),
-                VarBind(IF_TABLE, pdu.COUNTER64, 0x0102030405060708),
-                VarBind(IF_TABLE, pdu.NO_SUCH_OBJECT, None),
-                VarBind(IF_TABLE, pdu.NO_SUCH_INSTANCE, None),
-                VarBind(b"", pdu.END_OF_MIB_VIEW, None),
+                VarBind(IF_TABLE, INTEGER, -(2**31)),
+                VarBind(IF_TABLE, OCTET_STRING, b"\x00\xff\n "),
+                VarBind(IF_TABLE, NULL, None),
+                VarBind(IF_TABLE, OBJECT_IDENTIFIER, b""),
+                VarBind(IF_TABLE, IP_ADDRESS, b"\n\0\0\1"),
+                VarBind(IF_TABLE, COUNTER32, 2**32 - 1),
+                VarBind(IF_TABLE, GAUGE32, 1),
+                VarBind(IF_TABLE, TIMETICKS, 2),
+                VarBind(IF_TABLE, OPAQUE, b"\x9f"),
+                VarBind(IF_TABLE, COUNTER64, 0x0102030405060708),
+                VarBind(IF_TABLE, NO_SUCH_OBJECT, None),
+                VarBind(IF_TABLE, NO_SUCH_INSTANCE, None),
+                VarBind(b"", END_OF_MIB_VIEW, None),
             ],
         ),
     ),
@@ -220,27 +213,27 @@ EACH_SAMPLE = pytest.mark.parametrize("sample", SAMPLES)
 
 # A value of each type, as both codecs take and give it.
 VALUES: list[tuple[ValueType, Any]] = [
-    (pdu.INTEGER, 2**31 - 1),
-    (pdu.OCTET_STRING, b""),
-    (pdu.OCTET_STRING, b"GigabitEthernet0/0/0 \xff\x00"),
-    (pdu.NULL, None),
-    (pdu.OBJECT_IDENTIFIER, oid("1.3.6.1.2.1.10.7")),
-    (pdu.OBJECT_IDENTIFIER, oid("0.0")),
-    (pdu.IP_ADDRESS, b"\xc0\x00\x02\x01"),
-    (pdu.COUNTER32, 2**32 - 1),
-    (pdu.GAUGE32, 2**32 - 1),
-    (pdu.TIMETICKS, 2**32 - 1),
-    (pdu.OPAQUE, b"\x9f\x78\x04\x00\x00\x00\x00"),
-    (pdu.COUNTER64, 2**64 - 1),
-    (pdu.NO_SUCH_OBJECT, None),
-    (pdu.NO_SUCH_INSTANCE, None),
-    (pdu.END_OF_MIB_VIEW, None),
+    (INTEGER, 2**31 - 1),
+    (OCTET_STRING, b""),
+    (OCTET_STRING, b"GigabitEthernet0/0/0 \xff\x00"),
+    (NULL, None),
+    (OBJECT_IDENTIFIER, oid("1.3.6.1.2.1.10.7")),
+    (OBJECT_IDENTIFIER, oid("0.0")),
+    (IP_ADDRESS, b"\xc0\x00\x02\x01"),
+    (COUNTER32, 2**32 - 1),
+    (GAUGE32, 2**32 - 1),
+    (TIMETICKS, 2**32 - 1),
+    (OPAQUE, b"\x9f\x78\x04\x00\x00\x00\x00"),
+    (COUNTER64, 2**64 - 1),
+    (NO_SUCH_OBJECT, None),
+    (NO_SUCH_INSTANCE, None),
+    (END_OF_MIB_VIEW, None),
 ]
 
 
 def other_value(type_: ValueType, value: Any) -> Any:
     """A value as pyagentx3 has it."""
-    return as_dotted(value) if type_ is pdu.OBJECT_IDENTIFIER else value
+    return as_dotted(value) if type_ is OBJECT_IDENTIFIER else value
 
 
 def other_varbinds() -> list[dict[str, Any]]:
@@ -295,7 +288,7 @@ def test_a_get_and_a_notify_are_written_as_laid_out() -> None:
     notify = SAMPLES["Notify"][2]
     assert isinstance(get, Get)
     assert isinstance(notify, VarBinds)
-    varbinds = b"".join(pdu.encode_varbind(*each) for each in notify.varbinds)
+    varbinds = b"".join(encode_varbind(*each) for each in notify.varbinds)
     for sample, payload in [("GetNext", pdu.ranges_payload(get.ranges)), ("Notify", varbinds)]:
         type_, layout, _ = SAMPLES[sample]
         assert pdu.encode(type_, payload, **IDS) == frame(type_, layout)
@@ -325,7 +318,7 @@ def test_a_response_bears_the_ids_of_its_request() -> None:
 
 def test_a_little_endian_request_is_answered_in_network_order() -> None:
     request = pdu.decode_header(frame(pdu.GET, "", "<"))
-    varbind = pdu.encode_varbind(IF_TABLE, pdu.COUNTER32, 5)
+    varbind = encode_varbind(IF_TABLE, COUNTER32, 5)
     layout = "00000000 0000 0000  0041 0000  02 02 00 00 00000001 00000002  00000005"
     assert pdu.encode_response(request, [varbind]) == frame(18, layout)
 
@@ -350,7 +343,7 @@ def test_pyagentx3_reads_the_header_that_we_write(type_: int) -> None:
 @pytest.mark.parametrize(("type_", "value"), VALUES)
 def test_pyagentx3_reads_each_value_that_we_write(type_: ValueType, value: Any) -> None:
     request = Header(1, pdu.GET, 0x10, **IDS, length=0)
-    varbind = pdu.encode_varbind(IF_INDEX, type_, value)
+    varbind = encode_varbind(IF_INDEX, type_, value)
     theirs = read_by_other(pdu.encode_response(request, [varbind]))
     assert theirs.values == [
         {"type": type_.number, "name": dotted(IF_INDEX), "data": other_value(type_, value)}
@@ -386,7 +379,7 @@ def test_pyagentx3_reads_the_ranges_that_we_write(type_: int) -> None:
 
 
 def test_pyagentx3_reads_a_testset_that_we_write() -> None:
-    payload = b"".join(pdu.encode_varbind(IF_INDEX, *each) for each in VALUES)
+    payload = b"".join(encode_varbind(IF_INDEX, *each) for each in VALUES)
     theirs = read_by_other(pdu.encode(pdu.TESTSET, payload, **IDS))
     assert [(each["type"], each["data"]) for each in theirs.values] == [
         (type_.number, other_value(type_, value)) for type_, value in VALUES
@@ -427,7 +420,7 @@ def test_we_read_every_value_of_pyagentx3(type_: int) -> None:
 def test_we_read_a_negative_integer_of_pyagentx3() -> None:
     values = [{"type": 2, "name": "1.3.6.1.2.1.2", "value": -1}]
     body = read(written_by_other(pdu.RESPONSE, values=values)).body
-    assert body == Response(0, 0, 0, [VarBind(IF_TABLE, pdu.INTEGER, -1)])
+    assert body == Response(0, 0, 0, [VarBind(IF_TABLE, INTEGER, -1)])
 
 
 @pytest.mark.parametrize("error", sorted(ax.ERROR_NAMES))
@@ -439,20 +432,16 @@ def test_we_read_each_error_of_pyagentx3(error: int) -> None:
 SUBIDS = st.lists(st.integers(0, 2**32 - 1), max_size=100)
 NAMES = st.one_of(SUBIDS, SUBIDS.map(lambda tail: [1, 3, 6, 1, *tail]))
 NUMBERS: dict[ValueType, Any] = {
-    pdu.INTEGER: st.integers(0, 2**31 - 1),
-    pdu.COUNTER32: st.integers(0, 2**32 - 1),
-    pdu.GAUGE32: st.integers(0, 2**32 - 1),
-    pdu.TIMETICKS: st.integers(0, 2**32 - 1),
-    pdu.COUNTER64: st.integers(0, 2**64 - 1),
-    pdu.OCTET_STRING: st.binary(max_size=30),
-    pdu.OPAQUE: st.binary(max_size=30),
-    pdu.IP_ADDRESS: st.binary(min_size=4, max_size=4),
-    pdu.NULL: st.none(),
+    INTEGER: st.integers(0, 2**31 - 1),
+    COUNTER32: st.integers(0, 2**32 - 1),
+    GAUGE32: st.integers(0, 2**32 - 1),
+    TIMETICKS: st.integers(0, 2**32 - 1),
+    COUNTER64: st.integers(0, 2**64 - 1),
+    OCTET_STRING: st.binary(max_size=30),
+    OPAQUE: st.binary(max_size=30),
+    IP_ADDRESS: st.binary(min_size=4, max_size=4),
+    NULL: st.none(),
 }
-
-
-def key_of(subids: list[int] | tuple[int, ...]) -> bytes:
-    return struct.pack(f">{len(subids)}I", *subids)
 
 
 @settings(max_examples=100, deadline=None)
@@ -461,126 +450,12 @@ def test_any_varbind_is_read_back_by_us_and_by_pyagentx3(
     name: list[int], typed: tuple[ValueType, Any]
 ) -> None:
     key = key_of(name)
-    varbind = pdu.encode_varbind(key, *typed)
-    assert pdu.decode_varbind(varbind) == VarBind(key, *typed)
+    varbind = encode_varbind(key, *typed)
+    assert decode_varbind(varbind) == VarBind(key, *typed)
     header = Header(1, pdu.GET, 0x10, **IDS, length=0)
     assert read_by_other(pdu.encode_response(header, [varbind])).values == [
         {"type": typed[0].number, "name": as_dotted(key), "data": typed[1]}
     ]
-
-
-# --- object identifiers ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("name", "layout"),
-    [
-        ("1.3.6.1.2.1.2", "02 02 00 00 00000001 00000002"),
-        ("1.3.6.1.255.7", "01 ff 00 00 00000007"),
-        ("1.3.6.1.2", "00 02 00 00"),
-        ("1.3.6.1.256.7", "06 00 00 00 00000001 00000003 00000006 00000001 00000100 00000007"),
-        ("1.3.6.1.0.7", "06 00 00 00 00000001 00000003 00000006 00000001 00000000 00000007"),
-        ("1.3.6.1", "04 00 00 00 00000001 00000003 00000006 00000001"),
-        ("1.3.6.2.2.1", "06 00 00 00 00000001 00000003 00000006 00000002 00000002 00000001"),
-        ("0.0", "02 00 00 00 00000000 00000000"),
-        ("4294967295", "01 00 00 00 ffffffff"),
-    ],
-)
-def test_an_oid_is_written_with_the_prefix_where_it_has_one(name: str, layout: str) -> None:
-    encoded = pdu.encode_oid(oid(name))
-    assert encoded == octets(layout)
-    assert read(frame(pdu.REMOVEAGENTCAPS, layout)).body == AgentCaps(oid(name), None)
-
-
-def test_an_oid_written_out_is_read_as_if_it_had_its_prefix() -> None:
-    layout = "06 00 00 00 00000001 00000003 00000006 00000001 00000002 00000001"
-    assert read(frame(pdu.REMOVEAGENTCAPS, layout)).body == AgentCaps(oid("1.3.6.1.2.1"), None)
-
-
-def test_the_null_oid_is_four_zero_octets() -> None:
-    assert pdu.encode_oid(b"") == bytes(4)
-    assert read(frame(pdu.REMOVEAGENTCAPS, "00 00 00 00")).body == AgentCaps(b"", None)
-
-
-def test_include_is_the_third_octet() -> None:
-    assert pdu.encode_oid(IF_TABLE, True) == octets("02 02 01 00 00000001 00000002")
-    assert pdu.encode_oid(b"", True) == octets("00 00 01 00")
-
-
-@ORDERS
-@pytest.mark.parametrize(("prefix", "most"), [(0, 128), (2, 123)])
-def test_an_oid_has_at_most_128_sub_identifiers(order: str, prefix: int, most: int) -> None:
-    def layout(count: int) -> str:
-        return f"{count:02x} {prefix:02x} 00 00" + " 00000009" * count
-
-    body = read(frame(pdu.REMOVEAGENTCAPS, layout(most), order)).body
-    assert isinstance(body, AgentCaps)
-    assert len(body.id) == 4 * 128
-    with pytest.raises(MalformedPDU):
-        read(frame(pdu.REMOVEAGENTCAPS, layout(most + 1), order))
-
-
-@pytest.mark.parametrize("name", ["1", "0.0", "1.3.6.1.2.1.2.2.1.1.4294967295"])
-def test_an_oid_is_the_same_written_and_read(name: str) -> None:
-    assert dotted(oid(name)) == name
-
-
-def test_the_key_of_an_oid_is_four_octets_for_each_sub_identifier() -> None:
-    assert oid("1.256.4294967295") == b"\0\0\0\1\0\0\1\0\xff\xff\xff\xff"
-
-
-def test_the_null_oid_is_written_as_zero_dot_zero() -> None:
-    assert dotted(b"") == "0.0"
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2**32 - 1))).map(tuple)))
-def test_keys_sort_as_oids_do(names: list[tuple[int, ...]]) -> None:
-    assert sorted(map(key_of, names)) == [key_of(name) for name in sorted(names)]
-
-
-# --- ranges of values -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("type_", "value", "written"),
-    [
-        (pdu.COUNTER32, 2**32 - 1, "ffffffff"),
-        (pdu.COUNTER32, 2**32, "00000000"),
-        (pdu.COUNTER32, 2**40 + 5, "00000005"),
-        (pdu.GAUGE32, 2**32 - 1, "ffffffff"),
-        (pdu.GAUGE32, 2**32, "ffffffff"),
-        (pdu.GAUGE32, 10**12, "ffffffff"),
-        (pdu.TIMETICKS, 2**32 - 1, "ffffffff"),
-        (pdu.TIMETICKS, 2**32 + 7, "00000007"),
-        (pdu.COUNTER64, 2**64 - 1, "ffffffffffffffff"),
-        (pdu.COUNTER64, 2**64 + 9, "0000000000000009"),
-        (pdu.INTEGER, 2**31 - 1, "7fffffff"),
-        (pdu.INTEGER, -(2**31), "80000000"),
-        (pdu.INTEGER, -1, "ffffffff"),
-        (pdu.OCTET_STRING, b"", "00000000"),
-        (pdu.OCTET_STRING, b"abcd", "00000004 61 62 63 64"),
-        (pdu.OCTET_STRING, b"abcde", "00000005 61 62 63 64 65 00 00 00"),
-    ],
-)
-def test_a_value_is_written_within_its_range(type_: ValueType, value: Any, written: str) -> None:
-    assert type_.encode(value) == octets(written)
-
-
-@pytest.mark.parametrize(
-    ("type_", "value"),
-    [
-        (pdu.INTEGER, 2**31),
-        (pdu.INTEGER, -(2**31) - 1),
-        (pdu.GAUGE32, -1),
-        (pdu.IP_ADDRESS, b"\n\0\0"),
-        (pdu.IP_ADDRESS, bytes(16)),
-        (pdu.IP_ADDRESS, b""),
-    ],
-)
-def test_a_value_that_no_range_can_take_is_a_value_error(type_: ValueType, value: Any) -> None:
-    with pytest.raises(ValueError, match=r"out of range|no IPv4 address"):
-        type_.encode(value)
 
 
 # --- what is malformed ----------------------------------------------------------------
@@ -611,12 +486,12 @@ def test_a_payload_cut_short_is_malformed_or_has_fewer_parts(
             shorter = pdu.decode(header, payload[:length]).body
         except MalformedPDU:
             continue
-        kept, whole = parts(shorter), parts(body)
-        if kept is None or whole is None:
+        left, whole = parts(shorter), parts(body)
+        if left is None or whole is None:
             assert length >= least
         else:
-            assert kept == whole[: len(kept)]
-            assert len(kept) < len(whole)
+            assert left == whole[: len(left)]
+            assert len(left) < len(whole)
 
 
 @ORDERS
@@ -761,7 +636,7 @@ def test_a_pdu_is_one_readable_line(sample: str, line: str) -> None:
     assert str(read(frame(type_, layout))) == line
 
 
-def test_the_line_of_a_pdu_tells_its_context() -> None:
+def test_the_line_of_a_pdu_has_its_context() -> None:
     line = str(read(frame(pdu.PING, CONTEXT, flags=0x08)))
     assert line == "Ping session=7 packet=4294967295 context=b'vrf'"
 
@@ -774,7 +649,7 @@ def test_every_pdu_has_a_line(sample: str) -> None:
     assert len(line.splitlines()) == 1
 
 
-def test_a_close_for_no_known_reason_tells_its_number() -> None:
+def test_a_close_for_no_known_reason_has_its_number() -> None:
     assert str(read(frame(pdu.CLOSE, "09 00 00 00"))).endswith(" 9")
 
 
@@ -782,5 +657,5 @@ def test_a_close_for_no_known_reason_tells_its_number() -> None:
     ("error", "name"),
     [(17, "NOTWRITABLE(17)"), (14, "COMMITFAILED(14)"), (99, "unknown error(99)")],
 )
-def test_an_error_is_told_by_name_and_number(error: int, name: str) -> None:
+def test_an_error_is_shown_by_name_and_number(error: int, name: str) -> None:
     assert pdu.error_name(error) == name

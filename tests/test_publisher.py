@@ -4,18 +4,13 @@ import gc
 import os
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import pytest
 
-from simulator.segment import Segment as Writer
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.agentx.pdu import oid
-from vpp_snmp_agent.interfaces import publisher as room
-from vpp_snmp_agent.interfaces import rows
-from vpp_snmp_agent.interfaces.counters import UNKNOWN as UNKNOWN_CELL
-from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters, Reached
+from vpp_snmp_agent.agentx.values import oid
+from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
     LOWER_LAYER_DOWN,
@@ -24,16 +19,13 @@ from vpp_snmp_agent.interfaces.facts import (
     Configuration,
     Facts,
 )
-from vpp_snmp_agent.interfaces.ip_statistics import IN_RECEIVES
-from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
-from vpp_snmp_agent.interfaces.rows import Interfaces, LinkChange, Row
-from vpp_snmp_agent.interfaces.totals import Saved
+from vpp_snmp_agent.interfaces.rows import LinkChange, Row
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp import segment as vpp_segment
-from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp import mapping
+from vpp_snmp_agent.vpp.layout import Kind
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -43,81 +35,34 @@ from vpp_snmp_agent.vpp.records import (
     BridgeDomain,
     Changes,
     Complete,
-    Interface,
     Neighbor,
     NeighborChanges,
 )
 from vpp_snmp_agent.vpp.router import Router
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import VPP, new_publisher, pair, port, publish, router_of, rows_of, sub, tap
-
-ETHERNET = port(1, "eth0", l2_address=b"\2\0\0\0\0\1", mtu=1500)
-SUB = sub(2, 1, "eth0.7")
-LOOP = port(3, "loop0", interface_dev_type="Loopback")
-GONE_301 = Changes((), ((Interface, 301),))
-LOOP_301 = port(301, "loop301", interface_dev_type="BVI")
-TAP = tap(9, "tap1")
-PAIRED = pair(1, "e0", 9)
-RESTARTED = replace(VPP, vpe_pid=4712)
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def publisher(clock: Clock) -> Publisher:
-    publisher = new_publisher(clock=clock)
-    publisher.uptime.set(0, 1000.0)
-    return publisher
-
-
-def with_setting(**settings: object) -> Publisher:
-    """A publisher of these settings."""
-    return new_publisher(Configuration(Settings(**settings)))  # type: ignore[arg-type]
-
-
-def change(publisher: Publisher, router: Router, *reported: Interface, gone: int = 0) -> None:
-    """What VPP reports next."""
-    lost = ((Interface, gone),) if gone else ()
-    publisher.touch(router.apply(Changes(tuple(reported), lost)))
-    finish(publisher)
-
-
-def finish(publisher: Publisher) -> None:
-    while publisher.step(time.perf_counter()):
-        pass
-
-
-def writer(rx_bytes: int) -> Writer:
-    made = Writer(1 << 20, Generation.V26_02)
-    made.add_names("/if/names")
-    for way in ("rx", "tx"):
-        for cast in ("", "-multicast", "-broadcast"):
-            made.add_counter(f"/if/{way}{cast}", Kind.COMBINED, 1, 8)
-    row = made.counters["/if/rx"].rows[0]
-    assert row is not None
-    for index in range(8):
-        made.words[row.offset // 8 + 2 * index + 1] = rx_bytes + index
-    return made
-
-
-@pytest.fixture
-def sources() -> Iterator[CounterSet]:
-    made = writer(500)
-    yield CounterSet(Segment(made.fd))
-    os.close(made.fd)
+from .routers import (
+    ETHERNET,
+    LOOP,
+    LOOP_301,
+    PAIRED,
+    RESTARTED,
+    SUB,
+    TAP,
+    VPP,
+    Clock,
+    change,
+    finish,
+    new_publisher,
+    over,
+    port,
+    publish,
+    router_of,
+    rows_of,
+    rx_writer,
+    sub,
+    with_setting,
+)
 
 
 def names(rows: dict[int, Row]) -> dict[int, str]:
@@ -169,7 +114,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def test_one_change_makes_one_row_anew_and_those_over_it(
+def test_one_change_makes_one_row_again_and_its_higher_layers(
     publisher: Publisher, made: list[str]
 ) -> None:
     ports = [port(index, f"eth{index}") for index in range(1, 1001)]
@@ -191,7 +136,7 @@ def test_a_port_with_a_thousand_subs_is_followed_by_them_a_few_at_a_time(
     publish(publisher, router)
     made.clear()
     publisher.touch(router.apply(Changes((replace(ETHERNET, link_up=False),))))
-    assert len(publisher._order) < 120  # not all thousand at once
+    assert len(publisher._work) < 120  # not all thousand at once
     finish(publisher)
     assert sorted(made) == sorted(["eth0", *(each.interface_name for each in subs)])
     assert set(statuses(rows_of(publisher)).values()) == {DOWN, LOWER_LAYER_DOWN}
@@ -317,7 +262,7 @@ def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None
     assert publisher.is_idle
 
 
-def test_what_is_shown_and_hidden_is_remembered() -> None:
+def test_what_is_shown_and_hidden_is_saved() -> None:
     indexes = SlowIndexes()
     indexes.durable = {"eth0", "loop0"}
     publisher = new_publisher(indexes=indexes)
@@ -392,7 +337,7 @@ def test_counters_stay_with_the_interface(publisher: Publisher, sources: Counter
 def test_a_segment_that_is_mapped_again_is_the_same_as_long_as_its_vpp_is(
     publisher: Publisher,
 ) -> None:
-    made = writer(500)
+    made = rx_writer(500)
     publish(publisher, router_of(ETHERNET))
     publisher.use(CounterSet(Segment(made.fd)))
     finish(publisher)
@@ -415,7 +360,7 @@ def test_another_vpps_segment_brings_other_counters_even_with_the_same_pid(
     publisher.complete(INTERFACES)
     finish(publisher)
     assert rows_of(publisher)[1001].counter_discontinuity_time == 0
-    other = writer(7)
+    other = rx_writer(7)
     clock.now += 5
     publisher.use(CounterSet(Segment(other.fd)))
     finish(publisher)
@@ -440,7 +385,7 @@ def test_until_another_vpps_segment_is_there_the_last_values_of_the_one_before_s
 def test_a_row_without_any_reading_is_not_among_the_counted_until_there_is_one(
     publisher: Publisher,
 ) -> None:
-    made = writer(500)
+    made = rx_writer(500)
     publish(publisher, router_of(ETHERNET))
     assert len(publisher.counted) == 0
     made.hold(True)
@@ -457,7 +402,7 @@ def test_a_row_without_any_reading_is_not_among_the_counted_until_there_is_one(
 def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_came(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = writer(500)
+    made = rx_writer(500)
     publish(publisher, router_of(ETHERNET))
     segment = Segment(made.fd)
     publisher.use(CounterSet(segment))
@@ -465,7 +410,7 @@ def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_c
     counters = rows_of(publisher)[1001].counters
     made.hold(True)
     segment.poll_lock()
-    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     row = made.counters["/if/tx"].rows[0]
     assert row is not None
     made.words[row.offset // 8 + 2 * 1 + 1] = 9000
@@ -474,7 +419,7 @@ def test_counters_are_read_under_a_lock_that_vpp_takes_right_after_its_segment_c
 
 
 def test_drops_may_be_discards() -> None:
-    made = writer(0)
+    made = rx_writer(0)
     for name in ("rx-miss", "rx-no-buf", "drops"):
         made.add_counter(f"/if/{name}", Kind.SIMPLE, 1, 8)
         row = made.counters[f"/if/{name}"].rows[0]
@@ -487,437 +432,6 @@ def test_drops_may_be_discards() -> None:
         finish(publisher)
         assert rows_of(publisher)[1001].counters.in_discards == expected
     os.close(made.fd)
-
-
-# --- counters that are carried --------------------------------------------------------------------
-
-
-class Saving(ReadOnlyIndexes):
-    """Who notes what is to be saved at once, and what it was then."""
-
-    def __init__(self, ports: Iterable[Port] = ()) -> None:
-        super().__init__(list(ports))
-        self.saved: dict[str, Reached | None] = {}
-        self.saved_totals: dict[str, Saved] = {}
-        self.urgent: set[str] = set()
-        self.can_save = True  # totals
-        self.at_once = 1000  # how many it saves in one call
-        self._left: list[str] = []
-        self._of: Callable[[str], InterfaceCounters | None] | None = None
-
-    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
-        self._of = of
-
-    def save_counters(self, keys: Iterable[str]) -> bool:
-        assert self._of is not None
-        self._left += keys
-        some, self._left = self._left[: self.at_once], self._left[self.at_once :]
-        for key in some:
-            counters = self._of(key)
-            self.saved[key] = counters.reached() if counters else None
-        return bool(self._left)
-
-    def totals(self, key: str) -> Saved | None:
-        return self.saved_totals.get(key)
-
-    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
-        if self.can_save:
-            self.saved_totals[key] = saved
-            self.urgent.update([key] if urgent else ())
-        return self.can_save
-
-
-def set_rx(made: Writer, index: int, octets: int) -> None:
-    row = made.counters["/if/rx"].rows[0]
-    assert row is not None
-    made.words[row.offset // 8 + 2 * index + 1] = octets
-
-
-@pytest.fixture
-def first() -> Iterator[Writer]:
-    made = writer(500)
-    yield made
-    os.close(made.fd)
-
-
-@pytest.fixture
-def second() -> Iterator[Writer]:
-    made = writer(70)
-    yield made
-    os.close(made.fd)
-
-
-def count(publisher: Publisher, router: Router, made: Writer, settled: bool = True) -> None:
-    """A VPP reports, and hands over its segment."""
-    publish(publisher, router, settled)
-    publisher.use(CounterSet(Segment(made.fd)))
-    finish(publisher)
-
-
-def octets(publisher: Publisher) -> dict[int, int | None]:
-    return {index: row.counters.in_octets for index, row in rows_of(publisher).items()}
-
-
-def test_a_row_that_waits_for_another_vpp_goes_on_when_it_comes(
-    clock: Clock, first: Writer, second: Writer
-) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes, clock=clock)
-    publisher.uptime.set(0, 1000.0)
-    count(publisher, router_of(ETHERNET, SUB), first)
-    assert indexes.saved == {}
-    set_rx(first, 1, 650)  # counted, and not read before it ended
-    publisher.lose()
-    finish(publisher)
-    assert {key: each and each.served[1] for key, each in indexes.saved.items()} == {
-        "eth0": 650,
-        "eth0.7": 502,
-    }
-    indexes.saved.clear()
-    publisher.lose()
-    finish(publisher)
-    assert indexes.saved == {}
-    clock.now += 2
-    router = router_of(ETHERNET, identity=RESTARTED)
-    count(publisher, router, second, settled=False)
-    assert octets(publisher) == {1001: 650 + 71, 1002: 502}
-    assert list(indexes.saved) == ["eth0"]
-    clock.now += 2
-    change(publisher, router, replace(SUB, sw_if_index=5))
-    assert octets(publisher) == {1001: 650 + 71, 1002: 502 + 75}
-    assert list(indexes.saved) == ["eth0", "eth0.7"]
-    assert [row.counter_discontinuity_time for row in rows_of(publisher).values()] == [200, 400]
-
-
-def test_a_base_that_changes_is_saved_at_once(first: Writer) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET, SUB), first)
-    assert publisher.is_quiet
-    set_rx(first, 2, 3)
-    row = rows_of(publisher)[1002]
-    assert row.counters.in_octets == 505
-    assert not publisher.is_quiet
-    finish(publisher)
-    assert publisher.is_quiet
-    (saved,) = indexes.saved.values()
-    assert saved is not None
-    assert (saved.served[1], saved.bases[1]) == (505, 502)
-
-
-def test_very_many_bases_that_change_are_saved_a_few_at_a_time(first: Writer) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET), first)
-    assert publisher._sources is not None
-    publisher._sources.fallen.update({f"eth{number}": None for number in range(1000)})
-    publisher.step(0.0)
-    assert 0 < len(indexes.saved) <= 30
-    finish(publisher)
-    assert len(indexes.saved) == 1000
-
-
-def test_of_bases_that_take_long_to_save_each_is_saved_before_there_is_rest(first: Writer) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET), first)
-    assert publisher._sources is not None
-    indexes.at_once = 3
-    publisher._sources.fallen.update({f"eth{number}": None for number in range(100)})
-    finish(publisher)
-    assert len(indexes.saved) == 100
-
-
-# --- what is no row's -----------------------------------------------------------------------------
-
-
-def writer_of_ip(*received: int) -> Writer:
-    """A segment that has received so many IPv4 packets at each sw_if_index."""
-    made = writer(500)
-    made.add_counter("/if/ip4", Kind.SIMPLE, 1, 8)
-    made.set_row("/if/ip4", 0, list(received))
-    return made
-
-
-def received(publisher: Publisher) -> int | None:
-    """IPv4 packets of all interfaces, as they are now."""
-    publisher.system.ipv4._read_at = float("-inf")
-    return publisher.system.ipv4.value(IN_RECEIVES)
-
-
-def test_packets_of_all_interfaces_go_on_over_a_restart_of_vpp_of_the_agent_and_of_both() -> None:
-    made, other, third = writer_of_ip(5, 100, 30), writer_of_ip(0, 4), writer_of_ip(0, 0, 9)
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET, LOOP), made)
-    assert received(publisher) == 135
-    made.set_row("/if/ip4", 0, [5, 120, 0])  # made anew
-    assert received(publisher) == 155
-    publisher.poll()
-    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (155, 30)}
-    made.set_row("/if/ip4", 0, [5, 120, 7])
-    assert received(publisher) == 162
-    publisher.lose()
-    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (162, 30)}
-    finish(publisher)
-    count(publisher, router_of(ETHERNET, identity=RESTARTED), other)
-    assert received(publisher) == 166
-    publisher.save_totals()
-    after = new_publisher(indexes=indexes)
-    assert after.system.ipv4.totals.get(IN_RECEIVES) == 166  # until VPP reports
-    other.set_row("/if/ip4", 0, [0, 6])
-    count(after, router_of(ETHERNET, identity=RESTARTED), other)
-    assert received(after) == 168
-    after.save_totals()
-    last = new_publisher(indexes=indexes)
-    count(last, router_of(ETHERNET, identity=replace(VPP, vpe_pid=4713)), third)
-    assert received(last) == 177
-    for each in (made, other, third):
-        os.close(each.fd)
-
-
-def test_a_base_that_changed_is_saved_by_the_next_step_and_does_not_wait() -> None:
-    made, indexes = writer_of_ip(5, 100, 30), Saving()
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET), made)
-    assert received(publisher) == 135
-    publisher.save_totals()
-    assert not indexes.urgent
-    made.set_row("/if/ip4", 0, [5, 120, 0])
-    assert received(publisher) == 155
-    assert not publisher.is_quiet
-    finish(publisher)
-    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (155, 30)}
-    assert indexes.urgent == {"ip 4"}
-    assert publisher.is_quiet
-    os.close(made.fd)
-
-
-def test_vpps_memory_is_shown_by_an_agent_that_starts_while_none_is_there() -> None:
-    made, indexes = writer_of_ip(5), Saving()
-    made.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)
-    made.set_row("/mem/main heap", 0, [4096 * 1013, 4096 * 17])
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET), made)
-    publisher.system.search_all()
-    publisher.poll()
-    after = new_publisher(indexes=indexes)
-    (storage,) = after.system.storages.shown
-    assert storage.name == "VPP main heap"
-    assert storage.measured() == (4096, 1013, 0)
-    count(after, router_of(ETHERNET), made)
-    assert storage.measured() == (4096, 1013, 17)
-    os.close(made.fd)
-
-
-def test_what_cannot_be_saved_is_saved_later() -> None:
-    made = writer_of_ip(5, 100)
-    indexes = Saving()
-    indexes.can_save = False
-    publisher = new_publisher(indexes=indexes)
-    count(publisher, router_of(ETHERNET), made)
-    assert received(publisher) == 105
-    made.set_row("/if/ip4", 0, [5, 1])
-    assert received(publisher) == 106
-    publisher.poll()
-    finish(publisher)
-    assert publisher.is_quiet
-    assert indexes.saved_totals == {}
-    indexes.can_save = True
-    publisher.poll()
-    assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (106, 100)}
-    assert indexes.urgent == {"ip 4"}
-    os.close(made.fd)
-
-
-def test_packets_of_all_interfaces_are_vpps_own_if_counters_are_plain() -> None:
-    made = writer_of_ip(5, 100)
-    publisher = with_setting(counters="plain")
-    count(publisher, router_of(ETHERNET), made)
-    assert received(publisher) == 105
-    made.set_row("/if/ip4", 0, [5, 1])
-    assert received(publisher) == 6
-    after = Publisher(Configuration(Settings()), None, publisher.uptime, publisher)
-    finish(after)
-    after.succeed(publisher)
-    made.set_row("/if/ip4", 0, [5, 0])
-    assert received(after) == 6
-    os.close(made.fd)
-
-
-def test_a_discontinuity_of_what_a_driver_counts_is_its_interfaces(
-    publisher: Publisher, first: Writer
-) -> None:
-    first.set_name(1, "eth0")
-    first.add_counter("/if/xstats/1", Kind.SIMPLE, 1, 1)
-    first.add_symlink("/interfaces/eth0/rx_crc_errors", "/if/xstats/1", 0)
-    count(publisher, router_of(ETHERNET, LOOP), first)
-    publisher.system.search_all()
-    port = publisher.system.ports.get("eth0")
-    assert port is not None
-    publisher.poll()
-    row, other = rows_of(publisher).values()
-    assert row.counter_discontinuity_time == 0
-    port.totals.restarted_at = 1007.0
-    publisher.poll()
-    assert (row.counter_discontinuity_time, other.counter_discontinuity_time) == (700, 0)
-    row.counters.restarted_at = 1009.0
-    publisher.poll()
-    assert row.counter_discontinuity_time == 900
-
-
-def restarted_agent(
-    publisher: Publisher, indexes: Saving, clock: Clock
-) -> tuple[Publisher, Saving]:
-    """Another agent, which knows what the one before saved when it ended."""
-    ports = []
-    for row in rows_of(publisher).values():
-        reached = row.counters.reached()
-        if reached is not None:
-            reached = reached._replace(read=0)
-        ports.append(Port(row.index, row.key, 0.0, True, row.facts, reached))
-    after_indexes = Saving(ports)
-    after = new_publisher(indexes=after_indexes, clock=clock)
-    after.uptime.set(0, 1000.0)
-    known = [(each.key, each.if_index, each.facts) for each in ports if each.facts]
-    for _ in after.restore(known, UNKNOWN):
-        pass
-    return after, after_indexes
-
-
-def test_an_agent_that_starts_again_goes_on_with_the_same_vpp_and_says_nothing(
-    clock: Clock, first: Writer
-) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes, clock=clock)
-    count(publisher, router_of(ETHERNET, LOOP), first)
-    set_rx(first, 1, 30)  # cleared
-    assert octets(publisher) == {1001: 531, 1003: 503}
-    set_rx(first, 1, 37)
-    after, _ = restarted_agent(publisher, indexes, clock)
-    assert octets(after) == {1001: None, 1003: None}  # what was served since is not known
-    clock.now += 3
-    set_rx(first, 1, 41)
-    count(after, router_of(ETHERNET, LOOP), first)
-    assert octets(after) == {1001: 501 + 41, 1003: 503}
-    assert [row.counter_discontinuity_time for row in rows_of(after).values()] == [0, 0]
-
-
-def test_an_agent_and_a_vpp_that_both_start_again_go_on_and_say_so(
-    clock: Clock, first: Writer, second: Writer
-) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes, clock=clock)
-    count(publisher, router_of(ETHERNET, LOOP), first)
-    after, after_indexes = restarted_agent(publisher, indexes, clock)
-    clock.now += 3
-    count(after, router_of(ETHERNET, LOOP, identity=RESTARTED), second)
-    assert octets(after) == {1001: 501 + 71, 1003: 503 + 73}
-    assert [row.counter_discontinuity_time for row in rows_of(after).values()] == [300, 300]
-    assert sorted(after_indexes.saved) == ["eth0", "loop0"]
-
-
-def test_where_the_agent_is_not_sure_of_the_vpp_nothing_is_counted_twice_and_it_says_so(
-    clock: Clock, first: Writer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    indexes = Saving()
-    publisher = new_publisher(indexes=indexes, clock=clock)
-    count(publisher, router_of(ETHERNET), first)
-    after, _ = restarted_agent(publisher, indexes, clock)
-    clock.now += 3
-    monkeypatch.setattr(room, "vpp_of", lambda pid, inode: UNKNOWN_CELL)
-    set_rx(first, 1, 607)
-    count(after, router_of(ETHERNET), first)
-    assert octets(after) == {1001: 607}
-    assert rows_of(after)[1001].counter_discontinuity_time == 300
-
-
-def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
-    clock: Clock, first: Writer
-) -> None:
-    publisher = new_publisher(indexes=Saving(), clock=clock)
-    publisher.uptime.set(0, 1000.0)
-    router = router_of(ETHERNET, LOOP)
-    count(publisher, router, first)
-    change(publisher, router, gone=3)
-    assert octets(publisher) == {1001: 501}
-    clock.now += 3
-    set_rx(first, 3, 11)  # VPP zeroes an index when it is made anew
-    change(publisher, router, LOOP)
-    assert octets(publisher) == {1001: 501, 1003: 503 + 11}
-    assert rows_of(publisher)[1003].counter_discontinuity_time > 0
-
-
-def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: Writer) -> None:
-    publisher = new_publisher(indexes=Saving())
-    router = router_of(LOOP)
-    count(publisher, router, first)
-    assert octets(publisher) == {1003: 503}
-    set_rx(first, 3, 13)
-    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
-    assert octets(publisher) == {100_001: 13}
-
-
-def test_the_same_vpp_that_is_connected_again_is_counted_once(clock: Clock, first: Writer) -> None:
-    publisher = new_publisher(indexes=Saving(), clock=clock)
-    publisher.uptime.set(0, 1000.0)
-    count(publisher, router_of(ETHERNET), first)
-    publisher.lose()
-    clock.now += 3
-    set_rx(first, 1, 521)
-    count(publisher, router_of(ETHERNET), first)
-    assert octets(publisher) == {1001: 521}
-    assert rows_of(publisher)[1001].counter_discontinuity_time == 0
-
-
-def test_to_serve_vpps_own_numbers_or_to_carry_them_again_is_a_discontinuity(
-    clock: Clock, first: Writer
-) -> None:
-    indexes = Saving()
-    uptime = UpTime()
-    uptime.set(0, 1000.0)
-    carried, plain = (
-        Configuration(Settings(counters=counters)) for counters in ("carried", "plain")
-    )
-    publisher = Publisher(carried, indexes, uptime, clock=clock)
-    count(publisher, router_of(ETHERNET, LOOP), first)
-    set_rx(first, 1, 30)
-    assert octets(publisher) == {1001: 531, 1003: 503}
-    expected = {1001: 531, 1003: 503}
-    for configuration, now, value in ((plain, 1003.0, 30), (carried, 1007.0, 30)):
-        clock.now = now
-        after = Publisher(configuration, indexes, uptime, publisher, clock=clock)
-        finish(after)
-        assert octets(publisher) == expected  # until the others are shown
-        after.succeed(publisher)
-        for _ in publisher.dismantle():
-            pass
-        publisher, expected = after, {1001: value, 1003: 503}
-        assert octets(publisher) == expected
-        times = {row.counter_discontinuity_time for row in rows_of(publisher).values()}
-        assert times == {100 * (now - 1000)}
-    set_rx(first, 1, 7)
-    assert octets(publisher) == {1001: 37, 1003: 503}
-
-
-def test_a_row_that_the_settings_hide_for_a_while_goes_on_where_it_was(first: Writer) -> None:
-    indexes = Saving()
-    hidden = Configuration(Settings(hide=("loop0",)))
-    publisher = new_publisher(indexes=indexes)
-    router = router_of(ETHERNET, LOOP)
-    count(publisher, router, first)
-    set_rx(first, 3, 9)
-    assert octets(publisher) == {1001: 501, 1003: 512}
-    for configuration in (hidden, Configuration()):
-        after = Publisher(configuration, indexes, publisher.uptime, publisher)
-        finish(after)
-        after.succeed(publisher)
-        finish(after)
-        for _ in publisher.dismantle():
-            pass
-        publisher = after
-        set_rx(first, 3, 19)  # VPP counts on meanwhile, and is not asked
-    assert octets(publisher) == {1001: 501, 1003: 503 + 19}
 
 
 # --- moments --------------------------------------------------------------------------------------
@@ -1137,7 +651,7 @@ def test_neighbours_of_a_port_that_the_next_vpp_does_not_list_go_when_it_has_rep
 ) -> None:
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
-    router.apply_neighbors(NeighborChanges((BEHIND._replace(sw_if_index=3),)))
+    router.apply_neighbors(NeighborChanges((NEIGHBOR._replace(sw_if_index=3),)))
     publisher.touch_neighbors([3])
     publisher.complete(NEIGHBORS)
     publisher.lose()
@@ -1174,7 +688,7 @@ def test_what_the_settings_hide_is_not_restored(publisher: Publisher) -> None:
 # --- links that went down or came up --------------------------------------------------------------
 
 
-def test_a_link_that_went_down_or_came_up_is_noted(publisher: Publisher) -> None:
+def test_a_link_that_changes_is_noted(publisher: Publisher) -> None:
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
     change(publisher, router, replace(ETHERNET, link_up=False))
@@ -1226,150 +740,10 @@ def test_after_a_start_only_what_was_shown_as_down_can_come_up(
     assert len(after.link_changes) == changes
 
 
-# --- other tables, made of these rows -------------------------------------------------------------
-
-
-class Over(str):
-    """A row of a test's table; a text that knows whose it is."""
-
-    row: Row
-
-
-def over(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Over]]:
-    """A table for a test: who is over whom."""
-    for lower in interfaces.lower_rows(row):
-        made = Over(f"{row.facts.name} on {lower.facts.name}")
-        made.row = row
-        yield oid(str(row.index)), made
-
-
-def entries(publisher: Publisher) -> list[str]:
-    (derived,) = publisher._derived
-    return [str(derived.rows.get(index)) for index in derived.rows]
-
-
-def test_a_derived_table_follows_the_rows(publisher: Publisher, clock: Clock) -> None:
-    derived = publisher.derive(over, lambda value: value.row)
-    assert (len(derived.rows), derived.changed_at) == (0, None)
-    router = router_of(ETHERNET, SUB)
-    publish(publisher, router)
-    assert entries(publisher) == ["eth0.7 on eth0"]
-    clock.now += 2
-    change(publisher, router, replace(SUB, tag="other"))
-    assert derived.changed_at == 1000.0
-    change(publisher, router, gone=2)
-    assert (len(derived.rows), derived.changed_at) == (0, 1002.0)
-
-
-def test_what_a_row_is_over_may_come_and_go_after_it(publisher: Publisher) -> None:
-    publisher.derive(over, lambda value: value.row)
-    router = router_of(SUB)
-    publish(publisher, router)
-    assert entries(publisher) == []
-    change(publisher, router, ETHERNET)
-    assert entries(publisher) == ["eth0.7 on eth0"]
-    change(publisher, router, gone=1)
-    assert entries(publisher) == []
-
-
-def test_rows_that_wait_for_vpp_keep_what_they_are_over(publisher: Publisher) -> None:
-    publisher.derive(over, lambda value: value.row)
-    publish(publisher, router_of(ETHERNET, SUB))
-    publisher.lose()
-    finish(publisher)
-    assert entries(publisher) == ["eth0.7 on eth0"]
-    publish(publisher, router_of(LOOP, identity=RESTARTED), settled=False)
-    assert entries(publisher) == ["eth0.7 on eth0"]
-    publish(publisher, router_of(LOOP, identity=RESTARTED), settled=True)
-    assert entries(publisher) == []
-
-
-def test_a_bond_of_a_vpp_that_returns_keeps_its_members_until_they_are_added_again(
-    publisher: Publisher,
-) -> None:
-    record = Bond(3, 5, (1,))
-    row = publish(publisher, router_of(ETHERNET, LOOP, record))[1003]
-    assert row.facts.lower_layers == ("eth0",)
-    publisher.lose()
-    bare = router_of(ETHERNET, LOOP, identity=RESTARTED)
-    publish(publisher, bare, settled=False)
-    assert (row.facts.lower_layers, row.facts.link_traps) == (("eth0",), False)
-    publish(publisher, bare, settled=True)
-    assert not row.facts.lower_layers
-    assert row.facts.link_traps
-
-
-def test_of_what_a_row_is_over_only_what_differs_is_made_anew(
-    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ports = [port(index, f"port{index}") for index in range(1, 301)]
-    router = router_of(*ports, LOOP_301, BridgeDomain(1, 301, tuple(range(1, 301))))
-    publish(publisher, router)
-    assert len(publisher.lower_rows(rows_of(publisher)[1301])) == 300
-    derived: list[str] = []
-    original = Publisher._derive
-
-    def note(self: Publisher, row: Row) -> None:
-        derived.append(row.key)
-        original(self, row)
-
-    monkeypatch.setattr(Publisher, "_derive", note)
-    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, tuple(range(1, 300))),))))
-    finish(publisher)
-    assert sorted(derived) == ["loop301", "port300"]
-    derived.clear()
-    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, ()),))))
-    publisher.step(time.perf_counter())  # one row, however much it was over
-    assert derived == ["loop301"]
-    finish(publisher)
-    assert len(set(derived)) == 300
-
-
-def over_each(row: Row, interfaces: Interfaces) -> Iterator[tuple[bytes, Row]]:
-    """A table for a test: an entry for each row that one is over."""
-    for lower in interfaces.lower_rows(row):
-        yield oid(f"{row.index}.{lower.index}"), row
-
-
-@pytest.mark.parametrize("turns", [1, 3, 8, 100])
-@pytest.mark.parametrize("members", [(), (5, 6, 7), None])
-def test_the_entries_of_a_row_over_very_many_are_made_a_slice_at_a_time(
-    publisher: Publisher,
-    monkeypatch: pytest.MonkeyPatch,
-    turns: int,
-    members: tuple[int, ...] | None,
-) -> None:
-    """And whatever becomes of the row meanwhile, no entry is left over, nor missing."""
-    monkeypatch.setattr(room, "ENTRIES_SLICE", 50)
-    monkeypatch.setattr(rows, "ENTRIES_SLICE", 50)
-    derived = publisher.derive(over_each)
-    ports = [port(index, f"port{index}") for index in range(1, 301)]
-    router = router_of(*ports, LOOP_301)
-    publish(publisher, router)
-    publisher.touch(router.apply(Changes((BridgeDomain(1, 301, tuple(range(1, 301))),))))
-    publisher.step(0.0)
-    assert len(derived.rows) <= 50
-    for _ in range(turns):
-        publisher.step(0.0)
-    what_next = Changes((BridgeDomain(1, 301, members),)) if members is not None else GONE_301
-    publisher.touch(router.apply(what_next))
-    finish(publisher)
-    expected = [oid(f"1301.{1000 + member}") for member in members or ()]
-    assert list(derived.rows) == expected
-    shown = rows_of(publisher).get(1301)
-    assert (shown.entries if shown else None) == ((tuple(expected),) if shown else None)
-
-
-def test_a_hidden_interface_carries_nobody() -> None:
-    publisher = with_setting(hide=("eth0",))
-    row = publish(publisher, router_of(ETHERNET, SUB))[1002]
-    assert publisher.lower_rows(row) == []
-
-
 # --- addresses and neighbours ---------------------------------------------------------------------
 
 HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes((192, 0, 2, 9)), 24)
-BEHIND = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
+NEIGHBOR = Neighbor(1, bytes((192, 0, 2, 2)), bytes(range(6)), False)
 
 
 def test_an_address_is_new_only_where_all_had_been_asked_for(
@@ -1401,7 +775,7 @@ def test_addresses_of_a_vpp_that_returns_stay_until_it_has_reported_its_own(
     publisher: Publisher,
 ) -> None:
     everything = (INTERFACES, ADDRESSES, NEIGHBORS)
-    first = router_of(ETHERNET, Addresses(1, (HERE,)), neighbors=(BEHIND,), complete=everything)
+    first = router_of(ETHERNET, Addresses(1, (HERE,)), neighbors=(NEIGHBOR,), complete=everything)
     row = publish(publisher, first)[1001]
 
     def neighbors() -> int:
@@ -1434,22 +808,22 @@ def test_what_a_settled_vpp_was_not_configured_with_again_is_gone(publisher: Pub
     assert (rows[1001].facts.addresses, rows[1003].facts.lower_layers) == ((), ())
 
 
-def test_neighbours_come_and_go_without_a_row_made_anew(
+def test_neighbours_come_and_go_without_a_row_made_again(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     router = router_of(ETHERNET)
     publish(publisher, router)
     monkeypatch.setattr(Publisher, "_make", None)
     index = oid("1001")
-    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((BEHIND,))))
+    publisher.touch_neighbors(router.apply_neighbors(NeighborChanges((NEIGHBOR,))))
     assert publisher.ipv4_neighbors.get(index) == [b"\xc0\0\2\2\0\1\2\3\4\5\0"]
-    gone = NeighborChanges(gone=((1, BEHIND.address),))
+    gone = NeighborChanges(gone=((1, NEIGHBOR.address),))
     publisher.touch_neighbors(router.apply_neighbors(gone))
     assert publisher.ipv4_neighbors.get(index) is None
 
 
 def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
-    router = router_of(ETHERNET, LOOP, neighbors=(BEHIND,))
+    router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
     publish(publisher, router)
     assert len(publisher.ipv4_neighbors) == 1
     change(publisher, router, gone=1)

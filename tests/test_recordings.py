@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.ip_statistics import ERRORS
 from vpp_snmp_agent.interfaces.system import System
@@ -89,8 +89,8 @@ def test_every_counter_that_the_cli_printed_is_read_alike(recordings: Path, name
     for sw_if_index, values in printed.items():
         assert values.keys() <= counters.keys()
         for label, counter in counters.items():
-            told = counter.read(sw_if_index)
-            assert told == values.get(label, 0), (sw_if_index, label)
+            served = counter.read(sw_if_index)
+            assert served == values.get(label, 0), (sw_if_index, label)
 
 
 def test_the_traffic_recordings_are_no_row_of_zeroes(recordings: Path) -> None:
@@ -485,7 +485,7 @@ def served(recordings: Path, tmp_path: Path, snmpd: Snmpd) -> Iterator[tuple[Rep
     """The first recording behind snmpd, and the others to come."""
     with (
         Replay(recordings, tmp_path, WHOLE[0], WHOLE[1:]) as replay,
-        Agent(tmp_path, replay, snmpd.agentx),
+        AgentProcess(tmp_path, replay, snmpd.agentx),
     ):
         until("24 rows", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 24)
         yield replay, snmpd
@@ -510,21 +510,21 @@ def test_every_octet_and_packet_counter_is_the_clis_in_each_recording(
             replay.next(name)
         printed = cli(recordings, name)
 
-        def told(label: str, values: dict[int, dict[str, int]] = printed) -> dict[int, str]:
+        def printed_by(label: str, values: dict[int, dict[str, int]] = printed) -> dict[int, str]:
             return {1000 + index: str(values[index].get(label, 0)) for index in NAMES}
 
-        octets = told("rx bytes")
+        octets = printed_by("rx bytes")
 
         def are_served(octets: dict[int, str] = octets) -> bool:
             return snmpd.column(f"{IF_X_TABLE}.6") == octets
 
         until(f"the octets of {name}", are_served)
-        assert snmpd.column(f"{IF_X_TABLE}.10") == told("tx bytes")
-        assert snmpd.column(f"{IF_TABLE}.10") == told("rx bytes")
-        assert snmpd.column(f"{IF_TABLE}.15") == told("punt")
+        assert snmpd.column(f"{IF_X_TABLE}.10") == printed_by("tx bytes")
+        assert snmpd.column(f"{IF_TABLE}.10") == printed_by("rx bytes")
+        assert snmpd.column(f"{IF_TABLE}.15") == printed_by("punt")
         for direction, columns in (("rx", (7, 8, 9)), ("tx", (11, 12, 13))):
             kinds = [snmpd.column(f"{IF_X_TABLE}.{column}") for column in columns]
-            total = told(f"{direction} packets")
+            total = printed_by(f"{direction} packets")
             assert {index: str(sum(int(kind[index]) for kind in kinds)) for index in total} == total
 
 
@@ -593,8 +593,8 @@ def test_packets_of_either_family_are_the_clis(
     _, snmpd = served
     printed = cli(recordings, WHOLE[0])
     for version, source in ((1, "ip4"), (2, "ip6")):
-        told = snmpd.column(f"1.3.6.1.2.1.4.31.3.1.4.{version}")
-        assert told == {1000 + index: str(printed[index].get(source, 0)) for index in NAMES}
+        sums = snmpd.column(f"1.3.6.1.2.1.4.31.3.1.4.{version}")
+        assert sums == {1000 + index: str(printed[index].get(source, 0)) for index in NAMES}
 
 
 @pytest.mark.system
@@ -691,7 +691,7 @@ def test_another_real_router_is_served_as_its_own_cli_has_it(
     flags = ["--api-dir", str(recorded.path / "api")]
     with (
         Replay(recorded.path, tmp_path, recorded.snapshot) as replay,
-        Agent(tmp_path, replay, snmpd.agentx, *flags),
+        AgentProcess(tmp_path, replay, snmpd.agentx, *flags),
     ):
         until("every row", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == len(names))
         assert snmpd.column(f"{IF_X_TABLE}.1") == {1000 + n: name for n, name in names.items()}

@@ -13,10 +13,11 @@ from typing import Any, cast
 
 import pytest
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3, reporter
-from vpp_snmp_agent.vpp.api import NeighborEvents, UnusableAnswer, Vpp
+from vpp_snmp_agent.vpp.api import Vpp
+from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
 from vpp_snmp_agent.vpp.layer3 import ADDRESS_DELAYS, Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
@@ -183,7 +184,7 @@ def test_what_stops_the_workers_is_asked_at_most_once_a_second(vpp: Simulator) -
 
 
 def test_pairs_are_asked_for_again_after_an_interface_that_is_new(vpp: Simulator) -> None:
-    tap = vpp.add_loopback("loop7")  # in the place of a TAP: of the pair no event tells
+    tap = vpp.add_loopback("loop7")  # in the place of a TAP: no event reports the pair
     with Listener(vpp, period=3600) as listener:
         listener.wait_complete()
         index = vpp.add_loopback("loop8")
@@ -306,7 +307,7 @@ def test_an_index_that_changed_hands_is_gone_before_it_is_reported_again(vpp: Si
         listener.wait_complete()
         vpp.add_loopback("loop9")
         listener.wait_until(named("loop9"))  # nothing rare is asked for a second
-        assert vpp.reuse("loop7", name="loop8", dev_type="Loopback") == index
+        assert vpp.reuse("loop7", Spec("loop8", "Loopback")) == index
         listener.wait_until(lambda reported: index not in reported.interfaces)
         pairs_asked = vpp.calls()["lcp_itf_pair_get"]
         listener.wait_until(named("loop8"))

@@ -14,7 +14,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 
 from .soak.probe import ABSENT, Poll
 
@@ -65,8 +65,8 @@ def status(snmpd: Snmpd) -> set[str]:
 
 def live(snmpd: Snmpd) -> bool:
     """All rows there, all that are meant to be up are up."""
-    told = snmpd.column(f"{IF_TABLE}.8")
-    return len(told) == ROWS and sum(value == "1" for value in told.values()) == ROWS - 1
+    served = snmpd.column(f"{IF_TABLE}.8")
+    return len(served) == ROWS and sum(value == "1" for value in served.values()) == ROWS - 1
 
 
 @pytest.fixture
@@ -78,13 +78,13 @@ def flags(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]) -> Iterator[Agent]:
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags) as running:
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]) -> Iterator[AgentProcess]:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags) as running:
         until("the rows are served", lambda: live(snmpd))
         yield running
 
 
-def test_the_agents_restart_changes_no_port(agent: Agent, snmpd: Snmpd) -> None:
+def test_the_agents_restart_changes_no_port(agent: AgentProcess, snmpd: Snmpd) -> None:
     before = ports(snmpd)
     for end in (agent.stop, agent.kill):
         end()
@@ -109,7 +109,7 @@ def totals(snmpd: Snmpd) -> dict[str, int]:
 
 
 def test_what_is_counted_beside_rows_does_not_fall_over_any_restart(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     in_header_errors = "1.3.6.1.2.1.4.31.1.1.7.1"
     of_driver = "1.3.6.1.2.1.10.7.11.1.2.1003"
@@ -138,7 +138,7 @@ def test_what_is_counted_beside_rows_does_not_fall_over_any_restart(
         assert {name for name in after if after[name] < before[name]} == set()
 
 
-def test_snmpds_restart_changes_no_port(agent: Agent, snmpd: Snmpd) -> None:
+def test_snmpds_restart_changes_no_port(agent: AgentProcess, snmpd: Snmpd) -> None:
     before = ports(snmpd)
     for end in (snmpd.stop, snmpd.kill):
         end()
@@ -148,7 +148,7 @@ def test_snmpds_restart_changes_no_port(agent: Agent, snmpd: Snmpd) -> None:
 
 
 def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     before = ports(snmpd)
     octets = {index: int(value) for index, value in snmpd.column(f"{IF_X_TABLE}.6").items()}
@@ -171,19 +171,19 @@ def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
     assert "(0) 0:00:00.00" not in jumped.values()
     vpp.freeze()
     truth = {each.name: each for each in vpp.truth().values()}
-    told = snmpd.column(f"{IF_X_TABLE}.6")
+    served = snmpd.column(f"{IF_X_TABLE}.6")
     by_name = {value: index for index, value in snmpd.column(f"{IF_X_TABLE}.1").items()}
     index = by_name["bond0.100"]
-    assert int(told[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
-    assert all(int(told[index]) >= value for index, value in octets.items())
-    assert octets.keys() == told.keys()
+    assert int(served[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
+    assert all(int(served[index]) >= value for index, value in octets.items())
+    assert octets.keys() == served.keys()
 
 
 def test_a_restarted_vpp_that_lost_an_interface_for_good_loses_it_once_settled(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
 ) -> None:
     (tmp_path / "agent.yaml").write_text("settle: 3\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         vpp.restart(empty=True)
         until("all is down", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
@@ -201,7 +201,7 @@ def test_what_a_settled_vpp_deletes_goes_at_once_and_its_index_waits_for_it(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
 ) -> None:
     (tmp_path / "agent.yaml").write_text("settle: 0\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         before = ports(snmpd)
         names = snmpd.column(f"{IF_X_TABLE}.1")
@@ -219,7 +219,7 @@ def test_what_a_settled_vpp_deletes_goes_at_once_and_its_index_waits_for_it(
 
 
 def test_an_agent_that_starts_while_vpp_is_away_serves_what_it_knew(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     before = ports(snmpd)
     agent.stop()
@@ -236,7 +236,9 @@ def test_an_agent_that_starts_while_vpp_is_away_serves_what_it_knew(
     assert len(snmpd.column(f"{IF_X_TABLE}.6")) == ROWS
 
 
-def test_all_three_restarted_in_any_order(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+def test_all_three_restarted_in_any_order(
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
+) -> None:
     before = ports(snmpd)
     steps: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "agent": (agent.stop, agent.start),
@@ -260,7 +262,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def test_a_journal_that_is_damaged_is_set_aside_and_what_can_be_read_is_kept(
-    tmp_path: Path, agent: Agent, snmpd: Snmpd
+    tmp_path: Path, agent: AgentProcess, snmpd: Snmpd
 ) -> None:
     before = snmpd.column(f"{IF_X_TABLE}.1")
     agent.stop()
@@ -281,7 +283,7 @@ def test_a_journal_that_is_damaged_is_set_aside_and_what_can_be_read_is_kept(
     assert str(aside) in agent.text()
 
 
-def ended(agent: Agent) -> int:
+def ended(agent: AgentProcess) -> int:
     until("it ends", lambda: agent.ended() is not None)
     status = agent.ended()
     assert status is not None
@@ -289,7 +291,7 @@ def ended(agent: Agent) -> int:
 
 
 def test_a_state_that_cannot_be_read_ends_the_start_and_renumbers_nothing(
-    tmp_path: Path, agent: Agent, snmpd: Snmpd
+    tmp_path: Path, agent: AgentProcess, snmpd: Snmpd
 ) -> None:
     before = ports(snmpd)
     agent.stop()
@@ -308,17 +310,17 @@ def test_a_state_directory_that_cannot_be_written_ends_the_start(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
 ) -> None:
     (tmp_path / "state").symlink_to("/proc/nowhere")
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags) as agent:
         assert ended(agent) == 1
         assert str(tmp_path / "state") in agent.text().splitlines()[-1]
         assert "Traceback" not in agent.text()
 
 
 def test_a_second_agent_on_one_state_is_refused_and_neither_harms_the_other(
-    tmp_path: Path, agent: Agent, snmpd: Snmpd, vpp: Simulator, flags: list[str]
+    tmp_path: Path, agent: AgentProcess, snmpd: Snmpd, vpp: Simulator, flags: list[str]
 ) -> None:
     before = ports(snmpd)
-    second = Agent(tmp_path / "second", vpp, snmpd.agentx, *flags)
+    second = AgentProcess(tmp_path / "second", vpp, snmpd.agentx, *flags)
     at = second._command.index("--state-dir") + 1
     second._command[at] = str(tmp_path / "state")
     second.start()
@@ -350,7 +352,7 @@ def test_the_ports_of_0_1_0_are_taken_over_whole_and_its_file_is_left(
         }
     )
     old.write_text(text)
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         by_name = {name: index for index, name in snmpd.column(f"{IF_X_TABLE}.1").items()}
         assert (by_name["eno1"], by_name["bond0.105"]) == (4711, 815)
@@ -376,7 +378,7 @@ def test_what_is_gone_is_listed_and_can_be_forgotten(
         lines = command().stdout.splitlines()
         return {line.split()[-1]: line.split() for line in lines}
 
-    with Agent(tmp_path, vpp, snmpd.agentx, *flags) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags) as agent:
         until("the rows are served", lambda: live(snmpd))
         gone = next(i for i, n in snmpd.column(f"{IF_X_TABLE}.1").items() if n == "bond0.130")
         vpp.delete("BondEthernet0.130")
@@ -401,7 +403,7 @@ def test_what_is_gone_is_listed_and_can_be_forgotten(
 def test_stateless_indexes_are_vpps(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, flags: list[str]
 ) -> None:
-    with Agent(tmp_path, vpp, snmpd.agentx, "--ifindex", "stateless", *flags):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "--ifindex", "stateless", *flags):
         until("the rows are served", lambda: live(snmpd))
         indexes = {1000 + row["sw_if_index"] for row in vpp.interfaces().values()}
         assert set(snmpd.column(f"{IF_X_TABLE}.1")) < indexes
@@ -409,7 +411,7 @@ def test_stateless_indexes_are_vpps(
 
 
 def test_an_agent_that_starts_while_vpp_is_being_configured_loses_no_port(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     before = ports(snmpd)
     agent.stop()
@@ -465,7 +467,7 @@ BUSY = "import os\nwhile os.getppid() == {}: pass"
 
 
 def test_through_twenty_restarts_nobody_reads_an_empty_or_half_table(
-    agent: Agent, snmpd: Snmpd
+    agent: AgentProcess, snmpd: Snmpd
 ) -> None:
     names, statuses = snmpd.column(f"{IF_X_TABLE}.1"), snmpd.column(f"{IF_TABLE}.8")
     script = BUSY.format(os.getpid())

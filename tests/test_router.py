@@ -17,12 +17,15 @@ from vpp_snmp_agent.vpp.records import (
     Bond,
     BridgeDomain,
     Changes,
+    Complete,
     Interface,
     LacpPort,
     LcpPair,
     Neighbor,
     NeighborChanges,
     Record,
+    Thread,
+    Threads,
 )
 from vpp_snmp_agent.vpp.router import (
     ACTIVE_BACKUP_MODE,
@@ -55,6 +58,23 @@ def report(router: Router, *records: Record) -> set[int]:
 
 def lose(router: Router, *records: Record) -> set[int]:
     return router.apply(Changes(gone=tuple((type(each), each.key) for each in records)))
+
+
+# --- what is taken ---------------------------------------------------------------------------
+
+
+def test_whatever_a_vpp_reports_of_itself_is_taken_and_touches_its_interfaces() -> None:
+    router = Router(VPP)
+    thread = Thread(2, "vpp_wk_1", "workers", 4711, 6)
+    neighbor = Neighbor(2, bytes((192, 0, 2, 9)), MAC, True)
+    assert router.take(Changes((ETH0, SUB))) == {1, 11}
+    assert router.take(NeighborChanges((neighbor,))) == {2}
+    assert router.take(Threads((thread,))) == set()
+    assert router.take(Complete("LCP pairs")) == set()
+    assert router.interfaces == {1: ETH0, 11: SUB}
+    assert router.neighbors[2].ipv4
+    assert router.worker_cpus == {6}
+    assert router.complete == {"LCP pairs"}
 
 
 # --- what is over what ----------------------------------------------------------------------

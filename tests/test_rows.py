@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime, View
-from vpp_snmp_agent.agentx.pdu import oid, subids
+from vpp_snmp_agent.agentx.values import oid, subids
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
@@ -51,7 +51,16 @@ from vpp_snmp_agent.vpp.segment import Segment
 from .routers import MAC, VPP, bond, new_publisher, pair, port, publish, router_of, sub, tap
 
 FACTS = Facts(
-    "eth0", "to Bern", 6, 9000, 10**9, bytes(6), True, 2, (), False, (), False, True, True
+    name="eth0",
+    alias="to Bern",
+    type=6,
+    mtu=9000,
+    speed=10**9,
+    phys_address=bytes(6),
+    has_connector=True,
+    duplex=2,
+    link_traps=True,
+    admin_up=True,
 )
 
 
@@ -60,7 +69,7 @@ def a_row(index: int, status: int = UP, changed_at: float | None = None) -> Row:
     uptime.set(500, now=100.0)
     counters = InterfaceCounters(None, index, f"eth{index}", restarted_at=103.0)
     key = f"eth{index}"
-    return Row(index, subids(index), key, FACTS, status, changed_at, counters, uptime)
+    return Row(index, key, FACTS, status, counters, uptime, changed_at)
 
 
 # --- a row --------------------------------------------------------------------------------------
@@ -177,7 +186,7 @@ def test_the_value_of_a_contested_index_follows_its_row() -> None:
     assert table.shown == {oid("7"): "five anew"}
 
 
-def test_the_set_of_indexes_changed_when_one_came_or_went_and_not_its_value_or_owner() -> None:
+def test_the_set_of_indexes_changed_with_an_index_and_not_with_its_value_or_owner() -> None:
     table = Claims()
     changes: list[Callable[[], None]] = [
         lambda: table.claim(1005, at_7="five"),
@@ -319,7 +328,7 @@ def no_garbage() -> Iterator[None]:
 
 @pytest.fixture
 def sources() -> Iterator[CounterSet]:
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     yield CounterSet(Segment(made.fd))
     os.close(made.fd)

@@ -24,7 +24,15 @@ from bench.state_files import BLOCK, Growth, Written, file_system, write_past
 from simulator import Simulator
 from simulator.stage import until
 from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import END_OF_MIB_VIEW, INTEGER, OCTET_STRING, encode_varbind, oid
+from vpp_snmp_agent.agentx.values import (
+    END_OF_MIB_VIEW,
+    INTEGER,
+    OCTET_STRING,
+    decode_oid,
+    encode_oid,
+    encode_varbind,
+    oid,
+)
 
 MILLI = 10**6  # ns
 
@@ -242,7 +250,7 @@ class Subagent(threading.Thread):
         self._socket.connect(os.fspath(path))
 
     def run(self) -> None:
-        register = struct.pack(">BBBB", 0, 127, 0, 0) + pdu.encode_oid(oid("1.3.6.1.2.1"))
+        register = struct.pack(">BBBB", 0, 127, 0, 0) + encode_oid(oid("1.3.6.1.2.1"))
         self._socket.sendall(pdu.encode(pdu.REGISTER, register, packet_id=1))
         while data := self._socket.recv(1 << 16):
             at = 0
@@ -254,11 +262,11 @@ class Subagent(threading.Thread):
                     self._answer(header, payload)
 
     def _answer(self, header: pdu.Header, payload: bytes) -> None:
-        key, _, _ = pdu.decode_oid(payload, 0, ">")
+        key, _, _ = decode_oid(payload, 0, ">")
         known = {oid(name): value for name, value in self.cells.items()}
         if header.type == pdu.GETNEXT:
-            behind = [name for name in known if name > key or self.repeats]
-            key = min(behind, default=b"")
+            after = [name for name in known if name > key or self.repeats]
+            key = min(after, default=b"")
         value = known.get(key)
         if isinstance(value, str):
             answer = encode_varbind(key, OCTET_STRING, value.encode())
@@ -384,13 +392,13 @@ def test_sessions_are_seen_to_come_and_go(asked: tuple[Managers, Subagent]) -> N
     assert not sessions.come["new"].shown
     subagent.cells[f"{NAME}.111001"] = new
     turns(managers, "both came", shown)
-    sessions.went(new, time.monotonic())
+    sessions.left(new, time.monotonic())
     for _ in range(20):
         shown()
         managers.turn(0.005)
     assert not sessions.gone.shown, "its row is there still"
     del subagent.cells[f"{NAME}.111001"]
-    turns(managers, "it went", shown)
+    turns(managers, "it is gone", shown)
     assert [len(each.shown) for each in (*sessions.come.values(), sessions.gone)] == [1, 1, 1]
 
 
@@ -400,7 +408,7 @@ def test_a_session_that_was_never_shown_is_not_waited_for_to_go(
     sessions = Sessions(asked[0], 1003)
     name = known_names()[17]
     sessions.came(name, time.monotonic())
-    sessions.went(name, time.monotonic())
+    sessions.left(name, time.monotonic())
     assert (sessions.come["known"].missed, sessions.waiting) == (1, 0)
 
 

@@ -13,22 +13,13 @@ from vpp_snmp_agent.agentx import session as room
 from vpp_snmp_agent.agentx.fastpath import FastPath
 from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, SortedRows, Table, View
 from vpp_snmp_agent.agentx.pdu import (
-    COUNTER32,
-    END_OF_MIB_VIEW,
     HEADER_SIZE,
-    INTEGER,
-    NO_SUCH_INSTANCE,
-    NO_SUCH_OBJECT,
     PDU,
     AgentCaps,
-    MalformedPDU,
     Open,
     Register,
     Response,
-    VarBind,
     VarBinds,
-    encode_varbind,
-    oid,
 )
 from vpp_snmp_agent.agentx.session import (
     MAX_ANSWERS,
@@ -41,6 +32,18 @@ from vpp_snmp_agent.agentx.session import (
     Refused,
     Registered,
     Session,
+)
+from vpp_snmp_agent.agentx.values import (
+    COUNTER32,
+    END_OF_MIB_VIEW,
+    INTEGER,
+    NO_SUCH_INSTANCE,
+    NO_SUCH_OBJECT,
+    MalformedPDU,
+    VarBind,
+    encode_oid,
+    encode_varbind,
+    oid,
 )
 
 ORDERS = pytest.mark.parametrize("order", [">", "<"], ids=["network", "little-endian"])
@@ -331,7 +334,7 @@ def test_what_was_refused_is_asked_for_again_one_in_its_turn() -> None:
     assert asked[0] == asked[3]
 
 
-def test_once_one_is_granted_the_rest_is_asked_for_at_once() -> None:
+def test_once_one_is_granted_the_others_are_asked_for_at_once() -> None:
     session = refused_session(1, 2, 4)
     packet, _ = asked_again(session)
     second, third = packet_ids(session.receive(response(packet)))
@@ -694,7 +697,7 @@ def test_a_set_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("type_", "error", "at"), [(pdu.COMMITSET, 14, 1), (pdu.UNDOSET, 0, 0)])
-def test_the_rest_of_a_set_is_answered(type_: int, error: int, at: int) -> None:
+def test_the_other_pdus_of_a_set_are_answered(type_: int, error: int, at: int) -> None:
     assert answered(opened_session().receive(from_master(type_))) == refusal(error, at)
 
 
@@ -809,7 +812,7 @@ def test_an_answer_to_us_that_cannot_be_read_ends_the_connection(payload: bytes)
         (pdu.REGISTER, pdu.register_payload(oid(BASE), 1)),
         (pdu.UNREGISTER, pdu.register_payload(oid(BASE), 1)),
         (pdu.ADDAGENTCAPS, pdu.caps_payload(oid(BASE), "master")),
-        (pdu.REMOVEAGENTCAPS, pdu.encode_oid(oid(BASE))),
+        (pdu.REMOVEAGENTCAPS, encode_oid(oid(BASE))),
         (pdu.NOTIFY, an_integer(BASE, 1)),
         (pdu.INDEXALLOCATE, an_integer(BASE, 1)),
         (pdu.INDEXDEALLOCATE, an_integer(BASE, 1)),

@@ -1,6 +1,5 @@
 """What `show` and `walk` print, and that they leave nothing behind."""
 
-import gc
 import json
 import os
 import re
@@ -16,9 +15,20 @@ import pytest
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, until
-from vpp_snmp_agent.agentx import pdu
-from vpp_snmp_agent.agentx.pdu import VarBind, oid
+from simulator.stage import AgentProcess, Snmpd, until
+from vpp_snmp_agent.agentx.values import (
+    COUNTER32,
+    COUNTER64,
+    GAUGE32,
+    INTEGER,
+    IP_ADDRESS,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    TIMETICKS,
+    ValueType,
+    VarBind,
+    oid,
+)
 from vpp_snmp_agent.interfaces.facts import ETHERNET_CSMACD, Facts
 from vpp_snmp_agent.interfaces.state import JOURNAL, State
 from vpp_snmp_agent.interfaces.totals import Saved
@@ -26,6 +36,8 @@ from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.operator import show, snapshot
 from vpp_snmp_agent.runtime import children
 from vpp_snmp_agent.settings.declarations import Settings
+
+from .operators import leaving_nothing, settings_for
 
 ROWS = 18
 IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
@@ -47,26 +59,14 @@ class Printed(NamedTuple):
 Run = Callable[[Callable[[], int]], Printed]
 
 
-def left_behind(state: Path) -> tuple[str, list[str], list[tuple[Path, int]]]:
-    """Whatever a command could leave: children, descriptors, files new or written."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    files = [(path, path.stat().st_mtime_ns) for path in (state, *state.glob("*")) if path.exists()]
-    return children, os.listdir("/proc/self/fd"), files
-
-
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command; nothing is left behind by it."""
 
     def ran(command: Callable[[], int]) -> Printed:
         capsys.readouterr()
-        gc.collect()
-        before = left_behind(tmp_path / "state")
-        status = command()
-        children, *others = left_behind(tmp_path / "state")
-        # One that an earlier test left may end meanwhile.
-        assert set(children.split()) <= set(before[0].split())
-        assert others == list(before[1:])
+        with leaving_nothing(tmp_path / "state"):
+            status = command()
         return Printed(status, *capsys.readouterr())
 
     return ran
@@ -74,16 +74,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(autouse=True)
 def no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(show, "INTERVAL", 0.0)
-
-
-def settings_for(vpp: Simulator, directory: Path) -> Settings:
-    return Settings(
-        api_socket=str(vpp.api_socket),
-        stats_socket=str(vpp.stats_socket),
-        api_dir=str(vpp.api_dir),
-        state_dir=str(directory / "state"),
-    )
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.0)
 
 
 @pytest.fixture
@@ -98,20 +89,20 @@ def settings(vpp: Simulator, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def gone(tmp_path: Path) -> Settings:
-    """Those of a router whose VPP is not there."""
-    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
-
-
-@pytest.fixture
 def known(tmp_path: Path) -> None:
     """One interface is known from before."""
     state = State.open(str(tmp_path / "state"))
     state.assign("GigabitEthernet5/0/0", 5)
     until("it is durable", state.committed)
     facts = Facts(
-        *("eno1", "to Bern", ETHERNET_CSMACD, 9000, 10**9, bytes.fromhex("6805ca324610"), True),
-        *(2, (), False, ()),
+        name="eno1",
+        alias="to Bern",
+        type=ETHERNET_CSMACD,
+        mtu=9000,
+        speed=10**9,
+        phys_address=bytes.fromhex("6805ca324610"),
+        has_connector=True,
+        duplex=2,
         paired=True,
         link_traps=True,
         admin_up=True,
@@ -151,18 +142,18 @@ def test_the_columns_are_aligned(run: Run, settings: Settings) -> None:
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_json_tells_the_truth(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_json_has_the_truth(run: Run, settings: Settings, vpp: Simulator) -> None:
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 0
-    told = json.loads(printed.out)
+    shown = json.loads(printed.out)
     truth = vpp.truth()
-    assert len(told) == ROWS
-    for each in told:
+    assert len(shown) == ROWS
+    for each in shown:
         assert each["inOctets"] == truth[each["vppName"]].rx.bytes
         assert each["outOctets"] == truth[each["vppName"]].tx.bytes
         assert each["ifIndex"] == 1000 + truth[each["vppName"]].sw_if_index
         assert each["inRate"] == each["outRate"] == 0
-    assert told[0] == {
+    assert shown[0] == {
         "ifIndex": 1001,
         "ifName": "eno1",
         "vppName": "GigabitEthernet5/0/0",
@@ -178,27 +169,31 @@ def test_json_tells_the_truth(run: Run, settings: Settings, vpp: Simulator) -> N
         "inRate": 0,
         "outRate": 0,
     }
-    assert {each["ifAlias"] for each in told} >= {"Cust: Zürich Nord", ""}
+    assert {each["ifAlias"] for each in shown} >= {"Cust: Zürich Nord", ""}
 
 
-def test_a_status_is_told_as_the_mibs_word(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_a_status_is_the_mibs_word(run: Run, settings: Settings, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
-    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
-    assert told["eno1"]["ifOperStatus"] == "down"
-    assert told["eno1.205"]["ifOperStatus"] == "lowerLayerDown"
-    assert told["eno1.205"]["ifAdminStatus"] == "up"
+    shown = {
+        each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)
+    }
+    assert shown["eno1"]["ifOperStatus"] == "down"
+    assert shown["eno1.205"]["ifOperStatus"] == "lowerLayerDown"
+    assert shown["eno1.205"]["ifAdminStatus"] == "up"
 
 
 def test_rates_are_those_of_the_interval(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """3,100 packets of 380 octets a second come in, 7,400 of 1,210 go out."""
-    monkeypatch.setattr(show, "INTERVAL", 0.3)
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.3)
     vpp.run()
-    told = {each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)}
-    assert 1 / 3 < told["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3
-    assert 1 / 3 < told["eno1.205"]["outRate"] / (7_400 * 1_210 * 8) < 3
-    assert told["loop0"]["inRate"] == 0
+    shown = {
+        each["ifName"]: each for each in json.loads(run(lambda: show.show(settings, True)).out)
+    }
+    assert 1 / 3 < shown["eno1.205"]["inRate"] / (3_100 * 380 * 8) < 3
+    assert 1 / 3 < shown["eno1.205"]["outRate"] / (7_400 * 1_210 * 8) < 3
+    assert shown["loop0"]["inRate"] == 0
 
 
 @pytest.mark.parametrize(
@@ -212,7 +207,7 @@ def test_a_rate_is_bits_a_second_or_unknown(
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "shown"),
     [
         (None, "-"),
         (0, "0 b/s"),
@@ -225,8 +220,8 @@ def test_a_rate_is_bits_a_second_or_unknown(
         (16 * 10**11, "1.6 Tb/s"),
     ],
 )
-def test_bits_are_told_with_three_digits(number: int | None, told: str) -> None:
-    assert show._bits(number) == told
+def test_bits_are_printed_with_three_digits(number: int | None, shown: str) -> None:
+    assert show._bits(number) == shown
 
 
 def test_what_vpp_says_has_no_power_over_the_terminal(
@@ -235,12 +230,12 @@ def test_what_vpp_says_has_no_power_over_the_terminal(
     vpp.set_tag("BondEthernet0.130", b"\x1b[2Jgone\n")
     printed = run(lambda: show.show(settings, False))
     assert {line[0]: line for line in printed.table}["1031"][3] == "[2Jgone"
-    (told,) = [
+    (shown,) = [
         each["ifAlias"]
         for each in json.loads(run(lambda: show.show(settings, True)).out)
         if each["ifIndex"] == 1031
     ]
-    assert told == " [2Jgone "
+    assert shown == " [2Jgone "
 
 
 def test_a_terminal_that_knows_latin_1_alone_shows_what_it_can(
@@ -265,7 +260,7 @@ def test_taps_are_shown_where_their_names_are_served(run: Run, settings: Setting
     assert any(re.fullmatch(r"LCP GigabitEthernet5/0/0 \(tap\d+\)", alias) for alias in aliases)
 
 
-# --- what cannot be had ----------------------------------------------------------------------
+# --- what is unavailable ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("as_json", "out"), [(False, ""), (True, "[]\n")])
@@ -293,29 +288,29 @@ def test_without_vpp_what_is_known_is_shown_down(run: Run, gone: Settings) -> No
 
 
 @pytest.mark.usefixtures("known")
-def test_a_vpp_that_hangs_is_told(
+def test_a_vpp_that_hangs_is_reported(
     run: Run, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 0.7)
     vpp.hang()
     printed = run(lambda: show.show(settings, True))
     assert printed.status == 1
-    (told,) = json.loads(printed.out)
-    assert (told["ifName"], told["ifOperStatus"]) == ("eno1", "unknown")
-    assert (told["kind"], told["inOctets"], told["inRate"]) == ("", None, None)
+    (shown,) = json.loads(printed.out)
+    assert (shown["ifName"], shown["ifOperStatus"]) == ("eno1", "unknown")
+    assert (shown["kind"], shown["inOctets"], shown["inRate"]) == ("", None, None)
     assert printed.err.startswith(
         f"vpp-snmp-agent: {vpp.api_socket}: no answer from VPP within 0.7 s: it hangs"
     )
 
 
-def test_a_vpp_that_was_killed_is_told(run: Run, settings: Settings, vpp: Simulator) -> None:
+def test_a_vpp_that_was_killed_is_reported(run: Run, settings: Settings, vpp: Simulator) -> None:
     vpp.kill()
     printed = run(lambda: show.show(settings, False))
     assert printed.status == 1
     assert printed.err == f"vpp-snmp-agent: {vpp.api_socket}: nobody listens; start VPP\n"
 
 
-def test_a_vpp_whose_api_is_not_known_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_vpp_whose_api_is_not_known_is_reported(run: Run, tmp_path: Path) -> None:
     with Simulator(tmp_path / "vpp", release="23.06") as vpp:
         settings = replace(settings_for(vpp, tmp_path), api_dir=str(tmp_path / "nowhere"))
         printed = run(lambda: show.show(settings, False))
@@ -340,7 +335,7 @@ def test_without_counters_the_rest_is_shown(run: Run, settings: Settings, tmp_pa
 
 
 @pytest.mark.usefixtures("known")
-def test_a_damaged_state_file_is_told_and_stays(
+def test_a_damaged_state_file_is_reported_and_stays(
     run: Run, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "state" / JOURNAL
@@ -354,11 +349,11 @@ def test_a_damaged_state_file_is_told_and_stays(
 
 @pytest.mark.usefixtures("known")
 def test_an_index_that_is_known_is_shown(run: Run, settings: Settings) -> None:
-    told = json.loads(run(lambda: show.show(settings, True)).out)
-    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["eno1"]
+    shown = json.loads(run(lambda: show.show(settings, True)).out)
+    assert [each["ifName"] for each in shown if each["ifIndex"] == 1005] == ["eno1"]
     stateless = replace(settings, ifindex="stateless")
-    told = json.loads(run(lambda: show.show(stateless, True)).out)
-    assert [each["ifName"] for each in told if each["ifIndex"] == 1005] == ["enp1s0f2"]
+    shown = json.loads(run(lambda: show.show(stateless, True)).out)
+    assert [each["ifName"] for each in shown if each["ifIndex"] == 1005] == ["enp1s0f2"]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +363,7 @@ def test_an_index_that_is_known_is_shown(run: Run, settings: Settings) -> None:
         ("interfaces: [1]\n", "vppcfg.yaml:1: expected interfaces as a mapping"),
     ],
 )
-def test_descriptions_that_cannot_be_had_are_told(
+def test_descriptions_that_are_unavailable_are_reported(
     run: Run, settings: Settings, text: str | None, wrong: str
 ) -> None:
     assert settings.vppcfg
@@ -460,37 +455,37 @@ def test_a_walk_says_that_vpp_hangs(
 @pytest.mark.parametrize(
     ("type_", "value", "text"),
     [
-        (pdu.OCTET_STRING, b"", '""'),
-        (pdu.OCTET_STRING, b"plain", 'STRING: "plain"'),
-        (pdu.OCTET_STRING, b'a"b\\c', r'STRING: "a\"b\\c"'),
-        (pdu.OCTET_STRING, b"tab\there", 'STRING: "tab\there"'),
-        (pdu.OCTET_STRING, b"nl\n.1.2", 'STRING: "nl\n.1.2"'),
-        (pdu.OCTET_STRING, b"end\0", "Hex-STRING: 65 6E 64 00 "),
-        (pdu.OCTET_STRING, b"a\x7f", "Hex-STRING: 61 7F "),
+        (OCTET_STRING, b"", '""'),
+        (OCTET_STRING, b"plain", 'STRING: "plain"'),
+        (OCTET_STRING, b'a"b\\c', r'STRING: "a\"b\\c"'),
+        (OCTET_STRING, b"tab\there", 'STRING: "tab\there"'),
+        (OCTET_STRING, b"nl\n.1.2", 'STRING: "nl\n.1.2"'),
+        (OCTET_STRING, b"end\0", "Hex-STRING: 65 6E 64 00 "),
+        (OCTET_STRING, b"a\x7f", "Hex-STRING: 61 7F "),
         (
-            *(pdu.OCTET_STRING, bytes(range(16))),
+            *(OCTET_STRING, bytes(range(16))),
             "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F ",
         ),
         (
-            *(pdu.OCTET_STRING, bytes(range(17))),
+            *(OCTET_STRING, bytes(range(17))),
             "Hex-STRING: 00 01 02 03 04 05 06 07 08 09 0A 0B 0C 0D 0E 0F \n10 ",
         ),
-        (pdu.TIMETICKS, 0, "Timeticks: (0) 0:00:00.00"),
-        (pdu.TIMETICKS, 123, "Timeticks: (123) 0:00:01.23"),
-        (pdu.TIMETICKS, 8639999, "Timeticks: (8639999) 23:59:59.99"),
-        (pdu.TIMETICKS, 8640000, "Timeticks: (8640000) 1 day, 0:00:00.00"),
-        (pdu.TIMETICKS, 34560005, "Timeticks: (34560005) 4 days, 0:00:00.05"),
-        (pdu.TIMETICKS, 2**32 - 1, "Timeticks: (4294967295) 497 days, 2:27:52.95"),
-        (pdu.OBJECT_IDENTIFIER, oid("0.0"), "OID: .0.0"),
-        (pdu.OBJECT_IDENTIFIER, oid("1.3.6"), "OID: .1.3.6"),
-        (pdu.INTEGER, -5, "INTEGER: -5"),
-        (pdu.GAUGE32, 2**32 - 1, "Gauge32: 4294967295"),
-        (pdu.COUNTER32, 7, "Counter32: 7"),
-        (pdu.COUNTER64, 2**64 - 1, "Counter64: 18446744073709551615"),
-        (pdu.IP_ADDRESS, bytes((192, 0, 2, 1)), "IpAddress: 192.0.2.1"),
+        (TIMETICKS, 0, "Timeticks: (0) 0:00:00.00"),
+        (TIMETICKS, 123, "Timeticks: (123) 0:00:01.23"),
+        (TIMETICKS, 8639999, "Timeticks: (8639999) 23:59:59.99"),
+        (TIMETICKS, 8640000, "Timeticks: (8640000) 1 day, 0:00:00.00"),
+        (TIMETICKS, 34560005, "Timeticks: (34560005) 4 days, 0:00:00.05"),
+        (TIMETICKS, 2**32 - 1, "Timeticks: (4294967295) 497 days, 2:27:52.95"),
+        (OBJECT_IDENTIFIER, oid("0.0"), "OID: .0.0"),
+        (OBJECT_IDENTIFIER, oid("1.3.6"), "OID: .1.3.6"),
+        (INTEGER, -5, "INTEGER: -5"),
+        (GAUGE32, 2**32 - 1, "Gauge32: 4294967295"),
+        (COUNTER32, 7, "Counter32: 7"),
+        (COUNTER64, 2**64 - 1, "Counter64: 18446744073709551615"),
+        (IP_ADDRESS, bytes((192, 0, 2, 1)), "IpAddress: 192.0.2.1"),
     ],
 )
-def test_a_value_is_printed_as_by_snmpwalk(type_: pdu.ValueType, value: Any, text: str) -> None:
+def test_a_value_is_printed_as_by_snmpwalk(type_: ValueType, value: Any, text: str) -> None:
     varbind = VarBind(oid("1.3.6.1.2.1.99.1"), type_, value)
     assert show.in_snmpwalks_form(varbind) == f".1.3.6.1.2.1.99.1 = {text}"
 
@@ -508,7 +503,7 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
         re.MULTILINE,
     )
     assert settings.vppcfg
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
         until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
         # The agent writes down what it learned in its own time, and nobody else may write.

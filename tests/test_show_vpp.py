@@ -1,6 +1,5 @@
 """What `show vpp` prints of a VPP that answers, one that hangs, and none."""
 
-import gc
 import json
 import re
 import struct
@@ -15,12 +14,13 @@ import pytest
 
 from simulator import Simulator
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
-from vpp_snmp_agent.operator import show, show_vpp, snapshot
+from vpp_snmp_agent.operator import show_vpp, snapshot
 from vpp_snmp_agent.operator.snapshot import Asked
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.segment import SegmentUnavailable
 
-from .test_show import Printed, left_behind, settings_for
+from .operators import leaving_nothing
+from .test_show import Printed
 
 MIB_FILE = Path(vpp_snmp_agent_mib.__file__).with_name("VPP-SNMP-AGENT-MIB")
 BIGGEST = 1204  # ip4-frag's fragment_sent
@@ -34,33 +34,16 @@ def show_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> ShowVpp:
     """`show vpp`, without the pause between its readings; nothing is left behind by it."""
-    monkeypatch.setattr(show, "INTERVAL", 0.0)
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.0)
     monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 5.0)
 
     def shown(settings: Settings, as_json: bool) -> Printed:
         capsys.readouterr()
-        gc.collect()
-        before = left_behind(tmp_path / "state")
-        status = show_vpp.show_vpp(settings, as_json)
-        gc.collect()
-        children, *others = left_behind(tmp_path / "state")
-        # One that an earlier test left may end meanwhile.
-        assert set(children.split()) <= set(before[0].split())
-        assert others == list(before[1:])
+        with leaving_nothing(tmp_path / "state"):
+            status = show_vpp.show_vpp(settings, as_json)
         return Printed(status, *capsys.readouterr())
 
     return shown
-
-
-@pytest.fixture
-def settings(vpp: Simulator, tmp_path: Path) -> Settings:
-    return settings_for(vpp, tmp_path)
-
-
-@pytest.fixture
-def gone(tmp_path: Path) -> Settings:
-    """Those of a router whose VPP is not there."""
-    return settings_for(Simulator(tmp_path / "vpp"), tmp_path)
 
 
 def tables(printed: Printed) -> list[list[list[str]]]:
@@ -155,7 +138,7 @@ def test_a_rate_is_that_of_the_time_between_two_readings(
         count_more(vpp, 100)
         time.sleep(seconds)
 
-    monkeypatch.setattr(show, "INTERVAL", 0.5)
+    monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.5)
     monkeypatch.setattr(show_vpp, "time", SimpleNamespace(sleep=count_meanwhile))
     error, still, *_ = json.loads(show_it(settings, True).out)["errors"]
     assert error["count"] == BIGGEST + 100
@@ -238,7 +221,7 @@ def test_of_a_vpp_that_hangs_in_its_lock_what_has_one_place_is_shown(
     assert [table[0][0] for table in others] == ["thread", "heap", "buffer pool"]
 
 
-def test_who_may_not_see_its_process_is_told_that_it_hangs_and_who_may(
+def test_who_may_not_see_its_process_reads_that_it_hangs_and_who_may(
     show_it: ShowVpp, settings: Settings, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(pid: int) -> int:
@@ -293,7 +276,7 @@ def test_who_hangs_in_another_pid_namespace_cannot_be_seen(
 ) -> None:
     monkeypatch.setattr(snapshot, "listener_pid", lambda path, timeout: 0)
     why = snapshot.take_segment(settings, Asked())
-    assert why == "VPP hangs in another pid namespace, and hands over no segment"
+    assert why == "VPP hangs in another pid namespace, and sends no segment"
 
 
 def test_who_accepts_nobody_any_more_cannot_be_seen(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator
-from simulator.stage import CONF, SWITCHED_OFF, Agent, Snmpd, until
+from simulator.stage import CONF, SWITCHED_OFF, AgentProcess, Snmpd, until
 
 pytestmark = [
     pytest.mark.system,
@@ -148,7 +148,7 @@ def test_a_walk_of_all_mib_2_takes_two_seconds_at_most(
     began = time.monotonic()
     away = walk(snmpd)
     assert time.monotonic() - began < WALK_LIMIT
-    with Simulator(tmp_path / "vpp") as vpp, Agent(tmp_path, vpp, snmpd.agentx):
+    with Simulator(tmp_path / "vpp") as vpp, AgentProcess(tmp_path, vpp, snmpd.agentx):
         until("the rows are served", lambda: len(snmpd.column(IF_NAME)) == ROWS)
         until("the addresses are", lambda: len(walk(snmpd, "4.20.1.2")) == 3)
         began = time.monotonic()

@@ -28,13 +28,13 @@ def directory(mode: int, uid: int = 0, gid: int = VPP) -> os.stat_result:
 
 
 def system(
-    look: Callable[[str], os.stat_result], user: int = USER, group: int = USER, *groups: int
+    stat_of: Callable[[str], os.stat_result], user: int = USER, group: int = USER, *groups: int
 ) -> SimpleNamespace:
     """The system as a user of these groups finds it, as the module under test sees it."""
     return SimpleNamespace(
         path=os.path,
         strerror=os.strerror,
-        stat=look,
+        stat=stat_of,
         geteuid=lambda: user,
         getegid=lambda: group,
         getgroups=lambda: list(groups),
@@ -46,7 +46,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     """What our user sees in a file system; nothing is there unless a test puts it there."""
     seen: Files = {}
 
-    def look(path: str) -> os.stat_result:
+    def stat_of(path: str) -> os.stat_result:
         result = seen.get(path, FileNotFoundError(errno.ENOENT, "", path))
         if isinstance(result, OSError):
             raise result
@@ -58,14 +58,14 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
     def group(gid: int) -> SimpleNamespace:
         return SimpleNamespace(gr_name={0: "root", USER: "vpp-snmp-agent", VPP: "vpp"}[gid])
 
-    monkeypatch.setattr(sockets, "os", system(look))
+    monkeypatch.setattr(sockets, "os", system(stat_of))
     monkeypatch.setattr(sockets, "pwd", SimpleNamespace(getpwuid=user))
     monkeypatch.setattr(sockets, "grp", SimpleNamespace(getgrgid=group))
     return seen
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "words"),
     [
         (errno.ENOENT, "there is no such socket"),
         (errno.ECONNREFUSED, "nobody listens"),
@@ -74,11 +74,11 @@ def files(monkeypatch: pytest.MonkeyPatch) -> Files:
         (errno.EPROTOTYPE, "Protocol wrong type for socket"),
     ],
 )
-def test_each_errno_is_told_in_words(number: int, told: str) -> None:
-    assert explain(PATH, number) == f"{PATH}: {told}"
+def test_each_errno_has_its_words(number: int, words: str) -> None:
+    assert explain(PATH, number) == f"{PATH}: {words}"
 
 
-def test_a_socket_of_a_group_is_told_with_user_and_group(files: Files) -> None:
+def test_a_socket_of_a_group_is_named_with_user_and_group(files: Files) -> None:
     files[PATH] = socket_file(0o775)
     assert explain(PATH, errno.EACCES) == (
         "/run/vpp/api.sock: no permission for user vpp-snmp-agent:"
@@ -131,7 +131,7 @@ def test_it_is_the_uppermost_directory_that_bars_the_way(files: Files) -> None:
 
 
 @pytest.mark.parametrize("gone", [FileNotFoundError(errno.ENOENT, ""), OSError(errno.EIO, "")])
-def test_what_cannot_be_looked_at_is_not_guessed(gone: OSError, files: Files) -> None:
+def test_what_cannot_be_seen_is_not_guessed(gone: OSError, files: Files) -> None:
     files[PATH] = gone
     assert explain(PATH, errno.EACCES) == f"{PATH}: no permission for user vpp-snmp-agent"
 
@@ -143,7 +143,7 @@ def test_the_way_up_ends_at_the_root(path: str, files: Files) -> None:
     assert explain(path, errno.EACCES) == f"{path}: no permission for user vpp-snmp-agent"
 
 
-def test_a_nameless_user_and_group_are_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nameless_user_and_group_are_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     def nameless(number: int) -> None:
         raise KeyError(number)
 

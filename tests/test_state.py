@@ -1,23 +1,14 @@
 """interfaces/state.py: one index for one name for ever, in a file that survives anything."""
 
-import contextlib
-import errno
 import json
-import multiprocessing
 import os
 import select
 import shutil
-import signal
-import stat
-import subprocess
 import threading
 import time
-import zlib
 from array import array
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,65 +17,53 @@ from hypothesis import strategies as st
 from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
 from vpp_snmp_agent.interfaces import state as room
-from vpp_snmp_agent.interfaces.counters import DERIVED, SOURCES, InterfaceCounters, Reached
+from vpp_snmp_agent.interfaces.counters import InterfaceCounters
 from vpp_snmp_agent.interfaces.facts import Facts
-from vpp_snmp_agent.interfaces.journal import (
+from vpp_snmp_agent.interfaces.formulas import IN_UNICAST, OUT_UNICAST, SOURCES, VALUES
+from vpp_snmp_agent.interfaces.journal import contents_of
+from vpp_snmp_agent.interfaces.lines import (
     MAX_INDEX,
-    OLD,
-    contents_of,
+    SEEN_BITS,
+    counters_line,
     decode_facts,
     encode_facts,
+    line,
+    pack,
 )
+from vpp_snmp_agent.interfaces.opening import read, read_totals
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.state import (
     FIRST,
     JOURNAL,
-    LOCK,
     OTHERS,
     Port,
     State,
-    StateError,
-    read,
-    read_totals,
 )
 from vpp_snmp_agent.interfaces.totals import Saved
-from vpp_snmp_agent.interfaces.writer import NEW
 
 from .journals import (
     FACTS,
     NOW,
     PLAIN,
-    ROW,
-    ROW_FACTS,
     Disk,
     asides,
     assign,
     indexes,
     lines,
-    old,
     opened,
     pause,
     wait,
     write,
 )
 
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause between commits; those who test the pauses set them."""
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 0.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.0)
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
-
-
-@pytest.fixture
-def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who starts a thousand times does not wait for the disk as often."""
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
-    monkeypatch.setattr(os, "fdatasync", lambda fd: None)
+def slow_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first commit the next comes 30 s later, unless it is urgent."""
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
+    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
 
 
 # --- indexes ------------------------------------------------------------------------------------
@@ -200,10 +179,8 @@ def test_commits_are_a_second_apart_and_the_first_after_a_quiet_one_is_at_once(
 
 
 def test_of_very_many_names_the_next_does_not_wait_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, slow_commits: None
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
     with opened(tmp_path) as state:
         for start in (0, 1000, 2000):
             keys = [f"eth{number}" for number in range(start, start + writer.MANY_NAMES)]
@@ -237,8 +214,8 @@ def test_a_shown_row_is_restored_with_its_index(tmp_path: Path) -> None:
         state.show("loop0", PLAIN)
     with opened(tmp_path, NOW + 60) as state:
         assert {port.key: port for port in state.shown()} == {
-            "GigabitEthernet5/0/0": Port(1001, "GigabitEthernet5/0/0", NOW + 60, True, FACTS),
-            "loop0": Port(1002, "loop0", NOW + 60, True, PLAIN),
+            "GigabitEthernet5/0/0": Port(1001, "GigabitEthernet5/0/0", NOW + 60, FACTS),
+            "loop0": Port(1002, "loop0", NOW + 60, PLAIN),
         }
         assert len(list(state.ports())) == 3
 
@@ -258,24 +235,24 @@ def test_a_row_that_is_hidden_and_forgotten_meanwhile_is_not_restored(tmp_path: 
         assert list(ports) == []
 
 
-def test_a_hidden_row_loses_its_facts_and_says_when_it_went(tmp_path: Path) -> None:
+def test_a_hidden_row_loses_its_facts_and_says_when_it_was_hidden(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assign(state, eth0=1)
         state.show("eth0", FACTS)
     with opened(tmp_path, NOW + 3600) as state:
         state.hide("eth0")
-        assert list(state.ports()) == [Port(1001, "eth0", NOW + 3600, False, None)]
+        assert list(state.ports()) == [Port(1001, "eth0", NOW + 3600, None)]
         assert not list(state.shown())
-    assert read(str(tmp_path)) == [Port(1001, "eth0", NOW + 3600, False, None)]
+    assert read(str(tmp_path)) == [Port(1001, "eth0", NOW + 3600, None)]
 
 
-def test_a_row_that_is_hidden_already_keeps_the_time_at_which_it_went(tmp_path: Path) -> None:
+def test_a_row_that_is_hidden_already_keeps_the_time_at_which_it_was_hidden(tmp_path: Path) -> None:
     with opened(tmp_path) as state:
         assign(state, eth0=1)
     with opened(tmp_path, NOW + 3600) as state:
         state.hide("eth0")
         state.hide("nobody")
-    assert read(str(tmp_path)) == [Port(1001, "eth0", NOW, False, None)]
+    assert read(str(tmp_path)) == [Port(1001, "eth0", NOW, None)]
 
 
 def test_a_shown_port_was_last_seen_when_its_owner_ended(tmp_path: Path) -> None:
@@ -320,7 +297,7 @@ def test_what_may_be_lost_is_saved_soon_after_a_start_and_then_each_300_s(tmp_pa
         until("b is saved", lambda: saved() == {"a", "b"})
 
 
-def test_a_save_is_handed_over_a_slice_at_a_time(
+def test_a_save_is_queued_a_slice_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "SAVE_SLICE", 10)
@@ -371,14 +348,14 @@ def test_facts_that_could_not_be_served_cost_the_row_and_not_its_index(
 
 def counters_at(*served: int, cell: int = 71_000_004, bases: tuple[int, ...] = ()) -> Reached:
     """What counters had come to; what is not said is 0."""
-    values = array("Q", [*served, *[0] * (SOURCES + DERIVED - len(served))])
-    values[SOURCES], values[SOURCES + 1] = values[0], values[2]  # all of them unicast
-    carried = array("Q", [*bases, *[0] * (SOURCES - len(bases))] if bases else [])
+    values = array("Q", [*served, *[0] * (VALUES - len(served))])
+    values[IN_UNICAST], values[OUT_UNICAST] = values[0], values[2]  # all of them unicast
+    carried = array("Q", [*bases, *[0] * (len(SOURCES) - len(bases))] if bases else [])
     return Reached(cell, values, carried)
 
 
 RX = counters_at(1009, 650_011, 2003, 720_007, bases=(13, 17_011))
-HIGHER = RX._replace(served=array("Q", [*RX.served[:SOURCES], 1013, 2011]))  # unicast packets
+HIGHER = RX._replace(served=array("Q", [*RX.served[:IN_UNICAST], 1013, 2011]))  # unicast packets
 EVERYTHING = Reached(
     *(83_000_009, array("Q", range(2**64 - 18, 2**64)), array("Q", range(2**63, 2**63 + 16)))
 )
@@ -457,17 +434,13 @@ def test_damaged_numbers_that_are_no_rows_cost_their_line(
     with opened(tmp_path) as state:
         state.save_totals("ip 6", Saved(4711, {"a": (5, 0)}), urgent=False)
     with (tmp_path / JOURNAL).open("ab") as file:
-        file.write(journal.line(record))
+        file.write(line(record))
     with opened(tmp_path) as state:
         assert state.totals("ip 4") is None
         assert state.totals("ip 6") == Saved(4711, {"a": (5, 0)})
 
 
-def test_a_base_that_changed_is_durable_within_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
+def test_a_base_that_changed_is_durable_within_a_second(tmp_path: Path, slow_commits: None) -> None:
     with opened(tmp_path) as state:
         assign(state, a=1)
         started = time.monotonic()
@@ -479,10 +452,8 @@ def test_a_base_that_changed_is_durable_within_a_second(
 
 
 def test_a_base_of_what_is_no_rows_is_durable_within_a_second_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, slow_commits: None
 ) -> None:
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 30.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.02)
     with opened(tmp_path) as state:
         assign(state, a=1)
         started = time.monotonic()
@@ -552,7 +523,7 @@ def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millis
         for n in range(10_000)
     }
     octets = sum(
-        len(journal.counters_line(key, journal.pack(each)))
+        len(counters_line(key, pack(each)))
         for key, each in ((key, value.reached()) for key, value in counters.items())
         if each is not None
     )
@@ -562,7 +533,7 @@ def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millis
             state._facts[at].clear()
         for number, key in enumerate(counters):
             at = journal.shard(key)
-            state._packed[at][key] = 1 + number << journal.SEEN_BITS
+            state._packed[at][key] = 1 + number << SEEN_BITS
             state._facts[at][key] = PLAIN
         state.read_counters(counters.get)
         state.save_some(0.0)
@@ -605,12 +576,12 @@ def test_with_a_name_its_counters_are_forgotten(tmp_path: Path) -> None:
 
 
 def test_a_compaction_keeps_counters(tmp_path: Path) -> None:
-    write(tmp_path, [1001, "a", 5, journal.encode_facts(FACTS)], [1002, "b", 7])
+    write(tmp_path, [1001, "a", 5, encode_facts(FACTS)], [1002, "b", 7])
     with (tmp_path / JOURNAL).open("ab") as file:
         for _ in range(50):
-            file.write(journal.counters_line("a", journal.pack(EVERYTHING)))
-        file.write(journal.counters_line("a", journal.pack(RX)))
-        file.write(journal.counters_line("b", journal.pack(EVERYTHING)))
+            file.write(counters_line("a", pack(EVERYTHING)))
+        file.write(counters_line("a", pack(RX)))
+        file.write(counters_line("b", pack(EVERYTHING)))
     size = (tmp_path / JOURNAL).stat().st_size
     with opened(tmp_path) as state:
         assert (tmp_path / JOURNAL).stat().st_size < size / 4
@@ -744,657 +715,6 @@ def test_to_forget_is_durable(tmp_path: Path) -> None:
         until("a is forgotten", lambda: indexes(tmp_path) == {"b": 1002})
 
 
-# --- kills --------------------------------------------------------------------------------------
-
-
-def filled(directory: Path) -> None:
-    """A small journal with a line of each kind."""
-    with opened(directory) as state:
-        assign(state, a=1, b=2, c=2)
-        state.show("a", FACTS)
-        state.show("b", PLAIN)
-    with opened(directory, NOW + 9) as state:
-        state.hide("b")
-        state.forget(["c"])
-        assign(state, d=4, e=4)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("unsynced")
-def test_cut_at_any_octet_it_renumbers_nothing_that_was_durable(tmp_path: Path) -> None:
-    whole = tmp_path / "whole"
-    filled(whole)
-    data = (whole / JOURNAL).read_bytes()
-    given: dict[int, str] = {}
-    ends = {}  # what is durable when so many octets are
-    at, known = 0, dict[str, int]()
-    for line in data.splitlines(keepends=True):
-        at += len(line)
-        record = json.loads(line[9:])
-        if isinstance(record, list):
-            known[record[1]] = record[0]
-            given[record[0]] = record[1]
-        elif "forget" in record:
-            for key in record["forget"]:
-                del known[key]
-        ends[at] = dict(known)
-    header = len(lines(whole)[0])
-    cut = tmp_path / "cut"
-    cut.mkdir()
-    for size in range(len(data) + 1):
-        (cut / JOURNAL).write_bytes(data[:size])
-        durable = ends[max((end for end in ends if end <= size), default=header)]
-        damaged = size < header - 1  # without its newline the header is read as well
-        with opened(cut) as state:
-            now = {port.key: port.if_index for port in state.ports()}
-            assert now.items() >= durable.items() or size + 1 in ends, size
-            assert all(given[index] == key for key, index in now.items()), size
-            assign(state, new=2)
-            new = state.index_of("new")
-            assert new not in {**durable, **now}.values(), size
-            if not damaged:
-                assert new not in {i for end, m in ends.items() if end <= size for i in m.values()}
-        with opened(cut) as state:  # and what is written behind half a line is read
-            assert state.index_of("new") == new
-        assert bool(asides(cut)) == damaged, size
-        for path in cut.iterdir():
-            path.unlink()
-
-
-class Killed(BaseException):
-    """The process ended here."""
-
-
-CALLS = ("fsync", "fdatasync", "rename", "link", "pwrite", "ftruncate", "open", "unlink")
-
-
-def kills(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], None]
-) -> Iterator[Path]:
-    """What is left of the directory when `act` is killed before each of its system calls."""
-    originals = {name: getattr(os, name) for name in CALLS}
-    for number in range(1, 1000):
-        work, left = directory.with_name(f"work{number}"), directory.with_name(f"left{number}")
-        shutil.copytree(directory, work, symlinks=True)
-        seen = [0]
-
-        def dying(
-            call: Callable[..., Any], seen: list[int] = seen, work: Path = work, left: Path = left,
-            number: int = number,
-        ) -> Callable[..., Any]:  # fmt: skip
-            def called(*arguments: Any, **more: Any) -> Any:
-                seen[0] += 1
-                if seen[0] == number:
-                    with monkeypatch.context() as patch:
-                        for name, original in originals.items():
-                            patch.setattr(os, name, original)
-                        shutil.copytree(work, left)
-                    raise Killed
-                return call(*arguments, **more)
-
-            return called
-
-        with monkeypatch.context() as patch:
-            for name, original in originals.items():
-                patch.setattr(os, name, dying(original))
-            with contextlib.suppress(Killed):
-                act(work)
-        if not left.exists():
-            return
-        yield left
-    raise AssertionError("it never ended")
-
-
-def start(directory: Path) -> None:
-    os.close(room.open_journal(directory, int(NOW), pause).fd)
-
-
-def test_a_kill_at_any_step_of_a_compaction_leaves_the_old_or_the_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    write(home, *([1001, "a", second] for second in range(50)), [1002, "b", 3])
-    count = 0
-    for left in kills(home, monkeypatch, start):
-        count += 1
-        assert indexes(left) == {"a": 1001, "b": 1002}
-        start(left)
-        assert indexes(left) == {"a": 1001, "b": 1002}
-        assert len(lines(left)) < 10
-        assert not (left / NEW).exists()
-        assert not asides(left)
-    assert count > 5
-
-
-def test_a_kill_at_any_step_of_setting_aside_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    write(home, [1001, "a", 1], [1002, "b", 2], [1003, "c", 3])
-    data = (home / JOURNAL).read_bytes().replace(b'"b"', b'"x"')
-    (home / JOURNAL).write_bytes(data)
-    count = 0
-    for left in kills(home, monkeypatch, start):
-        count += 1
-        assert indexes(left) == {"a": 1001, "c": 1003}
-        start(left)
-        assert indexes(left) == {"a": 1001, "c": 1003}
-        assert asides(left)
-        assert all(aside.read_bytes() == data for aside in asides(left))
-        assert not (left / NEW).exists()
-    assert count > 5
-
-
-def test_a_kill_at_any_step_of_a_first_start_takes_all_over_at_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    old(home, a={"ifIndex": 1007, "row": ROW}, b={"ifIndex": 1001})
-    count = 0
-    for left in kills(home, monkeypatch, start):
-        count += 1
-        assert indexes(left) == {"a": 1007, "b": 1001}
-        start(left)
-        assert indexes(left) == {"a": 1007, "b": 1001}
-    assert count > 4
-
-
-def _assign_for_ever(directory: str, pipe: Any) -> None:
-    writer.COMMIT_INTERVAL = writer.GATHER_TIME = 0.0
-    state = State.open(directory)
-    number = len(list(state.ports()))
-    while True:
-        number += 1
-        state.assign(f"eth{number}", 7)
-        select.select([state.fileno()], [], [], 0.001)
-        for key in state.committed():
-            os.write(pipe, f"{key} {state.index_of(key)}\n".encode())
-
-
-def test_a_sigkill_at_any_moment_leaves_every_index_that_was_known(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    reported: dict[str, int] = {}
-    for seconds in (0.05, 0.11, 0.2):
-        reader, end = os.pipe()
-        child = context.Process(target=_assign_for_ever, args=(str(tmp_path), end))
-        child.start()
-        os.close(end)
-        assert child.pid
-        select.select([reader], [], [], 20)
-        limit = time.monotonic() + seconds
-        with open(reader, "rb") as file:
-            got = b""
-            while time.monotonic() < limit:
-                got += os.read(file.fileno(), 1 << 16)
-            os.kill(child.pid, signal.SIGKILL)
-            got += file.read()
-        child.join()
-        for line in got.decode().splitlines():
-            key, index = line.split()
-            assert reported.setdefault(key, int(index)) == int(index)
-        found = indexes(tmp_path)
-        assert found.items() >= reported.items()
-        assert len(set(found.values())) == len(found)
-    assert len(reported) > 3
-
-
-# --- damage -------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("unsynced")
-def test_a_flipped_bit_costs_at_most_its_line(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    names = {f"eth{number}": 1000 + number for number in (3, 14, 15)}
-    write(whole, *([index, key, 1] for key, index in names.items()))
-    data = (whole / JOURNAL).read_bytes()
-    flipped = tmp_path / "flipped"
-    flipped.mkdir()
-    for at in range(len(data)):
-        for bit in range(8):
-            octets = bytearray(data)
-            octets[at] ^= 1 << bit
-            (flipped / JOURNAL).write_bytes(octets)
-            with contextlib.closing(State.open(str(flipped))) as state:
-                found = {port.key: port.if_index for port in state.ports()}
-                assert found.items() <= names.items()
-                line = data[:at].count(b"\n")
-                in_newline = data[at : at + 1] == b"\n"
-                assert len(found) == (3 if line == 0 or in_newline else 2), (at, bit)
-                for index in names.values():  # whose name was lost, its index is nobody's
-                    state.assign(f"new{index}", index - FIRST)
-            found = indexes(flipped)
-            assert len(found) >= 5
-            assert all(found[key] == index for key, index in names.items() if key in found)
-            assert not {found[key] for key in found if key.startswith("new")} & {*names.values()}
-            (aside,) = asides(flipped)
-            assert aside.read_bytes() == octets
-            for path in flipped.iterdir():
-                path.unlink()
-    assert "1 of its 4 lines could not be read" in caplog.text
-
-
-def test_damage_is_said_with_what_it_cost_and_where_the_file_is(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(tmp_path, [1001, "a", 1], [1002, "b", 2], [1003, "c", 3])
-    journal = tmp_path / JOURNAL
-    journal.write_bytes(journal.read_bytes().replace(b'"b"', b'"B"'))
-    with opened(tmp_path) as state:
-        assert state.index_of("a") == 1001
-        assert state.index_of("b") is None
-    (aside,) = asides(tmp_path)
-    assert "1 of its 4 lines could not be read; 2 names are left" in caplog.text
-    assert f"kept as {aside}" in caplog.text
-    caplog.clear()
-    with opened(tmp_path) as state:
-        assert state.index_of("c") == 1003
-    assert not caplog.text
-
-
-@pytest.mark.parametrize(
-    "record",
-    [[1001, "b", 1], [0, "b", 1], [-1, "b", 1], [2**31, "b", 1], [True, "b", 1], ["2", "b", 1],
-     [1002, 3, 1], [1002, "b", -1], [1002, "b", "1"], [1002, "b"], [1002, "b", 1, {}, 1], [], {},
-     3, None, "text", {"unknown": 1}, {"given": [[5, 4]]}, {"given": [[0, 4]]}, {"given": [7]},
-     {"given": 3}, {"given": [[1, 2, 3]]}, {"forget": "a"}, {"forget": [1]}, {"time": -1},
-     {"vpp-snmp-agent": "ports", "version": 1}, {"vpp-snmp-agent": "others", "version": 2}],
-)  # fmt: skip
-def test_a_line_that_is_none_is_damage_and_the_others_count(tmp_path: Path, record: object) -> None:
-    write(tmp_path, [1001, "a", 1], record, [1005, "c", 3])
-    with opened(tmp_path):
-        assert indexes(tmp_path) == {"a": 1001, "c": 1005}
-    assert len(asides(tmp_path)) == 1
-
-
-@pytest.mark.parametrize("text", ["[" * 50_000, "[1001,", "\x00", '[1001,"b",1]x'])
-def test_a_right_checksum_does_not_make_json(tmp_path: Path, text: str) -> None:
-    write(tmp_path, [1007, "a", 1])
-    with (tmp_path / JOURNAL).open("ab") as file:
-        file.write(b"%08x %s\n" % (zlib.crc32(text.encode()), text.encode()))
-    with opened(tmp_path) as state:
-        assert state.index_of("a") == 1007
-    assert len(asides(tmp_path)) == 1
-
-
-@pytest.mark.parametrize("data", [b"", b"\n", b"rubbish", b"rubbish\n" * 9, bytes(200_000)])
-def test_a_file_of_nothing_or_rubbish_is_damage(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, data: bytes
-) -> None:
-    (tmp_path / JOURNAL).write_bytes(data)
-    with opened(tmp_path) as state:
-        assign(state, a=7)
-        assert state.index_of("a") == 1007
-    (aside,) = asides(tmp_path)
-    assert aside.read_bytes() == data
-    assert "0 names are left" in caplog.text
-
-
-def test_a_file_without_its_header_is_damage_and_its_names_count(tmp_path: Path) -> None:
-    write(tmp_path, [1001, "a", 1], header=False)
-    with opened(tmp_path) as state:
-        assert state.index_of("a") == 1001
-    assert len(asides(tmp_path)) == 1
-
-
-def test_a_page_of_zeros_costs_the_lines_in_it_and_their_indexes_go_to_nobody(
-    tmp_path: Path,
-) -> None:
-    names = {f"session{number}": OTHERS + number for number in range(400)}
-    write(tmp_path, *([index, key, 1] for key, index in names.items()))
-    data = bytearray((tmp_path / JOURNAL).read_bytes())
-    data[4096:8192] = bytes(4096)
-    (tmp_path / JOURNAL).write_bytes(data)
-    with opened(tmp_path) as state:
-        left = {port.key: port.if_index for port in state.ports()}
-        assert left.items() < names.items()
-        assert 400 - len(left) < 4096 // 30
-        assign(state, new=3)
-        assert state.index_of("new") not in names.values()
-
-
-def test_damage_takes_lost_names_from_010_again(tmp_path: Path) -> None:
-    old(tmp_path, a={"ifIndex": 1001}, b={"ifIndex": 1002, "row": ROW}, c={"ifIndex": 1003})
-    write(tmp_path, [1001, "a", 1], [1003, "other", 5])
-    journal = tmp_path / JOURNAL
-    journal.write_bytes(journal.read_bytes() + b"rubbish\n")
-    for _ in range(2):
-        with opened(tmp_path):
-            assert indexes(tmp_path) == {"a": 1001, "b": 1002, "other": 1003}
-    assert len(asides(tmp_path)) == 1
-
-
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_any_octets_are_a_journal_or_damage(tmp_path: Path, data: st.DataObject) -> None:
-    shutil.rmtree(tmp_path, ignore_errors=True)
-    tmp_path.mkdir()
-    records = [[1001, "a", 1, encode_facts(FACTS)], [1002, "b", 2], {"given": [[4, 9]]}]
-    write(tmp_path, *records, {"forget": ["b"]}, {"time": 8})
-    octets = bytearray((tmp_path / JOURNAL).read_bytes())
-    for _ in range(data.draw(st.integers(1, 4))):
-        octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
-    (tmp_path / JOURNAL).write_bytes(octets[: data.draw(st.integers(0, len(octets)))])
-    start(tmp_path)
-    for port in read(str(tmp_path)):
-        assert (port.if_index, port.key) in {(1001, "a"), (1002, "b")}
-
-
-# --- what ends a start --------------------------------------------------------------------------
-
-
-def refused(directory: Path) -> str:
-    with pytest.raises(StateError) as caught:
-        State.open(str(directory))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def test_a_second_owner_is_refused_and_harms_nobody(tmp_path: Path) -> None:
-    with opened(tmp_path) as state:
-        assign(state, a=1)
-        before = (tmp_path / JOURNAL).read_bytes()
-        assert refused(tmp_path) == (
-            f"{tmp_path}: in use by another vpp-snmp-agent (pid {os.getpid()}): stop it, or set"
-            " another state-dir"
-        )
-        (tmp_path / LOCK).write_bytes(b"\xff")
-        assert "another vpp-snmp-agent: stop it" in refused(tmp_path)
-        assert (tmp_path / JOURNAL).read_bytes() == before
-        assert indexes(tmp_path) == {"a": 1001}  # who only reads is no owner
-        assign(state, b=2)
-    with opened(tmp_path) as state:
-        assert state.index_of("b") == 1002
-
-
-def test_a_journal_of_a_newer_program_ends_the_start_and_stays(tmp_path: Path) -> None:
-    (tmp_path / JOURNAL).write_bytes(
-        journal.line({"vpp-snmp-agent": "ports", "version": 3}) + journal.line({"what": "ever"})
-    )
-    before = (tmp_path / JOURNAL).read_bytes()
-    text = f"{tmp_path / JOURNAL}: was written by a newer vpp-snmp-agent"
-    assert refused(tmp_path).startswith(text)
-    with pytest.raises(StateError, match="install that, or move the file away"):
-        read(str(tmp_path))
-    assert (tmp_path / JOURNAL).read_bytes() == before
-    assert not asides(tmp_path)
-
-
-@pytest.mark.parametrize("name", [JOURNAL, LOCK, OLD])
-def test_no_symbolic_link_is_followed(tmp_path: Path, name: str) -> None:
-    target = tmp_path / "target"
-    target.write_bytes(b"precious")
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / name).symlink_to(target)
-    assert "it is a symbolic link" in refused(home)
-    assert str(home / name) in refused(home)
-    assert target.read_bytes() == b"precious"
-    assert (home / name).is_symlink()
-    if name != LOCK:
-        with pytest.raises(StateError, match="symbolic link"):
-            read(str(home))
-
-
-def test_a_link_in_the_place_of_the_new_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.write_bytes(b"precious")
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / NEW).symlink_to(target)
-    with opened(home):
-        assert not (home / NEW).is_symlink()
-    assert target.read_bytes() == b"precious"
-
-
-@pytest.mark.parametrize("name", [JOURNAL, LOCK, OLD])
-def test_what_is_not_a_file_is_none(tmp_path: Path, name: str) -> None:
-    os.mkfifo(tmp_path / name)
-    assert f"{tmp_path / name}: it is not a file: move it away" in refused(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("number", "advice"),
-    [(errno.EIO, "check that disk"), (errno.EACCES, "must belong to the user")],
-)
-def test_a_journal_that_cannot_be_read_ends_the_start_and_renumbers_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
-) -> None:
-    write(tmp_path, [1007, "a", 1])
-    before = (tmp_path / JOURNAL).read_bytes()
-
-    def failing(fd: int, count: int, offset: int) -> bytes:
-        raise OSError(number, os.strerror(number))
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "pread", failing)
-        assert advice in refused(tmp_path)
-        with pytest.raises(StateError, match=os.strerror(number)):
-            read(str(tmp_path))
-    assert (tmp_path / JOURNAL).read_bytes() == before
-    with opened(tmp_path) as state:  # the lock is free again
-        assert state.index_of("a") == 1007
-
-
-def test_a_directory_that_cannot_be_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    assert "Not a directory: set state-dir to a directory" in refused(tmp_path / "file" / "below")
-    assert "File exists: set state-dir to a directory" in refused(tmp_path / "file")
-
-
-def test_a_directory_that_cannot_be_written_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    assert refused(tmp_path) == (
-        f"{tmp_path}: Permission denied: it must belong to the user that runs vpp-snmp-agent"
-    )
-
-
-def test_the_directory_is_made_when_it_is_absent_and_the_files_are_private(tmp_path: Path) -> None:
-    home = tmp_path / "some" / "where"
-    with opened(home) as state:
-        assign(state, a=1)
-    assert {path.name for path in home.iterdir()} == {JOURNAL, LOCK}
-    assert {stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()} == {0o600}
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files for somebody else")
-def test_what_root_makes_belongs_to_whom_the_directory_belongs(tmp_path: Path) -> None:
-    def owners() -> set[tuple[str, int, int]]:
-        found = ((path.name, path.stat()) for path in tmp_path.iterdir())
-        return {(name, status.st_uid, status.st_gid) for name, status in found}
-
-    os.chown(tmp_path, 12_345, 23_456)
-    with opened(tmp_path) as state:
-        assign(state, a=1)
-    assert owners() == {(JOURNAL, 12_345, 23_456), (LOCK, 12_345, 23_456)}
-    write(tmp_path, *([1001, "a", second] for second in range(50)))
-    os.chown(tmp_path / JOURNAL, 34_567, 45_678)
-    with opened(tmp_path):  # it is compacted
-        assert (JOURNAL, 12_345, 23_456) in owners()
-    os.chown(tmp_path / LOCK, 34_567, 45_678)
-    with opened(tmp_path):  # what was there stays whose it was
-        assert (LOCK, 34_567, 45_678) in owners()
-
-
-def test_a_file_that_cannot_be_given_away_is_not_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refusing(fd: int, uid: int, gid: int) -> None:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(os, "fchown", refusing)
-    assert "Operation not permitted: it must belong to the user" in refused(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_who_is_not_root_gives_nothing_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[int] = []
-    monkeypatch.setattr(os, "geteuid", lambda: 1017)
-    monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: given.append(fd))
-    with opened(tmp_path) as state:
-        assign(state, a=1)
-    assert given == []
-
-
-@pytest.mark.parametrize("name", [JOURNAL, LOCK])
-def test_no_child_that_executes_another_program_keeps_a_file(tmp_path: Path, name: str) -> None:
-    with opened(tmp_path) as state:
-        assign(state, a=1)
-        command = ["ls", "-l", "/proc/self/fd"]
-        assert name not in subprocess.run(command, capture_output=True, text=True).stdout
-        links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
-        assert str(tmp_path / name) in links
-
-
-def test_who_only_reads_makes_nothing(tmp_path: Path) -> None:
-    assert read(str(tmp_path / "nowhere")) == []
-    assert read(str(tmp_path)) == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_who_only_reads_leaves_damage_where_it_is(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(tmp_path, [1007, "a", 1])
-    with (tmp_path / JOURNAL).open("ab") as file:
-        file.write(b"rubbish\nhalf a li")
-    before = (tmp_path / JOURNAL).read_bytes()
-    assert indexes(tmp_path) == {"a": 1007}
-    assert "1 damaged lines are left out" in caplog.text
-    assert (tmp_path / JOURNAL).read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
-
-
-# --- 0.1.0 --------------------------------------------------------------------------------------
-
-
-def test_the_file_of_010_is_taken_over_at_the_first_start_and_left(tmp_path: Path) -> None:
-    old(tmp_path, **{"a": {"ifIndex": 100_003, "row": ROW}, "tap of a": {"ifIndex": 1007}})
-    before = (tmp_path / OLD).read_bytes()
-    assert indexes(tmp_path) == {"a": 100_003, "tap of a": 1007}
-    with opened(tmp_path) as state:
-        assert indexes(tmp_path) == {"a": 100_003, "tap of a": 1007}  # durable already
-        assert sorted(port.key for port in state.ports()) == ["a", "tap of a"]
-        assert list(state.shown()) == [Port(100_003, "a", NOW, True, ROW_FACTS)]
-        assign(state, b=7)
-        assert state.index_of("b") == OTHERS
-    assert (tmp_path / OLD).read_bytes() == before
-    old(tmp_path, c={"ifIndex": 1})  # it is not looked at again
-    with opened(tmp_path) as state:
-        assert state.index_of("c") is None
-        assert state.index_of("a") == 100_003
-
-
-def test_what_010_did_not_always_write_may_be_absent(tmp_path: Path) -> None:
-    row = {name: value for name, value in ROW.items() if name in list(ROW)[:9]}
-    old(tmp_path, a={"ifIndex": 3, "row": row})
-    with opened(tmp_path) as state:
-        (port,) = state.shown()
-        expected = replace(ROW_FACTS, link_traps=False, lower_layers=(), addresses=())
-        assert port.facts == expected
-
-
-def test_a_row_of_010_that_is_damaged_costs_the_row(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    old(tmp_path, a={"ifIndex": 3, "row": ROW | {"mtu": -1}}, b={"ifIndex": 4, "row": []})
-    with opened(tmp_path) as state:
-        assert not list(state.shown())
-        assert state.index_of("a") == 3
-    assert caplog.text.count("interfaces.json: the last rows of 2 interfaces are not valid") == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", "Expecting value"),
-        ("{", "Expecting property name"),
-        ("[]", "expected version 1"),
-        ('{"version": 2}', "expected version 1"),
-        ('{"version": 1}', "expected interfaces by name"),
-        ('{"version": 1, "version": 1}', "a name stands twice"),
-        ('{"version": 1, "interfaces": {"a": 1}}', "ifIndex of a: "),
-        ('{"version": 1, "interfaces": {"a": {"ifIndex": "1"}}}', "ifIndex of a: "),
-        ('{"version": 1, "interfaces": {"a": {"ifIndex": true}}}', "ifIndex of a: "),
-        ('{"version": 1, "interfaces": {"a": {"ifIndex": 0}}}', "ifIndex of a: "),
-        (
-            '{"version": 1, "interfaces": {"a": {"ifIndex": 2147483648}}}',
-            "ifIndex of a: 2147483648 is not between",
-        ),
-        (
-            '{"version": 1, "interfaces": {"a": {"ifIndex": 1}, "b": {"ifIndex": 1}}}',
-            "ifIndex of b: 1 is another's",
-        ),
-        ("[" * 100_000, "recursion"),
-    ],
-)
-def test_a_damaged_file_of_010_ends_the_start_and_stays(
-    tmp_path: Path, text: str, expected: str
-) -> None:
-    (tmp_path / OLD).write_text(text)
-    refusal = refused(tmp_path)
-    assert refusal.startswith(f"{tmp_path / OLD} is damaged: ")
-    assert expected in refusal
-    assert "restore it, or move it away" in refusal
-    assert (tmp_path / OLD).read_text() == text
-    assert not (tmp_path / JOURNAL).exists()
-
-
-# --- a start and the disk ------------------------------------------------------------------------
-
-
-def test_a_first_start_with_a_full_disk_is_refused_and_leaves_no_half_file(
-    tmp_path: Path, disk: Disk
-) -> None:
-    old(tmp_path, a={"ifIndex": 1007})
-    disk.full = True
-    assert "No space left on device: free some space on that disk" in refused(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {OLD, LOCK}
-
-
-def test_a_start_that_cannot_compact_goes_on_with_the_file_as_it_is(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, disk: Disk
-) -> None:
-    write(tmp_path, *([1001, "a", second] for second in range(50)))
-    before = (tmp_path / JOURNAL).read_bytes()
-    disk.full = True
-    with opened(tmp_path) as state:
-        assert state.index_of("a") == 1001
-        assert (tmp_path / JOURNAL).read_bytes() == before
-        assert not (tmp_path / NEW).exists()
-        disk.full = False
-    assert "it is not compacted" in caplog.text
-
-
-def test_a_start_compacts_when_more_than_half_is_dead(tmp_path: Path) -> None:
-    write(tmp_path, [1001, "a", 1], [1002, "b", 2], [1001, "a", 3])
-    with opened(tmp_path):
-        assert len(lines(tmp_path)) == 4
-    write(tmp_path, *([1001, "a", second] for second in range(50)), [1002, "b", 2])
-    with opened(tmp_path):
-        assert len(lines(tmp_path)) == 5
-    assert {(port.key, port.last_seen) for port in read(str(tmp_path))} == {("a", 49), ("b", 2)}
-
-
-def test_patiently_it_reads_the_same(tmp_path: Path) -> None:
-    write(tmp_path, *([1000 + number, f"eth{number}", number] for number in range(1, 3000)))
-    with contextlib.closing(State.open(str(tmp_path), patiently=True)) as state:
-        assert len(list(state.ports())) == 2999
-
-
 # --- all of it -----------------------------------------------------------------------------------
 
 KEYS = st.sampled_from(["a", "b", "c", "tap of a", "Zürich", "x\ud800"])
@@ -1457,7 +777,7 @@ def test_it_does_what_a_dict_does(tmp_path: Path, actions: list[tuple[str, str, 
                 left = next(homes)
                 shutil.copytree(home, left)
                 with (left / JOURNAL).open("ab") as file:
-                    file.write(journal.line([2**30, "torn", 1])[:number][:-1])
+                    file.write(line([2**30, "torn", 1])[:number][:-1])
                 state.close()
                 home = left
                 state = State.open(str(home), clock=lambda: NOW)

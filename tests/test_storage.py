@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import storage
 from vpp_snmp_agent.interfaces.storage import (
     BUFFER_SIZE,
@@ -29,7 +29,7 @@ class Memory:
     """A VPP's memory as a segment has it, and the names in it."""
 
     def __init__(self, generation: Generation = Generation.V26_02) -> None:
-        self.writer = Writer(1 << 20, generation)
+        self.writer = SegmentWriter(1 << 20, generation)
         self.writer.add_names("/if/names")
         self.writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         self.heaps: set[str] = set()
@@ -130,7 +130,7 @@ def test_links_to_a_heaps_cells_are_no_heaps_and_a_slash_in_a_name_is_none_eithe
 # --- indexes -------------------------------------------------------------------------------------
 
 
-def test_an_index_is_for_ever() -> None:
+def test_an_index_never_changes() -> None:
     """Of what a manager has stored under them: these numbers must not change."""
     assert index_of("VPP main heap") == 1001
     assert index_of("VPP stat segment") == 1002
@@ -305,7 +305,7 @@ def add_heaps(memory: Memory, count: int) -> None:
         memory.add_heap(f"heap {number}", 4096 * (100 + number), 4096 * (number + 1))
 
 
-def test_more_names_than_can_be_true_take_nothing_away_and_are_told_once(
+def test_more_names_than_can_be_true_take_nothing_away_and_are_logged_once(
     memory: Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
     memory.add_heap("ip fib", 4096 * 29, 4096 * 7)
@@ -330,7 +330,7 @@ def test_of_more_names_than_can_be_true_those_that_every_vpp_has_are_shown(
     assert len(before) == 3
 
 
-def test_what_is_not_shown_because_there_are_too_many_rows_is_told_once(
+def test_what_is_not_shown_because_there_are_too_many_rows_is_logged_once(
     memory: Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_heaps(memory, 62)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.scenario import VPPCFG
-from simulator.stage import SWITCHED_OFF, Agent, Snmpd, until
+from simulator.stage import SWITCHED_OFF, AgentProcess, Snmpd, until
+from simulator.traffic import Traffic
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
@@ -72,13 +73,13 @@ def vppcfg(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[Agent]:
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterator[AgentProcess]:
     """The edge router served, its traffic frozen at known values, of which no two are the same."""
     vpp.freeze()
-    tell_apart(vpp)
+    distinguish(vpp)
     vpp.clear()
     vpp.step(1000)
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
         wait_until_all_is_served(snmpd)
         yield running
 
@@ -94,7 +95,7 @@ def wait_until_all_is_served(snmpd: Snmpd) -> None:
     until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
 
 
-def tell_apart(vpp: Simulator) -> None:
+def distinguish(vpp: Simulator) -> None:
     """Give every interface other rates, sizes and speeds, and one port detailed counters."""
     for number, (name, details) in enumerate(sorted(vpp.interfaces().items()), 1):
         if name.startswith("loop"):  # which has never counted anything
@@ -155,7 +156,7 @@ def key(name: str) -> tuple[int, ...]:
 
 
 def test_the_whole_walk_is_the_golden_one(
-    agent: Agent, snmpd: Snmpd, request: pytest.FixtureRequest
+    agent: AgentProcess, snmpd: Snmpd, request: pytest.FixtureRequest
 ) -> None:
     lines = "".join(f"{name} = {value}\n" for name, value in whole_walk(snmpd))
     if request.config.getoption("--update-golden"):
@@ -183,19 +184,19 @@ def test_no_two_counters_nor_sizes_of_the_golden_walk_are_the_same() -> None:
     assert any(not value.endswith(": 0") for value in columns[f"{IF_X_TABLE}.2"].values())
 
 
-def test_names_are_in_order_and_none_comes_twice(agent: Agent, snmpd: Snmpd) -> None:
+def test_names_are_in_order_and_none_comes_twice(agent: AgentProcess, snmpd: Snmpd) -> None:
     names = [key(name) for name, _ in whole_walk(snmpd)]
     assert names == sorted(set(names))
 
 
-def test_every_get_gives_what_the_walk_gave(agent: Agent, snmpd: Snmpd) -> None:
+def test_every_get_gives_what_the_walk_gave(agent: AgentProcess, snmpd: Snmpd) -> None:
     walked = whole_walk(snmpd)
     for at in range(0, len(walked), 60):
         part = walked[at : at + 60]
         assert asked(snmpd, "snmpget", [name for name, _ in part]) == part
 
 
-def test_every_getnext_gives_the_neighbour(agent: Agent, snmpd: Snmpd) -> None:
+def test_every_getnext_gives_the_neighbour(agent: AgentProcess, snmpd: Snmpd) -> None:
     for subtree in (each for each in SUBTREES if each != STORAGE):  # snmpd's own do not stand still
         walked = walk(snmpd, subtree)
         for at in range(0, len(walked) - 1, 60):
@@ -214,20 +215,20 @@ def asked(snmpd: Snmpd, tool: str, names: list[str]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("repetitions", [1, 10, 50])
 def test_a_bulk_walk_gives_what_a_plain_one_gives(
-    agent: Agent, snmpd: Snmpd, repetitions: int
+    agent: AgentProcess, snmpd: Snmpd, repetitions: int
 ) -> None:
     plain = [entry for subtree in SUBTREES for entry in walk(snmpd, subtree, tool="snmpwalk")]
     assert whole_walk(snmpd, f"-Cr{repetitions}") == plain
 
 
-def test_a_get_of_what_is_not_there_says_what_is_missing(agent: Agent, snmpd: Snmpd) -> None:
+def test_a_get_of_what_is_not_there_says_what_is_missing(agent: AgentProcess, snmpd: Snmpd) -> None:
     answers = asked(snmpd, "snmpget", [f"{HC_IN}.4711", f"{IF_TABLE}.23.1001", f"{HC_IN}.1001"])
     assert "No Such Instance" in answers[0][1]
     assert "No Such Object" in answers[1][1]
     assert answers[2][1].startswith("Counter64: ")
 
 
-def test_nothing_can_be_set(agent: Agent, snmpd: Snmpd, tmp_path: Path) -> None:
+def test_nothing_can_be_set(agent: AgentProcess, snmpd: Snmpd, tmp_path: Path) -> None:
     """Asked with write access, so that it is the agent that refuses."""
     conf = tmp_path / "snmp" / "snmpd.conf"
     conf.write_text(conf.read_text().replace("rocommunity public", "rwcommunity public"))
@@ -240,7 +241,7 @@ def test_nothing_can_be_set(agent: Agent, snmpd: Snmpd, tmp_path: Path) -> None:
     assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
 
 
-def test_sysortable_shows_every_module(agent: Agent, snmpd: Snmpd) -> None:
+def test_sysortable_shows_every_module(agent: AgentProcess, snmpd: Snmpd) -> None:
     shown = snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()
     ours = [module.capability for module in modules(Publisher(Configuration(), None, UpTime()))]
     assert IF_MIB in ours
@@ -251,26 +252,26 @@ def test_sysortable_shows_every_module(agent: Agent, snmpd: Snmpd) -> None:
 
 
 def test_octets_are_true_at_the_moment_of_the_request(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     vpp.run()
     for _ in range(5):
         before = vpp.truth()
-        told = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
+        served = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
         after = vpp.truth()
         compared = 0
         for name, truth in before.items():
             index = 1000 + truth.sw_if_index
             for way in ("rx", "tx"):
-                if index in told[way]:
-                    value = int(told[way][index])
+                if index in served[way]:
+                    value = int(served[way][index])
                     assert truth.combined[way].bytes <= value <= after[name].combined[way].bytes
                     compared += 1
         assert compared == 2 * ROWS
 
 
 def test_cleared_counters_go_on_and_are_a_discontinuity(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     assert set(snmpd.column(f"{IF_X_TABLE}.19").values()) == {"(0) 0:00:00.00"}
     before = snmpd.column(HC_IN)
@@ -280,9 +281,9 @@ def test_cleared_counters_go_on_and_are_a_discontinuity(
     after = snmpd.column(HC_IN)
     assert all(int(after[index]) >= int(value) for index, value in before.items())
     assert int(after[1001]) > int(before[1001])
-    told = snmpd.column(f"{IF_X_TABLE}.19")
-    assert told[1001] != "(0) 0:00:00.00"
-    assert told[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
+    served = snmpd.column(f"{IF_X_TABLE}.19")
+    assert served[1001] != "(0) 0:00:00.00"
+    assert served[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
 
 
 # --- beside snmpd's own table ------------------------------------------------------------------
@@ -293,7 +294,7 @@ def test_with_snmpds_own_table_off_no_row_of_the_kernels_ever_shows(
 ) -> None:
     assert served(snmpd, 0)()
     assert not snmpd.column(f"{IF_TABLE}.2")
-    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("the rows are served", served(snmpd))
         assert agent.stop() == 0
     until("the rows are gone", lambda: not snmpd.column(IF_NAME))
@@ -306,15 +307,19 @@ def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_regis
     left_on = SWITCHED_OFF.replace("-ifTable,", "-")
     with Snmpd(tmp_path / "snmp", left_on) as snmpd:
         assert "lo" in snmpd.column(f"{IF_TABLE}.2").values()
-        with Agent(tmp_path, vpp, snmpd.agentx):
+        with AgentProcess(tmp_path, vpp, snmpd.agentx):
             wait_until_all_is_served(snmpd)
             assert len(whole_walk(snmpd)) == VARBINDS
             assert min(snmpd.column(f"{IF_TABLE}.1")) == 1001
             assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
 
 
-def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_ends(
-    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent, capsys: pytest.CaptureFixture[str]
+def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one_ends(
+    tmp_path: Path,
+    vpp: Simulator,
+    snmpd: Snmpd,
+    agent: AgentProcess,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     directory = tmp_path / "second"
     settings = Settings(
@@ -332,12 +337,12 @@ def test_what_another_agent_holds_is_refused_told_and_taken_over_when_that_one_e
         lines = capsys.readouterr().out.splitlines()
         return next(line for line in lines if line[7:].startswith("agent "))
 
-    with Agent(directory, vpp, snmpd.agentx) as second:
+    with AgentProcess(directory, vpp, snmpd.agentx) as second:
         ours = sum(
             len(module.subtrees) for module in modules(Publisher(Configuration(), None, UpTime()))
         )
         ours += STORAGES  # which are registered as they are found
-        until("the refusal is told", lambda: f"refuses {ours} of " in second.text())
+        until("the refusal is logged", lambda: f"refuses {ours} of " in second.text())
         assert second.text().count("refused subtree") == ours
         assert "DUPLICATEREGISTRATION" in second.text()
         assert "`vpp-snmp-agent check` names the modules" in second.text()
@@ -374,7 +379,7 @@ def test_snmpds_own_storage_is_intact_before_with_and_after_ours(
     before = kernels(snmpd)
     assert len(before) > 6 * 5
     assert not storages(snmpd)
-    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("ours are there", lambda: len(storages(snmpd)) == STORAGES)
         for tool in ("snmpwalk", "snmpbulkwalk"):
             names = [key(name) for name in snmpd.walk(STORAGE, tool)]
@@ -389,7 +394,7 @@ def test_snmpds_own_storage_is_intact_before_with_and_after_ours(
 
 
 def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     heaps = vpp.heaps()
     rows = {
@@ -419,7 +424,7 @@ def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
 
 
 def test_vpps_memory_keeps_its_rows_while_vpp_is_away_and_over_its_restart(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
     vpp.stop()
@@ -437,12 +442,12 @@ def test_vpps_memory_keeps_its_rows_while_vpp_is_away_and_over_its_restart(
 def test_an_agent_that_starts_while_vpp_hangs_has_its_memory_in_what_it_registers_first(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd
 ) -> None:
-    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("memory is used", lambda: len(used(snmpd)) == STORAGES and all(used(snmpd)))
         names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
         agent.stop()
     vpp.hang()
-    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
         assert storages(snmpd) == names
         assert used(snmpd) == [0, 0, 0]
@@ -457,7 +462,7 @@ def test_a_reload_that_changes_the_mibs_has_vpps_memory_in_what_it_registers_fir
 ) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text("mibs: [IF-MIB]\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as agent:
         until("the rows are served", served(snmpd))
         assert not storages(snmpd)
         file.write_text("mibs: [IF-MIB, HOST-RESOURCES-MIB]\n")
@@ -473,7 +478,7 @@ def used(snmpd: Snmpd) -> list[int]:
 
 
 def test_a_heap_that_comes_later_is_shown_after_the_others(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     vpp.add_heap("ip fib", 1 << 44, 12_345_678_901)
     until("it is shown", lambda: len(storages(snmpd)) == STORAGES + 1)
@@ -485,7 +490,7 @@ def test_a_heap_that_comes_later_is_shown_after_the_others(
 
 
 def test_a_host_interfaces_ifindex_leads_to_our_ifindex(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     found = snmpd.column(f"{BRIDGE}.1.4.1.2")
     names = snmpd.column(IF_NAME)
@@ -498,7 +503,7 @@ def test_a_host_interfaces_ifindex_leads_to_our_ifindex(
 
 
 def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_session(
-    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: Agent, vppcfg: Path
+    tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: AgentProcess, vppcfg: Path
 ) -> None:
     described = snmpd.column(IF_ALIAS)
     assert described[1001] == "Infra: access switch"
@@ -539,7 +544,7 @@ def stack(snmpd: Snmpd) -> dict[str, set[str]]:
 
 
 def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     on_bond = {f"bond0.{vlan}": {"bond0"} for vlan in (100, 101, 105, 130, 2502)}
     on_port = {f"enp1s0f3.{vlan}": {"enp1s0f3"} for vlan in (501, 511, 310211)}
@@ -555,8 +560,8 @@ def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
     assert stack(snmpd) == expected
 
 
-def test_bonds_tell_of_their_members_and_ports_of_their_duplex(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+def test_bonds_report_their_members_and_ports_of_their_duplex(
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     attached = f"{LAG}.1.2.1.1.13"
     assert snmpd.column(attached) == {1003: "1011", 1004: "1011"}
@@ -610,7 +615,9 @@ def neighbors_by_librenms(snmpd: Snmpd) -> set[tuple[str, str]]:
     return found
 
 
-def test_every_address_and_neighbour_is_on_a_port_that_exists(agent: Agent, snmpd: Snmpd) -> None:
+def test_every_address_and_neighbour_is_on_a_port_that_exists(
+    agent: AgentProcess, snmpd: Snmpd
+) -> None:
     assert addresses_by_librenms(snmpd) == NAMED
     assert neighbors_by_librenms(snmpd) == {
         ("eno1.205", "198.51.100.2"),
@@ -620,7 +627,9 @@ def test_every_address_and_neighbour_is_on_a_port_that_exists(agent: Agent, snmp
     }
 
 
-def test_cactis_walks_find_as_many_distinct_indexes_as_rows(agent: Agent, snmpd: Snmpd) -> None:
+def test_cactis_walks_find_as_many_distinct_indexes_as_rows(
+    agent: AgentProcess, snmpd: Snmpd
+) -> None:
     indexes = snmpd.column(f"{IF_TABLE}.1")
     assert snmpd.walk(f"{INTERFACES}.1") == {f"{INTERFACES}.1.0": f"INTEGER: {ROWS}"}
     for column in (1, 8, 7, 2, 3, 5, 6):
@@ -641,7 +650,7 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
         assert f"{IP}.20.1.2.127.0.0.1" in before
         theirs = {name for name in before if not name.startswith(tuple(f"{e}." for e in OF_IP))}
         assert f"{IP}.10.0" in theirs  # ipOutRequests
-        with Agent(tmp_path, vpp, snmpd.agentx):
+        with AgentProcess(tmp_path, vpp, snmpd.agentx):
             until("the rows are served", served(snmpd))
             until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
             until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
@@ -656,7 +665,7 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
 
 
 def test_what_a_driver_counts_is_served_and_does_not_fall(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     names = {name: index for index, name in snmpd.column(IF_NAME).items()}
     port = names["TenGigabitEthernet1/0/0"]
@@ -669,19 +678,19 @@ def test_what_a_driver_counts_is_served_and_does_not_fall(
 
 
 def test_packets_of_either_family_are_read_at_the_moment_of_the_request(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     truth = vpp.truth()["GigabitEthernet5/0/0.205"]
     names = {name: index for index, name in snmpd.column(IF_NAME).items()}
     index = names["eno1.205"]
     for version, source in ((1, "ip4"), (2, "ip6")):
-        told = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
-        assert list(told.values()) == [f"Counter64: {truth.simple[source]}"]
+        served = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
+        assert list(served.values()) == [f"Counter64: {truth.simple[source]}"]
         assert truth.simple[source] > 0
 
 
 def test_addresses_and_the_stack_stay_while_vpp_is_away_even_over_a_restart(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     stacked = stack(snmpd)
     vpp.kill()
@@ -702,14 +711,14 @@ def test_addresses_and_the_stack_stay_while_vpp_is_away_even_over_a_restart(
 def test_the_order_of_starting_does_not_matter(tmp_path: Path, vppcfg: Path) -> None:
     vpp = Simulator(tmp_path / "vpp")
     snmpd = Snmpd(tmp_path / "snmp")
-    with Agent(tmp_path, vpp, snmpd.agentx) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("the agent waits for both", lambda: "VPP is away" in agent.text())
         assert agent.text().count("no snmpd yet") == 1
         with snmpd, vpp:
             until("the rows are served", served(snmpd))
 
 
-def test_rows_answer_again_when_snmpd_returns(agent: Agent, snmpd: Snmpd) -> None:
+def test_rows_answer_again_when_snmpd_returns(agent: AgentProcess, snmpd: Snmpd) -> None:
     for end in (snmpd.stop, snmpd.kill):
         end()
         snmpd.start()
@@ -718,7 +727,7 @@ def test_rows_answer_again_when_snmpd_returns(agent: Agent, snmpd: Snmpd) -> Non
 
 
 def test_while_vpp_is_away_its_rows_stay_and_are_down(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     names, octets = snmpd.column(IF_NAME), snmpd.column(HC_IN)
     vpp.kill()
@@ -735,19 +744,19 @@ def test_while_vpp_is_away_its_rows_stay_and_are_down(
     assert "VPP is away" in agent.text()
 
 
-def test_while_vpp_hangs_counters_go_on(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+def test_while_vpp_hangs_counters_go_on(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.run()
     vpp.hang()
-    until("the hang is told", lambda: "VPP's API does not answer since" in agent.text())
+    until("the hang is logged", lambda: "VPP's API does not answer since" in agent.text())
     before = snmpd.column(HC_IN)
     until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
     assert snmpd.column(f"{IF_TABLE}.8")[1001] == "1"
     vpp.resume()
-    until("the end is told", lambda: "answers again" in agent.text())
+    until("the end is logged", lambda: "answers again" in agent.text())
 
 
 def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     """Not even where VPP's API tells nothing of it for as long as it likes."""
     index = next(index for index, name in snmpd.column(IF_NAME).items() if name == "bond0.130")
@@ -755,17 +764,17 @@ def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
     assert int(octets) > 0
     vpp.run()
     vpp.hang()
-    vpp.reuse("BondEthernet0.130", name="loop77", dev_type="Loopback", traffic={"rx": 9e6})
+    vpp.reuse("BondEthernet0.130", Spec("loop77", "Loopback", traffic=Traffic(rx=9e6)))
     until("the new one has counted more", lambda: vpp.truth()["loop77"].rx.bytes > 2 * int(octets))
-    told = snmpd.column(HC_IN)
-    assert (snmpd.column(IF_NAME)[index], told[index]) == ("bond0.130", octets)
-    until("the others move on", lambda: int(snmpd.column(HC_IN)[1001]) > int(told[1001]))
+    served = snmpd.column(HC_IN)
+    assert (snmpd.column(IF_NAME)[index], served[index]) == ("bond0.130", octets)
+    until("the others move on", lambda: int(snmpd.column(HC_IN)[1001]) > int(served[1001]))
     vpp.resume()
     until("the new one is there", lambda: "loop77" in snmpd.column(IF_NAME).values())
 
 
 def test_counters_go_on_under_a_lock_that_is_kept_for_ever(
-    agent: Agent, snmpd: Snmpd, vpp: Simulator
+    agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     before = snmpd.column(HC_IN)
     vpp.run()
@@ -776,7 +785,7 @@ def test_counters_go_on_under_a_lock_that_is_kept_for_ever(
     assert truth <= int(snmpd.column(HC_IN)[1001]) <= vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
 
 
-def test_a_link_that_fails_shows_at_once(agent: Agent, snmpd: Snmpd, vpp: Simulator) -> None:
+def test_a_link_that_fails_shows_at_once(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
     status = f"{IF_TABLE}.8"
     until("eno1 is down", lambda: snmpd.column(status)[1001] == "2")
@@ -791,7 +800,7 @@ def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_ev
     member, attached = 1003, f"{LAG}.1.2.1.1.13"
     settings = tmp_path / "agent.yaml"
     settings.write_text("period: 300\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
         until("the bond is up", lambda: snmpd.column(attached).get(member) == "1011")
         calls = vpp.calls()
         began = time.monotonic()
@@ -803,7 +812,7 @@ def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_ev
         until("the API is asked too", lambda: vpp.calls()[asked] > calls[asked])
 
 
-def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:
+def test_the_agent_says_goodbye(agent: AgentProcess, snmpd: Snmpd) -> None:
     began = time.monotonic()
     assert agent.stop() == 0
     until("the rows are gone", lambda: not snmpd.column(IF_NAME))
@@ -815,7 +824,7 @@ def test_the_agent_says_goodbye(agent: Agent, snmpd: Snmpd) -> None:
 def test_agentx_over_tcp_is_served_too(tmp_path: Path, vpp: Simulator, host: str) -> None:
     """In snmpd's own namespace, because TCP does not reach another one; localhost is ::1 first."""
     with Snmpd(tmp_path / "snmp", agentx="tcp:127.0.0.1:11705") as snmpd:
-        agent = Agent(tmp_path, vpp, f"{host}:11705")
+        agent = AgentProcess(tmp_path, vpp, f"{host}:11705")
         agent._command = [*snmpd.enter(), *agent._command]
         with agent:
             until("the rows are served", served(snmpd))
@@ -828,7 +837,7 @@ def test_a_slip_in_the_vppcfg_does_not_blind_the_monitoring(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
 ) -> None:
     vppcfg.write_text("interfaces:\n  GigabitEthernet5/0/0: [ 1, 2 ]\n")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent:
         until("the rows are served", served(snmpd))
         assert set(snmpd.column(IF_ALIAS).values()) == {""}
         assert f"ERROR {vppcfg}:2: expected GigabitEthernet5/0/0 as a mapping" in agent.text()
@@ -840,13 +849,13 @@ def test_a_slip_in_the_vppcfg_does_not_blind_the_monitoring(
         )
         vppcfg.write_text("interfaces: '\n")
         agent.send(signal.SIGHUP)
-        until("the refusal is told", lambda: "stay as they were" in agent.text())
+        until("the refusal is logged", lambda: "stay as they were" in agent.text())
         assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
 
 
 def test_a_vppcfg_that_is_absent_is_one_notice(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd
 ) -> None:
-    with Agent(tmp_path, vpp, snmpd.agentx, "-c", str(tmp_path / "nowhere.yaml")) as agent:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(tmp_path / "nowhere.yaml")) as agent:
         until("the rows are served", served(snmpd))
         assert agent.text().count("nowhere.yaml: there is no such file") == 1

@@ -13,7 +13,7 @@ from vpp_snmp_agent.runtime.systemd import Supervisor
 
 @pytest.fixture(autouse=True)
 def unsupervised(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever supervises the tests is not told about them."""
+    """Whoever supervises the tests does not hear of them."""
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         monkeypatch.delenv(name, raising=False)
 

@@ -9,7 +9,7 @@ import pytest
 
 from simulator import Simulator
 from simulator.counters import NODES
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from simulator.stage import until
 from vpp_snmp_agent.interfaces import threads as module
 from vpp_snmp_agent.interfaces.threads import (
@@ -21,22 +21,16 @@ from vpp_snmp_agent.interfaces.threads import (
     read_nodes,
 )
 from vpp_snmp_agent.vpp.cells import Vectors
+from vpp_snmp_agent.vpp.descriptor import receive_segment
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
-from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable, receive_segment
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
+
+from .routers import Clock
 
 MAIN = Thread(0, "vpp_main", "", 4711, 1)
 WORKERS = Thread(1, "vpp_wk_0", "workers", 4713, 5), Thread(2, "vpp_wk_1", "workers", 4714, 7)
 POLLING, LOOKUP, REWRITE, COUNT = 0, 40, 70, 71  # nodes
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Vpp:
@@ -49,7 +43,7 @@ class Vpp:
         counts_nodes: bool = True,
     ) -> None:
         self.threads = threads
-        self.writer = writer = Writer(1 << 20, generation)
+        self.writer = writer = SegmentWriter(1 << 20, generation)
         writer.add_names("/if/names")
         writer.add_scalar("/sys/vector_rate", 0, Kind.GAUGE)  # by which 26.02 is known
         writer.add_scalar("/sys/num_worker_threads", threads - 1, Kind.GAUGE)
@@ -89,11 +83,6 @@ def vpp() -> Iterator[Vpp]:
     made = Vpp()
     yield made
     made.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def rows(threads: Threads) -> list[ThreadRow]:
@@ -380,12 +369,12 @@ def test_a_simulated_vpp_counts_by_node(tmp_path: Path, clock: Clock) -> None:
         assert shares() == [round(each) for each in expected]
 
 
-def test_what_another_vpp_does_not_tell_it_has_not_from_the_one_before(
+def test_what_another_vpp_does_not_report_it_has_not_from_the_one_before(
     vpp: Vpp, clock: Clock
 ) -> None:
     threads = following(vpp, clock)
     assert None not in [row.vector_rate for row in rows(threads)]
-    bare = Writer(1 << 20, Generation.V22_02)
+    bare = SegmentWriter(1 << 20, Generation.V22_02)
     bare.add_names("/if/names")
     threads.use(Segment(bare.fd))
     os.close(bare.fd)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted, oid
+from vpp_snmp_agent.agentx.values import dotted, oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.errors import MAX_NAMES_LENGTH, index_of
 from vpp_snmp_agent.interfaces.facts import Configuration
@@ -26,8 +26,8 @@ MAX_SUBIDS = 128  # of an OID (RFC 2578 section 3.5)
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
-    made = Writer(1 << 20, Generation.V26_02)
+def writer() -> Iterator[SegmentWriter]:
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     made.add_counter("/node/errors", Kind.SIMPLE, 2, 3)
     made.add_error("/err/ab/c", 0)
@@ -48,7 +48,7 @@ def shown(publisher: Publisher) -> dict[str, object]:
 
 
 def test_each_error_is_a_row_by_node_and_reason_and_what_is_punted_stands_beside(
-    writer: Writer,
+    writer: SegmentWriter,
 ) -> None:
     publisher = new_publisher()
     publisher.use(CounterSet(Segment(writer.fd)))
@@ -61,7 +61,7 @@ def test_each_error_is_a_row_by_node_and_reason_and_what_is_punted_stands_beside
 
 @pytest.mark.parametrize(("counters", "expected"), [("carried", [11, 35]), ("plain", [4, 4])])
 def test_after_a_fall_what_is_served_goes_on_or_is_vpps_own(
-    writer: Writer, counters: str, expected: list[int]
+    writer: SegmentWriter, counters: str, expected: list[int]
 ) -> None:
     publisher = new_publisher(Configuration(Settings(counters=counters)))  # type: ignore[arg-type]
     publisher.use(CounterSet(Segment(writer.fd)))

@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent import __version__
 from vpp_snmp_agent.agentx.mib import Scalar, View
-from vpp_snmp_agent.agentx.pdu import GAUGE32, decode_varbind, dotted
+from vpp_snmp_agent.agentx.values import GAUGE32, decode_varbind, dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import Alarm
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.mibs.vpp_base import BASE
 from vpp_snmp_agent.operator.show import walked
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
@@ -26,9 +26,9 @@ GIB = 1 << 30
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
+def writer() -> Iterator[SegmentWriter]:
     """A segment with a heap of 64 bits, a pool, and some sessions."""
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_names("/if/names")
     made.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     made.add_scalar("/sys/heartbeat", 5)
@@ -45,7 +45,7 @@ def writer() -> Iterator[Writer]:
 
 
 @pytest.fixture
-def publisher(writer: Writer) -> Publisher:
+def publisher(writer: SegmentWriter) -> Publisher:
     """Of a VPP that has reported its two interfaces."""
     made = new_publisher()
     made.system.vpp.answers(VPP)
@@ -74,7 +74,7 @@ def index(name: str) -> str:
     return ".".join(map(str, (len(name), *name.encode())))
 
 
-def test_the_state_of_a_vpp_that_answers(publisher: Publisher, writer: Writer) -> None:
+def test_the_state_of_a_vpp_that_answers(publisher: Publisher, writer: SegmentWriter) -> None:
     assert under("1.1", served(publisher)) == {
         "1.0": b"26.06-release",
         "2.0": 4711,
@@ -109,9 +109,9 @@ def test_a_vpp_that_is_away_has_no_segment_and_no_interface(publisher: Publisher
 
 
 def test_a_segment_whose_lock_is_kept_is_stuck(
-    publisher: Publisher, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    publisher: Publisher, writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "STUCK_TIMEOUT", 0.0)
+    monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
     assert under("1.1", served(publisher))["6.0"] == 1  # nobody has seen yet that it is held
     publisher.poll()

@@ -6,29 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces.vpp_state import WATCH_INTERVAL, Alarm, ApiState, VppState
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import VPP
+from .routers import VPP, Clock
 
 OTHER = replace(VPP, vpe_pid=4799)
-
-
-class Clock:
-    """The time, which a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -36,9 +21,9 @@ def vpp(clock: Clock) -> VppState:
     return VppState(clock)
 
 
-def new_writer(heartbeat: int, uptime: int) -> Writer:
+def new_writer(heartbeat: int, uptime: int) -> SegmentWriter:
     """A segment of a VPP that has run for so long."""
-    writer = Writer(1 << 16, Generation.V26_02)
+    writer = SegmentWriter(1 << 16, Generation.V26_02)
     writer.add_names("/if/names")
     writer.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     writer.add_scalar("/sys/heartbeat", heartbeat)
@@ -47,7 +32,7 @@ def new_writer(heartbeat: int, uptime: int) -> Writer:
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
+def writer() -> Iterator[SegmentWriter]:
     made = new_writer(7, 71)
     yield made
     os.close(made.fd)
@@ -94,7 +79,7 @@ def test_another_vpp_is_a_restart_and_the_same_one_is_none(vpp: VppState) -> Non
 
 
 def test_another_segment_of_the_same_version_and_process_id_is_a_restart(
-    vpp: VppState, clock: Clock, writer: Writer
+    vpp: VppState, clock: Clock, writer: SegmentWriter
 ) -> None:
     vpp.answers(VPP)
     vpp.watch(Segment(writer.fd))
@@ -115,7 +100,7 @@ def test_another_segment_of_the_same_version_and_process_id_is_a_restart(
 
 
 def test_vpp_runs_for_as_long_as_it_says_or_at_least_as_it_was_seen(
-    vpp: VppState, clock: Clock, writer: Writer
+    vpp: VppState, clock: Clock, writer: SegmentWriter
 ) -> None:
     vpp.answers(VPP)
     clock.now += 19
@@ -127,7 +112,9 @@ def test_vpp_runs_for_as_long_as_it_says_or_at_least_as_it_was_seen(
     assert vpp.up_time == 80
 
 
-def test_a_heartbeat_ages_until_it_moves(vpp: VppState, clock: Clock, writer: Writer) -> None:
+def test_a_heartbeat_ages_until_it_moves(
+    vpp: VppState, clock: Clock, writer: SegmentWriter
+) -> None:
     segment = Segment(writer.fd)
     vpp.answers(VPP)
     vpp.watch(segment)

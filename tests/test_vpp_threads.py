@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.pdu import dotted
+from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_threads
@@ -25,7 +25,7 @@ ENTRY = f"{BASE}.1.2.1"
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     """Of a VPP with two threads."""
-    writer = Writer(1 << 20, Generation.V22_06)
+    writer = SegmentWriter(1 << 20, Generation.V22_06)
     writer.add_names("/if/names")
     writer.add_counter("/sys/vector_rate_per_worker", Kind.SIMPLE, 1, 2)
     writer.add_counter("/sys/loops_per_worker", Kind.SIMPLE, 1, 2)

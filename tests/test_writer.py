@@ -12,22 +12,13 @@ import pytest
 
 from simulator.stage import until
 from vpp_snmp_agent.interfaces import journal, writer
-from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, State, read
+from vpp_snmp_agent.interfaces.opening import read
+from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, State
 from vpp_snmp_agent.interfaces.writer import NEW
 
 from .journals import FACTS, Disk, asides, assign, indexes, lines, opened, wait
 
-
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No pause between commits; those who test the pauses set them."""
-    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 0.0)
-    monkeypatch.setattr(writer, "GATHER_TIME", 0.0)
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    return Disk(monkeypatch)
+pytestmark = pytest.mark.usefixtures("hurried")
 
 
 # --- a disk that fails ---------------------------------------------------------------------------
@@ -138,6 +129,7 @@ def test_a_bug_in_the_writer_ends_the_loop_and_not_the_thread_alone(
 # --- compaction ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_while_it_runs_it_compacts_and_goes_on_committing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

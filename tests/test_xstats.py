@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces import xstats
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.totals import Saved
@@ -22,9 +22,9 @@ IXGBE = ("rx_good_packets", "rx_crc_errors", "rx_oversize_errors")
 BNXT = ("rx_fcs_err_frames", "rx_good_frames", "tx_late_coll_frames")
 
 
-def new_writer(prefix: str = "", index: int = 3) -> Writer:
+def new_writer(prefix: str = "", index: int = 3) -> SegmentWriter:
     """A segment with two ports, the first of them at this sw_if_index."""
-    made = Writer(1 << 20, Generation.V26_02)
+    made = SegmentWriter(1 << 20, Generation.V26_02)
     made.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     made.add_names("/if/names")
     made.add_counter("/if/rx-error", Kind.SIMPLE, 2, 8)
@@ -38,7 +38,7 @@ def new_writer(prefix: str = "", index: int = 3) -> Writer:
 
 
 @pytest.fixture(params=["", "xstats-"])
-def writer(request: pytest.FixtureRequest) -> Iterator[Writer]:
+def writer(request: pytest.FixtureRequest) -> Iterator[SegmentWriter]:
     made = new_writer(request.param)
     yield made
     os.close(made.fd)
@@ -51,7 +51,7 @@ class Reader:
         self.now = 100.0
         self.system = System(lambda: self.now)
 
-    def use(self, writer: Writer, cell: int = VPP) -> None:
+    def use(self, writer: SegmentWriter, cell: int = VPP) -> None:
         self.system.use(Segment(writer.fd), cell)
         self.system.poll()
         while self.system.search_on():
@@ -74,14 +74,14 @@ class Reader:
 
 
 @pytest.fixture
-def reader(writer: Writer) -> Reader:
+def reader(writer: SegmentWriter) -> Reader:
     made = Reader()
     made.use(writer)
     return made
 
 
 def test_each_port_has_what_its_driver_counts_and_nothing_else(
-    writer: Writer, reader: Reader
+    writer: SegmentWriter, reader: Reader
 ) -> None:
     writer.set_row("/if/xstats/3", 0, [9000, 12, 5])
     writer.set_row("/if/xstats/7", 0, [31, 8000, 2])
@@ -93,7 +93,7 @@ def test_each_port_has_what_its_driver_counts_and_nothing_else(
 
 
 def test_links_are_found_a_slice_of_the_directory_at_a_time(
-    writer: Writer, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vpp_segment, "SEARCH_SLICE", 2)
     reader = Reader()
@@ -104,7 +104,7 @@ def test_links_are_found_a_slice_of_the_directory_at_a_time(
 
 
 def test_what_was_zeroed_for_longer_than_vpp_takes_to_read_the_driver_is_counted_on(
-    writer: Writer, reader: Reader
+    writer: SegmentWriter, reader: Reader
 ) -> None:
     writer.set_row("/if/xstats/3", 0, [9000, 12, 5])
     assert reader.value("FCSErrors") == 12
@@ -122,7 +122,7 @@ def test_what_was_zeroed_for_longer_than_vpp_takes_to_read_the_driver_is_counted
 
 
 def test_what_vpp_zeroed_and_found_again_is_not_counted_twice(
-    writer: Writer, reader: Reader
+    writer: SegmentWriter, reader: Reader
 ) -> None:
     writer.set_row("/if/xstats/3", 0, [9000, 12, 5])
     assert reader.value("FCSErrors") == 12
@@ -134,7 +134,7 @@ def test_what_vpp_zeroed_and_found_again_is_not_counted_twice(
 
 
 def test_an_agent_that_starts_again_in_that_time_does_not_count_twice_either(
-    writer: Writer, reader: Reader
+    writer: SegmentWriter, reader: Reader
 ) -> None:
     writer.set_row("/if/xstats/3", 0, [9000, 12, 5])
     assert reader.value("FCSErrors") == 12
@@ -151,7 +151,7 @@ def test_an_agent_that_starts_again_in_that_time_does_not_count_twice_either(
 
 
 def test_another_vpp_counts_on_whatever_index_it_gives_the_port(
-    writer: Writer, reader: Reader
+    writer: SegmentWriter, reader: Reader
 ) -> None:
     writer.set_row("/if/xstats/3", 0, [9000, 12, 5])
     assert reader.value("FCSErrors") == 12
@@ -163,7 +163,7 @@ def test_another_vpp_counts_on_whatever_index_it_gives_the_port(
     os.close(other.fd)
 
 
-def test_plain_numbers_are_vpps_own(writer: Writer) -> None:
+def test_plain_numbers_are_vpps_own(writer: SegmentWriter) -> None:
     reader = Reader()
     reader.system.carry(False)
     reader.use(writer)
@@ -173,8 +173,8 @@ def test_plain_numbers_are_vpps_own(writer: Writer) -> None:
     assert reader.value("FCSErrors") == 2
 
 
-def test_numbers_of_a_driver_that_come_later_are_found(writer: Writer) -> None:
-    late = Writer(1 << 20, Generation.V26_02)
+def test_numbers_of_a_driver_that_come_later_are_found(writer: SegmentWriter) -> None:
+    late = SegmentWriter(1 << 20, Generation.V26_02)
     late.add_names("/if/names")
     late.add_scalar("/sys/vector_rate", 3, Kind.GAUGE)
     reader = Reader()
@@ -194,7 +194,7 @@ def test_numbers_of_a_driver_that_come_later_are_found(writer: Writer) -> None:
 THIRD = "TenGigabitEthernet9/0/1"
 
 
-def add_port(writer: Writer, name: str, index: int, *counts: int) -> None:
+def add_port(writer: SegmentWriter, name: str, index: int, *counts: int) -> None:
     """A port of an ixgbe, in the place of whichever was there."""
     writer.set_name(index, name)
     writer.add_counter(f"/if/xstats/{index}", Kind.SIMPLE, 2, len(IXGBE))
@@ -203,12 +203,12 @@ def add_port(writer: Writer, name: str, index: int, *counts: int) -> None:
     writer.set_row(f"/if/xstats/{index}", 0, list(counts))
 
 
-def give_away(writer: Writer, index: int) -> None:
+def give_away(writer: SegmentWriter, index: int) -> None:
     """Delete the port there: its symlinks and its numbers stay."""
     writer.set_name(index, "deleted")
 
 
-def take_over(writer: Writer, name: str, index: int, *counts: int) -> None:
+def take_over(writer: SegmentWriter, name: str, index: int, *counts: int) -> None:
     """A port gets the index, and the counter, of one that was deleted."""
     writer.set_name(index, name)
     for column, xstat in enumerate(IXGBE):
@@ -216,7 +216,7 @@ def take_over(writer: Writer, name: str, index: int, *counts: int) -> None:
     writer.set_row(f"/if/xstats/{index}", 0, list(counts))
 
 
-def test_a_port_that_is_made_anew_elsewhere_has_nothing_of_the_one_in_its_place() -> None:
+def test_a_port_that_is_created_again_elsewhere_has_nothing_of_the_one_in_its_place() -> None:
     writer, reader = new_writer(), Reader()
     writer.set_row("/if/xstats/3", 0, [100, 7, 5])
     reader.use(writer)

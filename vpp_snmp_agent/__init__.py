@@ -1,3 +1,3 @@
 """An AgentX subagent that serves VPP's interfaces as IF-MIB, live."""
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"

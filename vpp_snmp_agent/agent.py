@@ -9,7 +9,7 @@ The rules this module keeps:
   slice at a time, and requests are answered between the slices.
 - Settings are one value.  What they change is brought about by whom it concerns: snmpd's
   connection, the reporter, the rows (serving.py).
-- The log tells changes of state.  A failure that repeats is logged once.
+- Changes of state are logged.  A failure that repeats is logged once.
 """
 
 import gc
@@ -19,58 +19,37 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
 
 from . import __version__
 from .agentx.connection import Master
 from .agentx.mib import UpTime
+from .describing import SETTINGS_TIMEOUT, DescriptionReader
 from .following import Follower
-from .interfaces.alarms import Alarms
 from .interfaces.facts import Configuration, Facts
-from .interfaces.links import Links
-from .mibs import vpp_snmp_agent_mib
-from .mibs.if_mib import link_notification
-from .runtime import affinity, jobs
+from .notifying import Notifier
+from .runtime import affinity
 from .runtime.loop import Loop, StateLog, log
 from .runtime.systemd import Supervisor
 from .serving import Served, Serving
-from .settings import vppcfg
-from .settings.declarations import Settings
+from .settings.declarations import Entails, Settings
 from .settings.document import BadSettings
 from .settings.vppcfg import Descriptions
 from .vpp import feed
 
-TICK = 0.25  # seconds between two looks at what is due while anything changes
+TICK = 0.25  # seconds between two ticks while anything changes
 IDLE_TICK = 1.0  # the same at rest
 COUNT_INTERVAL = 60.0  # seconds between two log lines on how many interfaces are served
 COLLECTION_INTERVAL = 1.0  # seconds between two collections of garbage
-MAX_YOUNG = 2_000  # objects that a collection may look through: 0.3 ms
-VPPCFG_TIMEOUT = 60.0  # seconds that reading the vppcfg may take; 25 MB of it take 38
-SETTINGS_TIMEOUT = 2.0  # seconds that new settings wait for the vppcfg
-VPPCFG_INTERVAL = 60.0  # seconds after which a vppcfg that could not be read is tried again
-IF_TABLE = "1.3.6.1.2.1.2.2"  # whose rows are notified
+MAX_YOUNG = 2_000  # objects that a collection may traverse: 0.3 ms
 MAX_SLICES = 10  # of work in between, which leaves more of them than their count says
-
-
-class Reading(NamedTuple):
-    """A process that reads the vppcfg."""
-
-    path: str
-    since: float  # by time.monotonic
-    end: Callable[[], None]
 
 
 def _reporter_settings(settings: Settings) -> feed.ReporterSettings:
     """What a reporter needs to know; another one starts where it changes."""
+    own = feed.ReporterSettings(**settings.entailing(Entails.REPORTER))
     serves_ip = "IP-MIB" in settings.mibs
-    return feed.ReporterSettings(
-        settings.api_socket,
-        settings.stats_socket,
-        settings.api_dir,
-        settings.period,
-        settings.addresses if serves_ip else 0.0,
-        settings.neighbors if serves_ip else 0.0,
-    )
+    return own if serves_ip else replace(own, addresses=0.0, neighbors=0.0)
 
 
 class Agent:
@@ -79,7 +58,7 @@ class Agent:
     def __init__(self, settings: Settings, reload: Callable[[], Settings]) -> None:
         """`reload` reads the settings again; it raises BadSettings.
 
-        Raises StateError where what is remembered of ports is unavailable.
+        Raises StateError where the state of ports is unavailable.
         """
         # Garbage is collected at rest, and only what is young (`collect_young`).
         gc.disable()
@@ -90,17 +69,13 @@ class Agent:
         self._state_log = StateLog()
         self._supervisor = Supervisor()
         self._uptime = UpTime()
-        self._links = Links()
+        self._notifier = Notifier()
         self._started_on = self._cpus = frozenset(os.sched_getaffinity(0))
         # By what the CPUs were chosen last: the setting, and those of VPP's workers.
         self._placed_by: tuple[affinity.Cpus, frozenset[int]] = ("any", frozenset())
-        self._alarms = Alarms()
-        self._descriptions = Descriptions()
-        self._reading: Reading | None = None  # of the vppcfg
-        self._is_outdated = False  # what it will bring: it is to be read again
+        self._reader = DescriptionReader(self._loop, self._configure)
         self._has_read = False  # the vppcfg, once, or it is known why not
-        self._read_at = self._configure_at = float("inf")
-        self._vppcfg_log = StateLog()
+        self._configure_at = float("inf")
         self._serving = Serving(
             *(self._loop, self._uptime, self._configuration, self._switch, self._control_status)
         )
@@ -121,11 +96,11 @@ class Agent:
         self._was_active = True
         self._stopping = False
         self._know_descriptions()
-        self._read_descriptions()
+        self._reader.read(settings.vppcfg)
 
     @property
     def _configuration(self) -> Configuration:
-        return Configuration(self._settings, self._descriptions)
+        return Configuration(self._settings, self._reader.descriptions)
 
     def _make_master(self, on_hold: bool) -> Master:
         shown = self._serving.shown
@@ -141,14 +116,14 @@ class Agent:
                 now = time.monotonic()
                 if now >= self._next_tick:
                     self._tick(now)
-                    self._due = now + (IDLE_TICK if self._is_at_rest() else TICK)
+                    self._due = now + (IDLE_TICK if self._is_at_rest else TICK)
+                    self._was_active = False
                 has_work = self._work()
                 self._loop.turn(0 if has_work else max(0.0, self._next_tick - now))
             log.info("vpp-snmp-agent ends")
         finally:
             self._supervisor.stopping()
-            if self._reading is not None:
-                self._reading.end()
+            self._reader.close()
             self._master.close()
             self._feed.close()
             self._serving.close()
@@ -164,8 +139,7 @@ class Agent:
             self._follower.take(news)
         self._follower.check(now)
         self._leave_workers_alone()
-        if now >= self._read_at:
-            self._read_descriptions()
+        self._reader.check(now)
         if now >= self._configure_at:
             self._configure()
         self._serving.shown.publisher.poll()
@@ -214,15 +188,15 @@ class Agent:
     def _next_tick(self) -> float:
         return min(self._due, self._master.due) if self._serving.is_restored else self._due
 
+    @property
     def _is_at_rest(self) -> bool:
-        """Whether nothing happened since this was asked, and nothing is waited for."""
-        was_active, self._was_active = self._was_active, False
-        if was_active or not self._master.serving or self._serving.is_saving:
+        """Whether nothing happened since the last tick, and nothing is waited for."""
+        if self._was_active or not self._master.serving or self._serving.is_saving:
             return False
         return self._follower.is_following
 
     def _wake_up(self) -> None:
-        """Something happened: look soon at what is due."""
+        """Something happened: tick soon."""
         self._was_active = True
         self._due = min(self._due, time.monotonic() + TICK)
 
@@ -289,21 +263,18 @@ class Agent:
         before, self._settings = self._settings, settings
         self._follower.settings = settings
         log.setLevel(logging.DEBUG if settings.debug else logging.INFO)
-        if before.address != settings.address:
+        if before.entailing(Entails.CONNECTION) != settings.entailing(Entails.CONNECTION):
             self._master.close()
             self._master = self._make_master(on_hold=self._master.on_hold)
         self._master.trace(settings.debug)
         self._feed.use(_reporter_settings(settings), time.monotonic())
-        self._vppcfg_log = StateLog()  # whoever asks for it is told what came of it
         self._configure_at = time.monotonic() + SETTINGS_TIMEOUT
-        self._read_descriptions()
+        self._reader.read_on_request(settings.vppcfg)
 
     def _switch(self, before: Served, after: Served) -> None:
         """Other rows are shown from now on."""
-        if before.state is after.state:
-            self._links.changed(before.publisher.link_changes)
-        else:
-            self._links = Links()  # which go by ifIndex
+        is_same = before.state is after.state
+        self._notifier.switch(before.publisher.link_changes if is_same else None)
         if before.registered == after.registered:
             self._master.show(after.view)
         else:
@@ -322,103 +293,25 @@ class Agent:
             for each in state.shown()
             if each.facts and each.facts.alias and not self._is_default_alias(each.facts)
         }
-        self._descriptions = Descriptions(known)
-        self._serving.describe(self._descriptions)
+        self._reader.descriptions = Descriptions(known)
+        self._serving.describe(self._reader.descriptions)
 
     def _is_default_alias(self, facts: Facts) -> bool:
         return self._settings.alias == "name" and facts.alias == facts.name
-
-    def _read_descriptions(self) -> None:
-        """Read the vppcfg elsewhere: it can be long, and its disk can be dead."""
-        path, now = self._settings.vppcfg, time.monotonic()
-        self._read_at = float("inf")
-        if self._reading is not None:
-            self._is_outdated = True
-            if path != self._reading.path or now > self._reading.since + SETTINGS_TIMEOUT:
-                self._reading.end()
-        elif path is None:
-            self._descriptions = Descriptions()
-            self._configure()
-        else:
-            try:
-                end = jobs.in_process(
-                    *(self._loop, self._descriptions_read, vppcfg.load_descriptions, path),
-                    timeout=VPPCFG_TIMEOUT,
-                )
-                self._reading = Reading(path, now, end)
-            except OSError as error:
-                self._vppcfg_failed(f"{path}: no process to read it: {error.strerror}")
-
-    def _descriptions_read(self, read: Descriptions | None, error: Exception | None) -> None:
-        path, self._reading = self._settings.vppcfg, None
-        if self._is_outdated:
-            self._is_outdated = False
-            self._read_descriptions()
-        elif read is not None:
-            self._descriptions = read
-            self._vppcfg_log.report(
-                logging.INFO, "vppcfg", f"{path}: {len(read.by_name)} descriptions"
-            )
-            self._configure()
-        elif isinstance(error, FileNotFoundError):
-            self._vppcfg_failed(f"{path}: there is no such file", logging.WARNING)
-        elif isinstance(error, BadSettings):
-            self._vppcfg_failed(str(error))
-        else:  # runtime/jobs.py's: it did not answer, not in time, or took too much memory
-            self._vppcfg_failed(f"{path}: {error}")
-
-    def _vppcfg_failed(self, why: str, level: int = logging.ERROR) -> None:
-        self._vppcfg_log.report(level, "vppcfg", f"{why}; the descriptions stay as they were")
-        self._read_at = time.monotonic() + VPPCFG_INTERVAL
-        self._configure()
 
     def _configure(self) -> None:
         """Have rows made by the settings and descriptions that are known now."""
         self._configure_at = float("inf")
         if not self._has_read:
             self._has_read = True
-            self._serving.describe(self._descriptions)
+            self._serving.describe(self._reader.descriptions)
         self._serving.configure(self._configuration)
 
     # --- what people hear ---------------------------------------------------------------------
 
     def _notify(self, now: float) -> None:
-        """Notify what happened, as soon as there is somebody to notify."""
-        self._notify_alarms(now)
-        self._notify_links(now)
-
-    def _notify_alarms(self, now: float) -> None:
-        """That VPP hangs or is away, and that it answers again."""
         publisher = self._serving.shown.publisher
-        raised, settings = publisher.system.vpp.alarms, self._settings
-        if settings.vpp_traps == "disabled" or "VPP-SNMP-AGENT-MIB" not in settings.mibs:
-            return
-        if not self._master.takes_notifications or not self._master.holds(
-            vpp_snmp_agent_mib.OBJECTS
-        ):
-            return
-        for alarm, is_raised in self._alarms.due(raised, now):
-            name, varbinds = vpp_snmp_agent_mib.notification(publisher, alarm, is_raised)
-            log.debug("%s", name)
-            self._master.notify(f"notification {name}", varbinds)
-            if not self._master.takes_notifications:
-                return
-
-    def _notify_links(self, now: float) -> None:
-        """Links that failed or came up."""
-        publisher = self._serving.shown.publisher
-        self._links.changed(publisher.link_changes)
-        publisher.link_changes.clear()
-        if not self._master.takes_notifications or "IF-MIB" not in self._settings.mibs:
-            return
-        if not self._master.holds(IF_TABLE):  # another agent notifies its own rows
-            return
-        for row in self._links.due(publisher.rows, now):
-            what = "linkDown" if row.is_down else "linkUp"
-            log.debug("%s: %s", what, row.facts.name)
-            self._master.notify(f"notification {what}", link_notification(row))
-            if not self._master.takes_notifications:
-                return
+        self._notifier.notify(self._master, publisher, self._settings, now)
 
     def _log_count(self, now: float) -> None:
         """How many interfaces are served: at most once a minute while they come and go."""
@@ -436,9 +329,9 @@ class Agent:
 
 
 def collect_young(idle: bool) -> None:
-    """Collect the garbage of the last second, if little was made, and never look at it again.
+    """Collect the garbage of the last second, if little was made, and never traverse it again.
 
-    To look through all there is would stop the loop for 40 ms and more at 10,000 interfaces
+    To traverse all there is would stop the loop for 40 ms and more at 10,000 interfaces
     and 200,000 neighbours: rows hold no cycles, so that this is not needed.
     """
     if idle and gc.get_count()[0] < MAX_YOUNG:

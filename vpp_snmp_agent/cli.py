@@ -9,22 +9,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from typing import Any
 
 from . import __version__
 from .agent import Agent
 from .interfaces.state import StateError
 from .runtime.loop import log
-from .settings.declarations import (
-    MAX_SECONDS,
-    SETTINGS_FILE,
-    Settings,
-    TCPAddress,
-    UnixAddress,
-    load_settings,
-    parse_address,
-)
+from .settings.declarations import SETTINGS, SETTINGS_FILE, Setting, Settings, load_settings
 from .settings.document import BadSettings
+from .settings.values import Parser, a_path, word
 
 FAILURE, USAGE_ERROR = 1, 2
 RESTART_PAUSE = 10.0  # seconds: systemd would try again each second, and each try is logged
@@ -54,27 +47,16 @@ def set_up_logging(level: int) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
-def _address(text: str) -> UnixAddress | TCPAddress:
-    try:
-        return parse_address(text)
-    except BadSettings as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def _from_flag(parse: Parser[Any]) -> Callable[[str], Any]:
+    """A parser of values, for argparse."""
 
+    def parsed(text: str) -> Any:
+        try:
+            return parse(word(text))
+        except BadSettings as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
 
-def _period(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 to {MAX_SECONDS} seconds")
-    return seconds
-
-
-def _path(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("expected a path, not nothing")
-    return text
+    return parsed
 
 
 _SUBID = re.compile("[0-9]{1,10}")
@@ -104,9 +86,25 @@ def _age(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
+    """The flag of a setting, if it has one; None where it is not given."""
+    flag = setting.flag
+    if flag is None:
+        return
+    if not flag.metavar:
+        parser.add_argument(flag.name, dest=setting.field, action="count", help=flag.help)
+        return
+    parser.add_argument(
+        flag.name,
+        metavar=flag.metavar,
+        dest=setting.field,
+        type=_from_flag(setting.parse),
+        help=f"{flag.help} (default {setting.default_text})",
+    )
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and flags; a flag that is not given is None, for the file to show through."""
-    default = Settings()
     parser = argparse.ArgumentParser(
         prog="vpp-snmp-agent",
         allow_abbrev=False,
@@ -120,8 +118,8 @@ def parser() -> argparse.ArgumentParser:
         choices=["run", "show", "walk", "check", "ports"],
         default="run",
         help="run the agent (default); show VPP's interfaces as a table, or VPP itself; walk"
-        " what the agent would serve; check what must be right for it; list the ports that are"
-        " remembered",
+        " what the agent would serve; check what must be right for it; list the ports that have an"
+        " ifIndex",
     )
     add(
         "arguments",
@@ -142,63 +140,24 @@ def parser() -> argparse.ArgumentParser:
         "-f",
         metavar="FILE",
         dest="file",
-        type=_path,
+        type=_from_flag(a_path),
         help=f"settings file (default {SETTINGS_FILE}, if it is there)",
     )
-    add(
-        "-a",
-        metavar="ADDRESS",
-        dest="address",
-        type=_address,
-        help=f"snmpd's AgentX socket: a path or host:port (default {default.address})",
-    )
-    add(
-        "-p",
-        metavar="PERIOD",
-        dest="period",
-        type=_period,
-        help=f"seconds between two dumps of what no event tells (default {default.period:g});"
-        " counters are always read at the moment of the request",
-    )
-    add(
-        "-c",
-        metavar="VPPCFG",
-        dest="vppcfg",
-        type=_path,
-        help="vppcfg YAML to take descriptions from (default none)",
-    )
-    for name, where in (
-        ("api_socket", "VPP's binary API socket"),
-        ("stats_socket", "VPP's statistics socket"),
-        ("api_dir", "VPP's *.api.json files, needed before VPP 24.06"),
-        ("state_dir", "where what outlives a restart is kept"),
-    ):
-        add(
-            "--" + name.replace("_", "-"),
-            metavar="DIR" if name.endswith("dir") else "PATH",
-            type=_path,
-            help=f"{where} (default {getattr(default, name)})",
-        )
-    add(
-        "--ifindex",
-        choices=["kept", "stateless"],
-        help="keep an interface's ifIndex for ever, or make it 1000 + sw_if_index"
-        f" (default {default.ifindex})",
-    )
-    add("-d", dest="debug", action="count", help="debug log; -dd: every AgentX PDU too")
+    for setting in SETTINGS.values():
+        _add_flag(parser, setting)
     add("--version", action="version", version=f"vpp-snmp-agent {__version__}")
     return parser
 
 
 def _level(command: str, debug: int) -> int:
-    """What is logged: a command that prints an answer has nothing to tell while it works."""
+    """What is logged: a command that prints an answer says nothing while it works."""
     if debug:
         return logging.DEBUG
     return logging.INFO if command == "run" else logging.WARNING
 
 
 def run(settings: Settings, load: Callable[[], Settings]) -> int:
-    """The agent, until it is told to end; the exit status."""
+    """The agent, until SIGTERM or SIGINT; the exit status."""
     # Until it runs there is nothing to be read again, and SIGHUP would end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -240,15 +199,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.debug is not None:
         given.debug = min(given.debug, 2)
     flags = {
-        each.name: value
-        for each in fields(Settings)
-        if (value := getattr(given, each.name, None)) is not None
+        each.field: value
+        for each in SETTINGS.values()
+        if (value := getattr(given, each.field, None)) is not None
     }
 
     def load() -> Settings:
         return load_settings(given.file, flags)
 
-    if given.command == "check":  # it tells of bad settings itself
+    if given.command == "check":  # it reports bad settings itself
         from .operator.check import check
 
         set_up_logging(_level(given.command, flags.get("debug", 0)))

@@ -1,4 +1,4 @@
-"""The running agent's ear for `ports` and `check`: a socket in the state directory.
+"""How `ports` and `check` ask a running agent: a socket in the state directory.
 
 One JSON line comes in, JSON lines go out, and the end of the connection ends the answer:
 
@@ -18,25 +18,32 @@ import os
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .interfaces.state import State
+from .interfaces.state import Port, State
 from .runtime.loop import Loop
 
 NAME = "ports.socket"
 MAX_REQUEST = 4096  # octets
 MAX_CLIENTS = 8  # at a time; the next one is turned away
-SLICE = 100  # names looked at a time
+SLICE = 100  # names at a time
 ANSWER_TIMEOUT = 30.0  # seconds that the agent has to answer
 
 
-def matches(key: str, last_seen: float, glob: str, unseen_before: float) -> bool:
-    """Whether a name that is not shown is to be forgotten."""
-    return last_seen <= unseen_before and fnmatchcase(key, glob)
+def forgettable(ports: Iterable[Port], glob: str, unseen_before: float) -> dict[str, int]:
+    """The ifIndex of each name that fits and was not seen for so long.
+
+    Those of them that are shown State.forget keeps.
+    """
+    return {
+        each.key: each.if_index
+        for each in ports
+        if each.last_seen <= unseen_before and fnmatchcase(each.key, glob)
+    }
 
 
 class Control:
@@ -75,7 +82,7 @@ class Control:
         self._path.unlink(missing_ok=True)
 
     def _accept(self, events: int) -> None:
-        with contextlib.suppress(OSError):  # it went again; or no descriptor is left for it
+        with contextlib.suppress(OSError):  # it is gone again; or no descriptor is left for it
             client, _ = self._listener.accept()
             if len(self._clients) >= MAX_CLIENTS:
                 client.close()
@@ -121,18 +128,12 @@ class Control:
     def _list(self) -> Iterator[bytes]:
         ports = self._state.ports()
         while some := list(islice(ports, SLICE)):
-            yield b"".join(
-                _line([each.if_index, each.key, each.last_seen, each.shown]) for each in some
-            )
+            yield b"".join(_line(each.listed) for each in some)
 
     def _forget(self, glob: str, unseen_before: float) -> Iterator[bytes]:
         ports = self._state.ports()
         while some := list(islice(ports, SLICE)):
-            indexes = {
-                each.key: each.if_index
-                for each in some
-                if not each.shown and matches(each.key, each.last_seen, glob, unseen_before)
-            }
+            indexes = forgettable(some, glob, unseen_before)
             forgotten = self._state.forget(indexes)
             yield b"".join(_line([indexes[key], key]) for key in forgotten) or b"\n"
 

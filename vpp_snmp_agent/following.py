@@ -10,7 +10,6 @@ The rules this module keeps:
 
 import errno
 import logging
-import os
 import time
 from collections.abc import Callable
 
@@ -32,12 +31,12 @@ from .vpp.records import (
     Threads,
     Unavailable,
 )
-from .vpp.router import Router
+from .vpp.router import Reported, Router
 from .vpp.segment import Segment, SegmentUnavailable
 
 AWAY = "VPP is away"
 GONE = (errno.ENOENT, errno.ECONNREFUSED)  # what the socket of a VPP that ended is like
-POLL_INTERVAL = 0.5  # seconds between two looks at the segment, which at rest are further apart
+POLL_INTERVAL = 0.5  # seconds between two polls of the segment, at rest more
 EVENT_TIMEOUT = 2.0  # seconds within which an event follows another epoch, if one does
 
 
@@ -100,7 +99,7 @@ class Follower:
     def _poll_segment(self, now: float) -> None:
         """Bonds follow what LACP has of their members, and the API is asked what else changed.
 
-        So it is where the segment was laid out anew and no event followed, as when a bond is
+        So it is where the segment has another layout and no event followed, as when a bond is
         given a member.
         """
         if self._router is None or self._segment is None or now < self._poll_due:
@@ -114,35 +113,18 @@ class Follower:
             self._ask()
         ports = self._lacp.changed_ports(self._segment, self._router)
         if ports:
-            self._change(Changes(tuple(ports), ()))
+            self._report(Changes(tuple(ports), ()))
             self._ask()
 
     def take(self, news: feed.News) -> None:
         """What the feed brought."""
         match news:
-            case Changes():
-                self._change(news)
-            case NeighborChanges():
-                assert self._router is not None
-                touched = self._router.apply_neighbors(news)
-                for each in self._publishers():
-                    each.touch_neighbors(touched)
-            case Complete(what):
-                assert self._router is not None
-                self._router.complete.add(what)
-                log.debug("VPP has reported all %s", what)
-                for each in self._publishers():
-                    each.complete(what)
-                self.is_reported |= what == INTERFACES
+            case Changes() | NeighborChanges() | Threads() | Complete():
+                self._report(news)
             case Inventory():
                 self._vpp.has_reported_all()
             case feed.Present(identity):
                 self._follow(Router(identity))
-            case Threads(threads):
-                assert self._router is not None
-                self._router.threads = threads
-                shown, *_ = self._publishers()
-                shown.system.threads.report(threads)
             case feed.SegmentReceived(descriptor):
                 self._map(descriptor)
             case feed.SegmentMissing(reason, number):
@@ -181,13 +163,27 @@ class Follower:
                 self._vpp.is_refused()
                 self._is(logging.ERROR, "VPP's API fails", reason)
 
-    def _change(self, changes: Changes) -> None:
+    def _report(self, news: Reported) -> None:
+        """The router takes it, and all rows that it touches follow."""
         assert self._router is not None
-        touched = self._router.apply(changes)
-        self._epoch_seen_at = None  # whoever reports that has asked for what goes with it
-        log.debug("VPP reports %d changes", len(changes.reported) + len(changes.gone))
-        for each in self._publishers():
-            each.touch(touched)
+        touched = self._router.take(news)
+        shown, *_ = publishers = self._publishers()
+        match news:
+            case Changes(reported, gone):
+                self._epoch_seen_at = None  # whoever reports that has asked for what goes with it
+                log.debug("VPP reports %d changes", len(reported) + len(gone))
+                for each in publishers:
+                    each.touch(touched)
+            case NeighborChanges():
+                for each in publishers:
+                    each.touch_neighbors(touched)
+            case Threads(threads):
+                shown.system.threads.report(threads)
+            case Complete(what):
+                log.debug("VPP has reported all %s", what)
+                for each in publishers:
+                    each.complete(what)
+                self.is_reported |= what == INTERFACES
 
     def _follow(self, router: Router) -> None:
         identity, before = router.identity, self._router
@@ -218,12 +214,10 @@ class Follower:
 
     def _map(self, descriptor: int) -> None:
         try:
-            self._segment = Segment(descriptor)
+            self._segment = Segment.map_and_close(descriptor)
         except SegmentUnavailable as error:
             self._lose_counters(str(error))
             return
-        finally:
-            os.close(descriptor)
         self._state_log.report(logging.DEBUG, "segment", "VPP's counters are mapped")
         self._started = time.monotonic() - self._segment.uptime
         self._epoch, self._epoch_seen_at = self._segment.epoch, None

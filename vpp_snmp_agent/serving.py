@@ -2,11 +2,11 @@
 
 The rules this module keeps:
 
-- Rows, the tables made of them and the state that remembers them are one: `Served`.
+- Rows, the tables made of them and the state that saves them are one: `Served`.
 - Another configuration makes another one beside it, a slice at a time.  It is shown once it is
   complete, all at once; what was shown before is given back a slice at a time.
 - A state is open once, and closed when nothing made of it is shown or to be shown; to open
-  and to close one takes a thread, for a disk can take seconds.
+  and to close one takes a thread, because a disk can take seconds.
 """
 
 import time
@@ -14,8 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import mibs
 from .agentx.mib import Module, UpTime, View
@@ -25,18 +24,12 @@ from .interfaces.publisher import Publisher
 from .interfaces.state import State, StateError
 from .runtime import jobs
 from .runtime.loop import Loop, log
-from .settings.declarations import Settings
+from .settings.declarations import Entails, Settings
 from .settings.vppcfg import Descriptions
 
-SLICE = 0.0007  # seconds of work between two looks for a request
+SLICE = 0.0007  # seconds of work between two polls for a request
 RESTORE_SLICE = 0.001  # seconds: nobody can ask before all is restored
 NEW_NAMES_TIMEOUT = 2.0  # seconds that other rows wait for new names among them
-
-# Settings on which rows depend.
-ROW_SETTINGS = attrgetter(
-    *("names", "taps", "hide", "alias", "charset", "speeds", "discards", "counters", "link_traps"),
-    *("ifindex", "state_dir", "mibs"),
-)
 
 
 class Served(NamedTuple):
@@ -45,7 +38,7 @@ class Served(NamedTuple):
     publisher: Publisher
     modules: list[Module]
     view: View
-    state: State | None  # None: ifIndexes are not remembered
+    state: State | None  # None: ifIndexes are not saved
 
     @property
     def settings(self) -> Settings:
@@ -58,14 +51,15 @@ class Served(NamedTuple):
         return [(module.capability, *module.subtrees) for module in self.modules]
 
 
-def _owner(settings: Settings) -> tuple[str, str]:
+def _owner(settings: Settings) -> dict[str, Any]:
     """What a state is opened for."""
-    return settings.ifindex, settings.state_dir
+    return settings.entailing(Entails.STATE)
 
 
 def _of_rows(configuration: Configuration) -> tuple[object, ...]:
     """What of a configuration makes other rows where it differs."""
-    return ROW_SETTINGS(configuration.settings), configuration.descriptions
+    of_rows = configuration.settings.entailing(Entails.ROWS, Entails.STATE)
+    return of_rows, configuration.descriptions
 
 
 class Serving:
@@ -82,7 +76,7 @@ class Serving:
         """`switch(before, after)`: what is shown has changed, and snmpd is to be asked over it.
         `status`: what `check` is answered.
 
-        Raises StateError where what is remembered of ports is unavailable.
+        Raises StateError where the state of ports is unavailable.
         """
         self._loop = loop
         self._uptime = uptime
@@ -126,7 +120,7 @@ class Serving:
         """One slice of what there is to do; whether there is more."""
         until = time.perf_counter() + SLICE
         if self._restoring is not None:
-            # Before anything else, for until then snmpd has nothing of us.
+            # Before anything else, because until then snmpd has nothing of us.
             for _ in self._restoring:
                 if time.perf_counter() >= until + RESTORE_SLICE - SLICE:
                     return True
@@ -159,7 +153,7 @@ class Serving:
                 each.state.save_some(now)
 
     def close(self) -> None:
-        """Write what is to be remembered."""
+        """Save everything."""
         self.shown.publisher.save_totals()
         if self._control is not None:
             self._control.close()
@@ -215,10 +209,7 @@ class Serving:
                 raise error
             log.error("%s; ifIndexes stay as they are", error)
             if is_wanted:
-                before = self.shown.settings
-                kept = replace(
-                    self._wanted.settings, ifindex=before.ifindex, state_dir=before.state_dir
-                )
+                kept = replace(self._wanted.settings, **_owner(self.shown.settings))
                 self._wanted = replace(self._wanted, settings=kept)
         elif state is not None:
             self._watch(state)
@@ -247,7 +238,7 @@ class Serving:
         self._jobs.append(self._retire(before.publisher, state))
 
     def _retire(self, before: Publisher, state: State | None) -> Iterator[None]:
-        """Give rows up, a step at a time; `state` remembers those that took their place."""
+        """Give rows up, a step at a time; `state` saves those that took their place."""
         for number, key in enumerate(list(before.by_key) if state is not None else ()):
             rows = [
                 each.publisher.by_key[key]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from simulator.stage import StageError
 
-from . import booted, unbooted
-from .told import Failed
+from . import booted, unbooted, upgraded
+from .story import Failed
 
 
 def main() -> int:
@@ -27,10 +27,11 @@ def main() -> int:
     began = time.monotonic()
     try:
         if given.short:
-            unbooted.tell("bookworm", given.package, version)
+            unbooted.run_story("bookworm", given.package, version)
         else:
-            booted.tell("bookworm", given.package)
-        unbooted.tell("trixie", given.package, version)
+            booted.run_story("bookworm", given.package)
+            upgraded.run_story("bookworm", given.package, version)
+        unbooted.run_story("trixie", given.package, version)
     except (Failed, StageError) as error:
         print(f"FAILED {error}", flush=True)
         return 1

@@ -37,7 +37,7 @@ from .router import (
     wait_for_rows,
     write_unit,
 )
-from .told import Failed, chapter, check, eventually, until
+from .story import Failed, chapter, check, eventually, until
 from .unbooted import GROUP, UNITS, check_that_nothing_is_left, paths, verify_units
 
 NETNS, SNMPD, AGENT = UNITS
@@ -48,7 +48,7 @@ DISTRO = "1.3.6.1.4.1.8072.1.3.2.3.1.1.6.100.105.115.116.114.111"
 SETTINGS, CONF = "etc/vpp-snmp-agent/agent.yaml", "etc/snmp/snmpd-dataplane.conf"
 
 
-def tell(suite: str, package: Path) -> None:
+def run_story(suite: str, package: Path) -> None:
     """The whole story."""
     with System(suite, boot=True) as system, tempfile.TemporaryDirectory() as directory:
         before = paths(system)
@@ -101,8 +101,8 @@ def installed(system: System, package: Path) -> None:
         active = state(system, unit, "ActiveState")
         check(f"{unit} is active", active == "active", system.run("systemctl", "status", unit))
     for unit in UNITS:
-        told = system.tells("systemctl", "is-enabled", unit)
-        check(f"{unit} starts at boot", told == "enabled", told)
+        printed = system.prints("systemctl", "is-enabled", unit)
+        check(f"{unit} starts at boot", printed == "enabled", printed)
     verify_units(system)
     flags = system.run(*IN_NAMESPACE, "ip", "-o", "link", "show", "lo")
     check("the namespace's lo is up", "LOWER_UP" in flags, flags)
@@ -134,18 +134,18 @@ def polled(system: System) -> None:
     outside = ports(system)
     check("outside it shows none", outside == "", outside)
     words = ["snmpget", "-v2c", "-c", "public", "-On", "127.0.0.1", SYS_DESCR]
-    told = system.run(*words, check=False, env=["MIBS="])
-    check("where the distribution's own snmpd answers", "STRING: " in told, told)
+    printed = system.run(*words, check=False, env=["MIBS="])
+    check("where the distribution's own snmpd answers", "STRING: " in printed, printed)
     check("snmpd's host resources are given out", "INTEGER" in get(system, "1.3.6.1.2.1.25.2.2.0"))
-    told = get(system, DISTRO)
-    check("`extend distro` tells VPP's version", 'STRING: "VPP 26.06-release"' in told, told)
-    told = get(system, "1.3.6.1.6.3.15.1.1.1.0")
-    check("what no poller needs is not given out", "No Such" in told, told)
+    printed = get(system, DISTRO)
+    check("`extend distro` tells VPP's version", 'STRING: "VPP 26.06-release"' in printed, printed)
+    printed = get(system, "1.3.6.1.6.3.15.1.1.1.0")
+    check("what no poller needs is not given out", "No Such" in printed, printed)
     found = shown(system, HIDDEN, *IN_NAMESPACE)
     check("nor what grows with the kernel or the machine", not found, found)
 
-    told = log(system, SNMPD)
-    check("snmpd's log has no word about MIBs", "MIB" not in told, told)
+    printed = log(system, SNMPD)
+    check("snmpd's log has no word about MIBs", "MIB" not in printed, printed)
 
     chapter("Reloaded")
     alias = "1.3.6.1.2.1.31.1.1.1.18.1001"
@@ -210,9 +210,9 @@ def secured(system: System) -> None:
 def confined(system: System) -> None:
     """Who may use what."""
     chapter("Confined")
-    told = system.run("stat", "-c", "%U:%G %a %F", "/run/agentx-dataplane/master")
-    mine = told == f"{USER}:{GROUP} 660 socket"
-    check("the AgentX socket is the agent's and its group's", mine, told)
+    printed = system.run("stat", "-c", "%U:%G %a %F", "/run/agentx-dataplane/master")
+    mine = printed == f"{USER}:{GROUP} 660 socket"
+    check("the AgentX socket is the agent's and its group's", mine, printed)
     groups = system.run("id", "-nG", USER).split()
     check("the agent's user is in that group, and in VPP's", {GROUP, "vpp"} <= set(groups), groups)
     check("the agent's user may use it", may_connect(system, USER, "/run/agentx-dataplane/master"))
@@ -223,9 +223,9 @@ def confined(system: System) -> None:
     system.run("usermod", "--append", "--groups", GROUP, "somebody")
     may = may_connect(system, "somebody", "/run/agentx-dataplane/master")
     check("somebody may who was added to its group", may)
-    told = system.run("vpp-snmp-agent", "check", check=False)
-    check("and `check` names them", f"in {GROUP} are somebody, who can answer" in told, told)
-    check("and lists other agents", "in sysORTable, where FRR never is: none" in told, told)
+    printed = system.run("vpp-snmp-agent", "check", check=False)
+    check("and `check` names them", f"in {GROUP} are somebody, who can answer" in printed, printed)
+    check("and lists other agents", "in sysORTable, where FRR never is: none" in printed, printed)
     system.run("userdel", "--remove", "somebody", check=False)
     listening = system.run(*IN_NAMESPACE, "ss", "--tcp", "--listening", "--no-header")
     check("snmpd listens on no TCP port", listening == "", listening)
@@ -246,7 +246,7 @@ def confined(system: System) -> None:
     # What it reaches through its own mounts; /proc tells only of its own processes.
     find = ["find", "/", "-path", "/proc", "-prune", "-o", "-type", "d,f", "-writable", "-print"]
     enter = ["nsenter", "-t", agent, "-m", "setpriv", f"--reuid={USER}", f"--regid={USER}"]
-    found = set(system.tells(*enter, "--init-groups", *find).splitlines())
+    found = set(system.prints(*enter, "--init-groups", *find).splitlines())
     own = re.compile(rf"/var/lib/{USER}(/.*)?|/run/{USER}(/.*)?|/tmp|/var/tmp|/dev/shm(/.*)?")
     elsewhere = {path for path in found if not own.fullmatch(path)}
     check("it can write its state", f"/var/lib/{USER}/ports.journal" in found, found)
@@ -306,8 +306,12 @@ def on_one_cpu(system: System) -> None:
             restart(system, unit, "restart")
             found = cpus(system, unit)
             check(f"a drop-in gives {unit} one CPU", found == {str(cpu)}, found)
-        told = system.run("vpp-snmp-agent", "check", check=False)
-        check("`check` finds snmpd on no CPU of VPP's workers", f"runs on CPU {cpu}," in told, told)
+        printed = system.run("vpp-snmp-agent", "check", check=False)
+        check(
+            "`check` finds snmpd on no CPU of VPP's workers",
+            f"runs on CPU {cpu}," in printed,
+            printed,
+        )
         keeps(system, before, "the same ports")
     for unit in (SNMPD, AGENT):
         restart(system, unit, "restart")
@@ -382,8 +386,10 @@ def cut_off_by_nothing(system: System, newer: Path) -> None:
     old = pid(system, AGENT)
     system.run("groupdel", GROUP)  # a package before had none
     system.install(newer)
-    told = system.run("stat", "-c", "%G", "/run/agentx-dataplane/master")
-    check("an upgrade makes the AgentX socket's group where there is none", told == GROUP, told)
+    printed = system.run("stat", "-c", "%G", "/run/agentx-dataplane/master")
+    check(
+        "an upgrade makes the AgentX socket's group where there is none", printed == GROUP, printed
+    )
     groups = system.run("id", "-nG", USER).split()
     check("with the agent's user in it", GROUP in groups, groups)
     check("an upgrade leaves VPP, the daemon and the port alone", living() == alive, living())
@@ -398,8 +404,8 @@ def cut_off_by_nothing(system: System, newer: Path) -> None:
     check("removal leaves VPP, the daemon and the port alone", living() == alive, living())
     check("but ends the agent and its snmpd", not served(system))
     for unit in (SNMPD, AGENT):
-        told = state(system, unit, "ActiveState")
-        check(f"{unit} is inactive", told == "inactive", told)
+        printed = state(system, unit, "ActiveState")
+        check(f"{unit} is inactive", printed == "inactive", printed)
     check("the settings are kept", (system.root / SETTINGS).read_text() == settings)
     system.install(newer)
     keeps(system, before, "installed again, it serves the same ports")
@@ -461,9 +467,7 @@ def taken_over(system: System, package: Path) -> None:
     system.run("systemctl", "start", "vpp.service")
     namespace = inode(system)
     running = [pid(system, unit) for unit in (SNMPD, AGENT)]
-    keep = "--option=Dpkg::Options::=--force-confold"
-    shutil.copy(package, system.root / "srv")
-    system.apt("install", keep, f"/srv/{package.name}")
+    system.install(package, "--option=Dpkg::Options::=--force-confold")
     check("its units go on", [pid(system, unit) for unit in (SNMPD, AGENT)] == running)
     for unit in UNITS:
         path = state(system, unit, "FragmentPath")
@@ -552,7 +556,7 @@ def may_connect(system: System, user: str, path: str) -> bool:
     connect = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
     group = system.run("id", "-g", user)
     become = ["setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups"]
-    told = system.run(*become, "python3", "-c", connect, check=False)
-    if told and "PermissionError" not in told:
-        raise Failed(f"{user} on {path}: {told}")
-    return not told
+    printed = system.run(*become, "python3", "-c", connect, check=False)
+    if printed and "PermissionError" not in printed:
+        raise Failed(f"{user} on {path}: {printed}")
+    return not printed

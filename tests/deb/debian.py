@@ -20,12 +20,13 @@ from types import TracebackType
 
 from simulator.stage import ROOT
 
-from .told import Failed, until
+from .story import Failed, until
 
 BASES = Path("/var/cache/vpp-snmp-agent-deb-test")
 # What the package depends on, for a system has no network; snmp is for the test.
 PACKAGES = ("systemd-sysv", "iproute2", "python3-yaml", "snmpd", "snmp")
-SIMULATOR = "/opt/simulator"  # where the simulator's modules are bound to
+SOURCE = "/opt/source"  # where this is bound to of the source tree:
+SOURCES = ("debian", "simulator", "snmpd-dataplane.conf", "tests", "vpp_snmp_agent")
 REBOOTS = 133  # systemd-nspawn(1): the exit status where the system asked for it
 
 
@@ -107,8 +108,7 @@ class System:
         command = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"]
         command += ["--private-network", "--console=pipe", f"--directory={self.root}"]
         command += ["--hostname=router", "--machine", f"deb-test-{os.getpid()}"]
-        command.append(f"--bind-ro={ROOT / 'vpp_snmp_agent'}:{SIMULATOR}/vpp_snmp_agent")
-        command.append(f"--bind-ro={ROOT / 'simulator'}:{SIMULATOR}/simulator")
+        command += [f"--bind-ro={ROOT / name}:{SOURCE}/{name}" for name in SOURCES]
         command += ["--boot"] if self._boot else ["--as-pid2", "sleep", "infinity"]
         with (self._directory / "console").open("ab") as console:
             self._container = subprocess.Popen(
@@ -131,7 +131,7 @@ class System:
         self._init = 0
         for each in self._children():
             with suppress(OSError):
-                ours = Path(f"/proc/{each}/root{SIMULATOR}/vpp_snmp_agent/agent.py").exists()
+                ours = Path(f"/proc/{each}/root{SOURCE}/vpp_snmp_agent/agent.py").exists()
                 if ours and _is_init(each):
                     self._init = each
         return bool(self._init)
@@ -145,7 +145,7 @@ class System:
             return []
 
     def _state(self) -> str:
-        return self.tells("systemctl", "is-system-running")
+        return self.prints("systemctl", "is-system-running")
 
     def reboot(self) -> None:
         """As the operator does; returns when the system is up again."""
@@ -176,7 +176,7 @@ class System:
             raise Failed(f"{' '.join(words)}: exit status {done.returncode}\n{done.stdout}")
         return done.stdout.strip()
 
-    def tells(self, *words: str) -> str:
+    def prints(self, *words: str) -> str:
         """What a command prints on its standard output, however it ends."""
         done = subprocess.run(
             self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True
@@ -207,11 +207,11 @@ class System:
         until(f"{name} ended", lambda: not self.succeeds("test", "-e", f"/proc/{pid}"))
         self.run("rm", f"/run/{name}.pid")
 
-    def install(self, package: Path) -> str:
+    def install(self, package: Path, *options: str) -> str:
         """`apt install ./package`, as a user would; what it prints."""
         shutil.copy(package, self.root / "srv")
         try:
-            return self.apt("install", f"/srv/{package.name}")
+            return self.apt("install", *options, f"/srv/{package.name}")
         finally:
             (self.root / "srv" / package.name).unlink()
 

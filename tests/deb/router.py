@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from simulator.api import FIRST_CPU
 
-from .debian import SIMULATOR, System
-from .told import Failed, until
+from .debian import SOURCE, System
+from .story import Failed, until
 
 IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 ROWS = 18  # of the simulator's edge router
@@ -29,7 +29,7 @@ StartLimitIntervalSec=0
 Group=vpp
 RuntimeDirectory=vpp
 RuntimeDirectoryMode=0750
-Environment=PYTHONPATH={SIMULATOR} PYTHONDONTWRITEBYTECODE=1
+Environment=PYTHONPATH={SOURCE} PYTHONDONTWRITEBYTECODE=1
 ExecStart=/usr/bin/python3 -m simulator --run-dir /run/vpp
 
 [Install]
@@ -59,9 +59,10 @@ def write_unit(system: System, name: str, text: str) -> None:
 def ports(system: System, *where: str, options: tuple[str, ...] = ("-v2c", "-c", "public")) -> str:
     """ifIndex and ifName of every port, a line each, as a poller sees them from `where`."""
     poll = [*where, "snmpbulkwalk", *options, "-t", "2", "-r", "1", "-On", "127.0.0.1", IF_NAME]
-    told = system.run(*poll, check=False, env=["MIBS="])
+    printed = system.run(*poll, check=False, env=["MIBS="])
     return "\n".join(
-        " ".join(found) for found in re.findall(rf"^\.{IF_NAME}\.(\d+) = STRING: (.*)$", told, re.M)
+        " ".join(found)
+        for found in re.findall(rf"^\.{IF_NAME}\.(\d+) = STRING: (.*)$", printed, re.M)
     )
 
 
@@ -114,7 +115,7 @@ def v3_get(system: System, oid: str) -> str:
 
 def state(system: System, unit: str, name: str) -> str:
     """A property of a unit."""
-    return system.tells("systemctl", "show", "--value", "--property", name, unit)
+    return system.prints("systemctl", "show", "--value", "--property", name, unit)
 
 
 def pid(system: System, unit: str) -> str:

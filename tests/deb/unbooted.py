@@ -7,9 +7,11 @@ import re
 import shlex
 from pathlib import Path
 
-from .debian import SIMULATOR, System
+from simulator.stage import ROOT
+
+from .debian import SOURCE, System
 from .router import HIDDEN, IF_NAME, ROWS, shown
-from .told import chapter, check, eventually
+from .story import chapter, check, eventually
 
 UNITS = ("netns-dataplane.service", "snmpd-dataplane.service", "vpp-snmp-agent.service")
 EXPOSURE = 15  # tenths, by systemd-analyze(1)
@@ -31,21 +33,23 @@ ON_OR_EMPTY = ("25.4", "25.5", "6.19")
 # a walk shows whether they are this release's.
 LEFT_OUT = ("2", "4", "10", "31", *(each for each in HIDDEN if each not in ON_OR_EMPTY))
 GROUP = "vpp-snmp-agentx"
+NOBODY = "65534"
 AGENT = ("setpriv", "--reuid=vpp-snmp-agent", "--regid=vpp-snmp-agent", "--init-groups")
 
 
-def tell(suite: str, package: Path, version: str) -> None:
+def run_story(suite: str, package: Path, version: str) -> None:
     """The whole story on one release."""
     with System(suite, boot=False) as system:
         chapter(f"On a clean {suite}, not booted")
         before = paths(system)
-        told = system.install(package)
-        check("the package installs with what Debian has", "Setting up vpp-snmp-agent" in told)
-        check("nothing in it warns", "arning" not in told, told)
+        printed = system.install(package)
+        check("the package installs with what Debian has", "Setting up vpp-snmp-agent" in printed)
+        check("nothing in it warns", "arning" not in printed, printed)
         check("there is no pip that could have helped", not system.succeeds("which", "pip3"))
-        told = system.run("vpp-snmp-agent", "--version")
-        check(f"--version says {version}", told == f"vpp-snmp-agent {version}", told)
+        printed = system.run("vpp-snmp-agent", "--version")
+        check(f"--version says {version}", printed == f"vpp-snmp-agent {version}", printed)
         verify_units(system)
+        run_its_tests(system)
         serve(system)
         system.apt("purge", "vpp-snmp-agent")
         check_that_nothing_is_left(system, before)
@@ -53,16 +57,33 @@ def tell(suite: str, package: Path, version: str) -> None:
 
 def verify_units(system: System) -> None:
     """As systemd itself judges them."""
-    told = system.run("systemd-analyze", "verify", "--man=no", *UNITS)
-    check("systemd-analyze has nothing against the units", told == "", told)
+    printed = system.run("systemd-analyze", "verify", "--man=no", *UNITS)
+    check("systemd-analyze has nothing against the units", printed == "", printed)
     agent = UNITS[-1]
     security = ["systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE}", agent]
-    told = system.run(*security)
-    (exposure,) = re.findall(r"Overall exposure level.*: ([0-9.]+)", told)
+    printed = system.run(*security)
+    (exposure,) = re.findall(r"Overall exposure level.*: ([0-9.]+)", printed)
     check(
         f"the agent's exposure is {exposure}, at most {EXPOSURE / 10}",
         float(exposure) * 10 <= EXPOSURE,
     )
+
+
+def run_its_tests(system: System) -> None:
+    """Those of debian/tests, as a Debian CI runs them: in the source tree, here as any user."""
+    control = (ROOT / "debian/tests/control").read_text()
+    for name in " ".join(re.findall(r"^Tests: (.*)$", control, re.M)).split():
+        directory = system.run("mktemp", "--directory")
+        system.run("chown", NOBODY, directory)
+        become = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        begin = ["sh", "-c", f"cd {SOURCE} && exec debian/tests/{name}"]
+        printed = system.run(*become, *begin, env=[f"AUTOPKGTEST_TMP={directory}"])
+        for line in printed.splitlines():
+            check(
+                f"debian/tests/{name}: {line.removeprefix('ok').lstrip()}", line.startswith("ok ")
+            )
+        check(f"debian/tests/{name} ends well", printed != "")
+        system.run("rm", "--recursive", directory)
 
 
 def serve(system: System) -> None:
@@ -72,7 +93,7 @@ def serve(system: System) -> None:
     simulator = ["-m", "simulator", "--run-dir", "/run/vpp"]
     simulator += ["--vppcfg", "/etc/vpp/vppcfg.yaml"]
     (system.root / "etc/vpp").mkdir()
-    modules = [f"PYTHONPATH={SIMULATOR}", "PYTHONDONTWRITEBYTECODE=1"]
+    modules = [f"PYTHONPATH={SOURCE}", "PYTHONDONTWRITEBYTECODE=1"]
     system.begin(
         "vpp", "setpriv", "--regid=vpp", "--clear-groups", "python3", *simulator, env=modules
     )
@@ -92,17 +113,19 @@ def serve(system: System) -> None:
         f"by the units' command lines snmpd and the agent serve {ROWS} ports",
         lambda: system.run(*walk, check=False, env=["MIBS="]).count("STRING") == ROWS,
     )
-    told = system.run(*AGENT, "vpp-snmp-agent", "check", check=False)
-    lines = told.splitlines()
+    printed = system.run(*AGENT, "vpp-snmp-agent", "check", check=False)
+    lines = printed.splitlines()
     # The scenario has a description with an umlaut; snmpd's namespace is for root to enter.
     notes = ("note   charset ", "note   other agents ")
     good = [line for line in lines if line.startswith(("ok ", *notes))]
-    check("`check` finds all well", lines and good == lines, told)
-    told = system.run("stat", "-c", "%U:%G %a", "/run/agentx-dataplane/master")
-    check("the AgentX socket has its group", told == f"vpp-snmp-agent:{GROUP} 660", told)
-    told = system.run("vpp-snmp-agent", "check", check=False)
-    check("which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in told)
-    check("and root is told of no other agent", "where FRR never is: none" in told, told)
+    check("`check` finds all well", lines and good == lines, printed)
+    printed = system.run("stat", "-c", "%U:%G %a", "/run/agentx-dataplane/master")
+    check("the AgentX socket has its group", printed == f"vpp-snmp-agent:{GROUP} 660", printed)
+    printed = system.run("vpp-snmp-agent", "check", check=False)
+    check(
+        "which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in printed
+    )
+    check("and root is told of no other agent", "where FRR never is: none" in printed, printed)
     found = shown(system, HIDDEN)
     check("what grows with the kernel or the machine is hidden", not found, found)
     system.end("agent")

@@ -9,8 +9,8 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 
-from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Module, View
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, decode_varbind, dotted
 
 Tally = Counter[str]  # what happened how often
 
@@ -58,10 +58,10 @@ def walk(modules: Iterable[Module]) -> int:
     view = View([each for module in modules for each in module.objects])
     count, name = 0, b""
     while True:
-        found = pdu.decode_varbind(view.get_next(name, False, b""))
-        if found.type is pdu.END_OF_MIB_VIEW:
+        found = decode_varbind(view.get_next(name, False, b""))
+        if found.type is END_OF_MIB_VIEW:
             return count
         if found.name <= name:
-            raise Broken(f"a walk goes back from {pdu.dotted(name)}")
+            raise Broken(f"a walk goes back from {dotted(name)}")
         name = found.name
         count += 1

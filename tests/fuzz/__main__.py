@@ -55,8 +55,8 @@ def main() -> int:
         pool.close()
         pool.join()
     for kind, tally in tallies.items():
-        told = ", ".join(f"{count:,} {what}" for what, count in sorted(tally.items()))
-        print(f"{kind:9} {done[kind]:9,} cases: {told}")
+        outcomes = ", ".join(f"{count:,} {what}" for what, count in sorted(tally.items()))
+        print(f"{kind:9} {done[kind]:9,} cases: {outcomes}")
     print(f"{broken} broken, {time.monotonic() - began:.0f} s, seed {seed}")
     return 1 if broken or not all(done.values()) else 0
 

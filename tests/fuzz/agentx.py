@@ -9,15 +9,25 @@ from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Module, Object, Scalar, SortedRows, Table, View
-from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, MalformedPDU, Response, SearchRange, oid
+from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, Response, SearchRange
 from vpp_snmp_agent.agentx.session import MAX_ANSWERS, MAX_BULK_OCTETS, Session
+from vpp_snmp_agent.agentx.values import (
+    COUNTER64,
+    INTEGER,
+    OCTET_STRING,
+    TIMETICKS,
+    MalformedPDU,
+    encode_octets,
+    encode_varbind,
+    oid,
+)
 
 from . import Broken, Tally, dice, mutate
 
 KIND, CASES = "agentx", 1_000_000
-RECORDED = Path(__file__).parent / "snmpd-5.9.3.hex"  # what one said to the agent, a PDU a line
+RECORDED = Path(__file__).parent / "snmpd-5.9.3.hex"  # what one sent to the agent, a PDU a line
 SESSION = 5  # that snmpd's number for us
-MOST_AT_ONCE = MAX_ANSWERS + MAX_BULK_OCTETS + (1 << 16)
+MAX_AT_ONCE = MAX_ANSWERS + MAX_BULK_OCTETS + (1 << 16)
 
 IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 
@@ -27,7 +37,7 @@ def _view() -> tuple[View, list[Module]]:
     rows = SortedRows()
     for index in (*range(1001, 1034), 100_001):
         rows.put(oid(str(index)), index)
-    octets, number = pdu.OCTET_STRING, pdu.INTEGER
+    octets, number = OCTET_STRING, INTEGER
     objects: list[Object] = [
         Scalar("1.3.6.1.2.1.2.1", "ifNumber", number, lambda: len(rows)),
         Table(IF_ENTRY, [Column(n, "", number, lambda row: row) for n in range(1, 23)]).over(rows),
@@ -35,12 +45,12 @@ def _view() -> tuple[View, list[Module]]:
             IF_X_ENTRY,
             [
                 Column(1, "", octets, lambda row: b"eno%d" % row),
-                *(Column(n, "", pdu.COUNTER64, lambda row: row << 33) for n in range(2, 18)),
+                *(Column(n, "", COUNTER64, lambda row: row << 33) for n in range(2, 18)),
                 Column(18, "", octets, lambda row: b"" if row % 3 else None),
-                Column(19, "", pdu.TIMETICKS, lambda row: 0),
+                Column(19, "", TIMETICKS, lambda row: 0),
             ],
         ).over(rows),
-        Scalar("1.3.6.1.2.1.31.1.5", "", pdu.TIMETICKS, lambda: None),
+        Scalar("1.3.6.1.2.1.31.1.5", "", TIMETICKS, lambda: None),
     ]
     subtrees = ("1.3.6.1.2.1.2", "1.3.6.1.2.1.31")
     return View(objects), [Module("1.3.6.1.2.1.31", "IF-MIB", subtrees, objects)]
@@ -49,7 +59,7 @@ def _view() -> tuple[View, list[Module]]:
 def _more() -> list[bytes]:
     """What snmpd sends rarely or never: sets, bulks, pings, closes, contexts, little endian."""
     name = oid(f"{IF_X_ENTRY}.18.1001")
-    varbind = pdu.encode_varbind(name, pdu.OCTET_STRING, b"another")
+    varbind = encode_varbind(name, OCTET_STRING, b"another")
     ranges = pdu.ranges_payload(
         [
             SearchRange(oid(IF_X_ENTRY), True, oid("1.3.6.1.2.1.31.1.2")),
@@ -71,7 +81,7 @@ def _more() -> list[bytes]:
         (pdu.ADDAGENTCAPS, pdu.caps_payload(name, "what")),
     ]
     made = [pdu.encode(type_, payload, session_id=SESSION) for type_, payload in payloads]
-    context = pdu.encode_octets(b"other") + ranges
+    context = encode_octets(b"other") + ranges
     with_context = bytearray(pdu.encode(pdu.GET, context, session_id=SESSION))
     with_context[2] |= pdu.NON_DEFAULT_CONTEXT
     little = bytes((1, pdu.GETNEXT, 0, 0)) + b"".join(
@@ -80,7 +90,7 @@ def _more() -> list[bytes]:
     return [*made, bytes(with_context), little]
 
 
-class Talk:
+class Conversation:
     """A session as far as its registrations, and what it answers from then on."""
 
     def __init__(self, view: View, modules: list[Module], opened: list[bytes]) -> None:
@@ -91,7 +101,7 @@ class Talk:
         self.answers: list[bytes] = []
         self.malformed = False
 
-    def hear(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Take a piece, and go on as long as it wants to be called again."""
         if self.malformed:
             return
@@ -104,7 +114,7 @@ class Talk:
         self.events = [type(each).__name__ for each in self._session.events()]
 
     def _answer(self, answer: bytes) -> None:
-        if len(answer) > MOST_AT_ONCE:
+        if len(answer) > MAX_AT_ONCE:
             raise Broken(f"an answer of {len(answer)} octets at once")
         if answer:
             self.answers.append(answer)
@@ -123,11 +133,11 @@ def _check_answers(data: bytes) -> int:
     while data:
         header = pdu.decode_header(data)
         end = HEADER_SIZE + header.length
-        told = pdu.decode(header, data[HEADER_SIZE:end])
-        if isinstance(told.body, Response) and header.session_id == SESSION:
-            ours = told.body.error in range(19) or told.body.error in (256, 257, 262, 266, 268)
+        sent = pdu.decode(header, data[HEADER_SIZE:end])
+        if isinstance(sent.body, Response) and header.session_id == SESSION:
+            ours = sent.body.error in range(19) or sent.body.error in (256, 257, 262, 266, 268)
             if not ours:
-                raise Broken(f"an answer with the error {told.body.error}")
+                raise Broken(f"an answer with the error {sent.body.error}")
         count += 1
         data = data[end:]
     return count
@@ -146,11 +156,11 @@ def run(seed: int, cases: range) -> Tally:
         stream = b"".join(mutate(each, chance) if damaged else each for each in chosen)
         if damaged and chance.randrange(8) == 0:
             stream = stream[: chance.randrange(len(stream) + 1)]
-        whole, parted = Talk(view, modules, opened), Talk(view, modules, opened)
+        whole, parted = Conversation(view, modules, opened), Conversation(view, modules, opened)
         try:
-            whole.hear(stream)
+            whole.receive(stream)
             for piece in _pieces(stream, chance):
-                parted.hear(piece)
+                parted.receive(piece)
             if whole.malformed != parted.malformed:
                 raise Broken("malformed in pieces or as a whole, not both")
             answered, in_parts = b"".join(whole.answers), b"".join(parted.answers)

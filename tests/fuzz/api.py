@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from simulator.__main__ import arguments
-from simulator.api import Client
-from simulator.process import Process
+from simulator.api import ApiClient
+from simulator.process import SimulatedVpp
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces.facts import Configuration
@@ -45,24 +45,24 @@ from . import Broken, Tally, dice, mutate, walk
 
 KIND, CASES = "api", 20_000
 WHOLE, WHOLE_CASES = "feed", 500
-SHORT, LONG = 0.3, 1.0  # seconds that a conversation may last, forked or whole
+MAX_FORKED, MAX_WHOLE = 0.3, 1.0  # seconds that a conversation may last
 SILENCE = 0.03  # seconds without an octet, after which VPP is gone
-LAST_WORD = 10.0  # seconds that a reporter has to end when its VPP is gone
+END_TIMEOUT = 10.0  # seconds that a reporter has to end when its VPP is gone
 RELEASES = ("22.02", "24.06", "26.06")
 
 
-class Vpp:
+class DamagingVpp:
     """The simulator in this process, saying other things than it means to."""
 
     def __init__(self, run_dir: Path, release: str) -> None:
-        options = arguments(["--run-dir", str(run_dir), "--release", release])
-        self.process = Process(options)
-        self.process.script.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+        self.vpp = SimulatedVpp(arguments(["--run-dir", str(run_dir), "--release", release]))
+        self.vpp.verbs.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
         self.run_dir = run_dir
         self.sent = 0
-        self._flush = self.process.api._flush
-        self.process.api._flush = self._change  # type: ignore[method-assign]
-        self.process.loop.modify(self.process.api._listener, selectors.EVENT_READ, self._accept)
+        self._flush = self.vpp.api.flush
+        self.vpp.api.flush = self._change  # type: ignore[method-assign]
+        listener = self.vpp.api.listener
+        self.vpp.main_thread.modify(listener, selectors.EVENT_READ, self._accept)
         self.begin(0, 0)
 
     def begin(self, seed: int, case: int) -> None:
@@ -74,11 +74,11 @@ class Vpp:
         self.over = False
 
     def _accept(self, ready: int) -> None:
-        self.process.api._accept(ready)
+        self.vpp.api.accept(ready)
         if self.over:
             self.hang_up()
 
-    def _change(self, client: Client) -> None:
+    def _change(self, client: ApiClient) -> None:
         if client.outbox and self.chance.random() < self.damages:
             changed = mutate(bytes(client.outbox), self.chance)
             client.outbox[:] = changed
@@ -86,26 +86,25 @@ class Vpp:
         self._flush(client)
 
     def turn(self, timeout: float) -> None:
-        """Serve for a moment; now and then tell of an event, and what hides in one."""
+        """Serve for a moment; now and then report an event, and what hides in one."""
         if self.chance.randrange(20) == 0:
-            interfaces = self.process.router.interfaces
-            index = self.chance.choice(list(interfaces))
-            self.process.router._tell(index, self.chance.randrange(4))
-        for key, ready in self.process.loop.select(timeout):
+            index = self.chance.choice(list(self.vpp.plane.interfaces))
+            self.vpp.plane.report(index, self.chance.randrange(4))
+        for key, ready in self.vpp.main_thread.select(timeout):
             key.data(ready)
-        self.process.api.tell()
+        self.vpp.api.send_events()
 
     def hang_up(self) -> None:
         """As a VPP that ends: from now on nobody is listened to."""
         self.over = True
-        for client in list(self.process.api._clients.values()):
-            self.process.api._drop(client)
+        for client in list(self.vpp.api.clients.values()):
+            self.vpp.api.drop(client)
 
     def close(self) -> None:
-        self.process.close()
-        for sock in (self.process.stats, self.process.api._listener):
-            sock.close()
-        os.close(self.process.router.segment.fd)
+        self.vpp.close()
+        for each in (self.vpp.stats, self.vpp.api.listener, self.vpp.main_thread, self.vpp.loop):
+            each.close()
+        self.vpp.plane.close()
 
 
 class Rows:
@@ -143,8 +142,8 @@ class Rows:
 
 
 @contextmanager
-def _forked(vpp: Vpp) -> Iterator[tuple[socket.socket, int]]:
-    """A reporter, and where it is heard."""
+def _forked(vpp: DamagingVpp) -> Iterator[tuple[socket.socket, int]]:
+    """A reporter, and the socket that it reports to."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     run_dir = vpp.run_dir
     pid = os.fork()
@@ -165,9 +164,9 @@ def _forked(vpp: Vpp) -> Iterator[tuple[socket.socket, int]]:
         ours.close()
 
 
-def _heard(pipe: socket.socket) -> list[Message]:
-    """What it has said by now."""
-    said = []
+def _received(pipe: socket.socket) -> list[Message]:
+    """What it has reported by now."""
+    reported = []
     with suppress(BlockingIOError):
         while True:
             data, descriptors, _, _ = socket.recv_fds(pipe, feed.DATAGRAM, 4)
@@ -175,52 +174,52 @@ def _heard(pipe: socket.socket) -> list[Message]:
                 os.close(each)
             if not data:
                 break
-            said.append(unpack(data))
-    return said
+            reported.append(unpack(data))
+    return reported
 
 
-def _converse(vpp: Vpp, rows: Rows) -> str:
+def _converse(vpp: DamagingVpp, rows: Rows) -> str:
     """One conversation with a forked reporter; how it ended."""
-    said: list[Message] = []
+    reported: list[Message] = []
     with _forked(vpp) as (pipe, pid):
         began = quiet = time.monotonic()
-        before, told = vpp.sent, 0
+        before, dumps = vpp.sent, 0
         ended = (0, 0)
         while ended[0] == 0:
             vpp.turn(0.002)
-            said += _heard(pipe)
+            reported += _received(pipe)
             now = time.monotonic()
             if vpp.sent != before:
-                before, quiet, told = vpp.sent, now, told + 1
-            # Half of those that have told all are heard no further.
-            all_told = said and isinstance(said[-1], Alive) and vpp.chance.randrange(2)
-            if now - began > SHORT or (told and now - quiet > SILENCE) or all_told:
+                before, quiet, dumps = vpp.sent, now, dumps + 1
+            # Half of those that have reported all are listened to no further.
+            is_done = reported and isinstance(reported[-1], Alive) and vpp.chance.randrange(2)
+            if now - began > MAX_FORKED or (dumps and now - quiet > SILENCE) or is_done:
                 vpp.hang_up()
-            if now - began > SHORT + LAST_WORD:
+            if now - began > MAX_FORKED + END_TIMEOUT:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 raise Broken("the reporter does not end with its VPP")
             ended = os.waitpid(pid, os.WNOHANG)
-        said += _heard(pipe)
+        reported += _received(pipe)
     if ended[1]:
         raise Broken(f"the reporter ended with the status {ended[1]:#x}")
-    return _assembled(said, rows)
+    return _assembled(reported, rows)
 
 
-def _assembled(said: list[Message], rows: Rows) -> str:
+def _assembled(reported: list[Message], rows: Rows) -> str:
     """Make rows of it as the agent does; how it ended."""
-    for message in said:
+    for message in reported:
         match message:
             case Connected(identity):
                 rows.begin(identity)
             case Changes() | NeighborChanges() | Complete():
                 rows.take(message)
-    if not said or not isinstance(said[-1], Gone | Failed):
-        raise Broken(f"the reporter ended without a word: {said[-1:]}")
-    return type(said[-1]).__name__
+    if not reported or not isinstance(reported[-1], Gone | Failed):
+        raise Broken(f"the reporter ended without a word: {reported[-1:]}")
+    return type(reported[-1]).__name__
 
 
-def _feed(vpp: Vpp, rows: Rows) -> str:
+def _feed(vpp: DamagingVpp, rows: Rows) -> str:
     """One whole conversation, as the agent leads it; how it ended."""
     run_dir = vpp.run_dir
     settings = feed.ReporterSettings(
@@ -248,9 +247,9 @@ def _feed(vpp: Vpp, rows: Rows) -> str:
                     case feed.Away():
                         return "Gone"
             now = time.monotonic()
-            if now - began > LONG:
+            if now - began > MAX_WHOLE:
                 vpp.hang_up()
-            if now - began > LONG + LAST_WORD:
+            if now - began > MAX_WHOLE + END_TIMEOUT:
                 raise Broken("the reporter does not end with its VPP")
     finally:
         source.close()
@@ -261,7 +260,7 @@ def run(seed: int, cases: range, kind: str = KIND) -> Tally:
     tally, rows = Tally(), Rows()
     converse = _converse if kind == KIND else _feed
     with tempfile.TemporaryDirectory(prefix="fuzz.") as name:
-        vpps = [Vpp(Path(name) / release, release) for release in RELEASES]
+        vpps = [DamagingVpp(Path(name) / release, release) for release in RELEASES]
         for case in cases:
             vpp = vpps[case % len(vpps)]
             vpp.begin(seed, case)

@@ -5,6 +5,7 @@ import random
 import re
 import tempfile
 from array import array
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,15 +13,16 @@ from simulator.scenario import VPPCFG
 from simulator.stage import until
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.interfaces.counters import Reached
-from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
+from vpp_snmp_agent.interfaces.facts import DOWN, Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
+from vpp_snmp_agent.interfaces.reached import Reached
 from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.settings import declarations
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.document import BadSettings
 from vpp_snmp_agent.settings.vppcfg import parse_descriptions
 
+from .. import journals
 from . import Broken, Tally, dice, mutate, walk
 
 KIND, CASES = "files", 20_000
@@ -51,10 +53,12 @@ def _state() -> bytes:
         for index, key in enumerate(("GigabitEthernet5/0/0", "BondEthernet0.105", "Zürich")):
             state.assign(key, index)
             until(f"{key} is durable", partial(_has_committed, state, key))
-            facts = Facts(
-                *(f"eno{index}", "Cüst", 6, 9000, 10**10, bytes.fromhex("6805ca324610"), True, 2),
-                *(("GigabitEthernet5/0/0",), False, ((bytes((192, 0, 2, index)), 24),)),
-                *(True, False, True),
+            facts = replace(
+                journals.FACTS,
+                name=f"eno{index}",
+                alias="Cüst",
+                lower_layers=("GigabitEthernet5/0/0",),
+                addresses=((bytes((192, 0, 2, index)), 24),),
             )
             state.show(key, facts)
             state.keep(
@@ -71,7 +75,7 @@ _ODD = (
 )
 
 
-def _retell(text: bytes, chance: random.Random) -> bytes:
+def _replace_word(text: bytes, chance: random.Random) -> bytes:
     """The same with another word in one place, so that it mostly stays JSON or YAML."""
     token = chance.choice(list(_TOKEN.finditer(text)))
     return text[: token.start()] + chance.choice(_ODD) + text[token.end() :]
@@ -110,7 +114,7 @@ def run(seed: int, cases: range) -> Tally:
             chance = dice(seed, KIND, case)
             what = chance.choice(("state", "state", "settings", "vppcfg"))
             text = {"state": state, "settings": SETTINGS, "vppcfg": vppcfg}[what]
-            text = chance.choice((mutate, _retell))(text, chance)
+            text = chance.choice((mutate, _replace_word))(text, chance)
             try:
                 if what == "state":
                     for aside in path.parent.glob("*.damaged-*"):
@@ -120,8 +124,8 @@ def run(seed: int, cases: range) -> Tally:
                 elif what == "settings":
                     Settings(**declarations.parse_settings(text, "agent.yaml"))
                 else:
-                    for told in parse_descriptions(text, "vppcfg.yaml").by_name.values():
-                        told.encode()
+                    for description in parse_descriptions(text, "vppcfg.yaml").by_name.values():
+                        description.encode()
             except (BadSettings, StateError):
                 tally[f"{what} refused"] += 1
             except Exception as error:

@@ -9,11 +9,11 @@ import random
 import time
 from contextlib import suppress
 
-from simulator.segment import Segment as Writer
+from simulator.segment import SegmentWriter
 from simulator.traffic import COMBINED, SIMPLE
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.system import System
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import EPOCH_WORD, HEADER, Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
@@ -34,7 +34,7 @@ class Victim:
     """A segment as VPP's, what is in it, and who reads it."""
 
     def __init__(self, generation: Generation) -> None:
-        self.writer = Writer(SIZE, generation)
+        self.writer = SegmentWriter(SIZE, generation)
         writer = self.writer
         writer.add_scalar("/sys/last_update", 77)
         writer.add_scalar("/sys/vector_rate", 12, Kind.GAUGE)
@@ -166,8 +166,8 @@ def run(seed: int, cases: range) -> Tally:
         victim = chance.choice(victims)
         victim.damage(chance)
         # Half of the time the lock counts as kept for long, and is read through.
-        vpp_segment.STUCK_TIMEOUT = chance.choice((0.0, 1.0))
-        vpp_segment.LOCK_WAIT = 0.0
+        mapping.STUCK_TIMEOUT = chance.choice((0.0, 1.0))
+        mapping.LOCK_WAIT = 0.0
         began = time.monotonic()
         try:
             if chance.randrange(2):

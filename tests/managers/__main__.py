@@ -11,13 +11,13 @@ from pathlib import Path
 
 from simulator.stage import StageError
 
-from ..deb.told import Failed
+from ..deb.story import Failed
 from . import librenms, prometheus, zabbix
 
 MANAGERS = {
-    "prometheus": prometheus.tell,
-    "zabbix": zabbix.tell,
-    "librenms": librenms.tell,
+    "prometheus": prometheus.run_story,
+    "zabbix": zabbix.run_story,
+    "librenms": librenms.run_story,
 }
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import yaml
 
 from simulator import Simulator
-from simulator.stage import ROOT, Agent, Snmpd
+from simulator.stage import ROOT, AgentProcess, Snmpd
 
-from ..deb.told import Failed, chapter, check, until
+from ..deb.story import Failed, chapter, check, until
 
 LIBRENMS = ROOT / "docs" / "managers" / "librenms"
 DETECTION, DISCOVERY = (LIBRENMS / each / "vpp.yaml" for each in ("os_detection", "os_discovery"))
@@ -38,7 +38,7 @@ def sensors() -> Iterator[tuple[str, dict[str, Any]]]:
             yield kind, sensor
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     del update  # nothing here is generated
     texts = directory / "mibs"
@@ -52,7 +52,7 @@ def tell(directory: Path, mibs: Path, update: bool) -> None:
             directory / "vpp", vppcfg=vppcfg, per_node_counters=True, update_interval=1.0
         ) as vpp,
         Snmpd(directory / "snmp") as snmpd,
-        Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)),
+        AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)),
     ):
         until("the interfaces are served", lambda: snmpd.column(IF_NAME))
         detected(snmpd)

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ..deb.told import Failed
+from ..deb.story import Failed
 
 # What only root may read the downloads of would else be a warning for each.
 APT = ("apt-get", "-qq", "-o", "APT::Sandbox::User=root")

@@ -23,9 +23,9 @@ import yaml
 
 from simulator import Simulator, Truth
 from simulator.counters import ERRORS
-from simulator.stage import ROOT, Agent, Process, Snmpd, StageError
+from simulator.stage import ROOT, AgentProcess, Process, Snmpd, StageError
 
-from ..deb.told import Failed, chapter, check, eventually, until
+from ..deb.story import Failed, chapter, check, eventually, until
 from . import packages
 from .exposition import (
     PROMETHEUS,
@@ -103,7 +103,7 @@ def fetch(snmpd: Snmpd, url: str) -> str | None:
     return None if done.returncode else done.stdout
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     commands = _commands(directory)
     generate(commands, directory, mibs, update)
@@ -112,7 +112,7 @@ def tell(directory: Path, mibs: Path, update: bool) -> None:
     with (
         Simulator(directory / "vpp", vppcfg=vppcfg, update_interval=1.0) as vpp,
         Snmpd(directory / "snmp") as snmpd,
-        Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
+        AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
         Daemon(
             *(directory / "exporter.log", snmpd, str(commands.exporter)),
             *(f"--config.file={SNMP}", f"--web.listen-address={EXPORTER}"),
@@ -365,7 +365,7 @@ def alerts(snmpd: Snmpd) -> dict[str, str]:
     return {each["labels"]["alertname"]: each["state"] for each in found}
 
 
-def alarmed(vpp: Simulator, snmpd: Snmpd, agent: Agent) -> None:
+def alarmed(vpp: Simulator, snmpd: Snmpd, agent: AgentProcess) -> None:
     """What happens to the router is an alert, and the right one."""
     chapter("Alerts")
     began = time.monotonic()

@@ -19,10 +19,10 @@ from typing import Any
 import yaml
 
 from simulator import Simulator
-from simulator.stage import ROOT, Agent, Process, Snmpd
+from simulator.stage import ROOT, AgentProcess, Process, Snmpd
 from vpp_snmp_agent.mibs.vpp_base import BASE
 
-from ..deb.told import Failed, chapter, check, eventually, until
+from ..deb.story import Failed, chapter, check, eventually, until
 
 TEMPLATE = ROOT / "docs" / "managers" / "zabbix" / "vpp-by-snmp.yaml"
 NAME = "VPP by SNMP"
@@ -197,7 +197,7 @@ class Api:
         return answer["result"]
 
 
-def tell(directory: Path, mibs: Path, update: bool) -> None:
+def run_story(directory: Path, mibs: Path, update: bool) -> None:
     """All of it, in `directory`; StageError or Failed at the first thing that does not hold."""
     del mibs, update  # nothing here is generated
     vppcfg = directory / "vppcfg.yaml"
@@ -205,7 +205,7 @@ def tell(directory: Path, mibs: Path, update: bool) -> None:
         installed(directory / "zabbix") as copy,
         Simulator(directory / "vpp", vppcfg=vppcfg, per_node_counters=True) as vpp,
         Snmpd(directory / "snmp") as snmpd,
-        Agent(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
+        AgentProcess(directory, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent,
         server(copy, snmpd) as api,
     ):
         until("the interfaces are served", lambda: snmpd.column(IF_NAME))
@@ -520,7 +520,7 @@ def problems(api: Api, host: str) -> set[str]:
     return {each["description"] for each in found if each["description"].startswith(OURS)}
 
 
-def alarmed(api: Api, host: str, vpp: Simulator, agent: Agent) -> None:
+def alarmed(api: Api, host: str, vpp: Simulator, agent: AgentProcess) -> None:
     """What happens to the router is a problem, and the right one."""
     chapter("Problems")
 

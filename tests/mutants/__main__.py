@@ -32,7 +32,7 @@ GRACE = 20.0  # seconds that a mutant's tests may take beyond twice their time
 # hour of two cores.
 EVERY = 10_000
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
-    "agent": (("agent", "serving", "following"), 60),
+    "agent": (("agent", "reload", "serving", "following"), 60),
     "vpp/feed": (("feed",), 40),
     "vpp/reporter": (("reporter",), 60),
     "interfaces/publisher": (("publisher",), 300),
@@ -132,13 +132,13 @@ def judge_module(
     )
     for each in new:
         print(f"  survives: {module} {each.text}", flush=True)
-    stale = stale_of(module, explained, every, killed)
-    for text in stale:
+    gone_or_noticed = outdated(module, explained, every, killed)
+    for text in gone_or_noticed:
         print(f"  in {SURVIVORS.name}, and does not survive: {text}", flush=True)
-    return len(new) + len(stale)
+    return len(new) + len(gone_or_noticed)
 
 
-def stale_of(
+def outdated(
     module: str, explained: dict[str, str], every: list[Mutant], killed: list[Mutant]
 ) -> list[str]:
     """What is explained of a module and is noticed, or is no mutant of it any more."""

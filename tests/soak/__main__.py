@@ -16,7 +16,7 @@ from pathlib import Path
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 
 from . import churn, leaks
 from .faults import SETTLE, Injector, Window
@@ -43,15 +43,15 @@ def report(windows: Sequence[Window], samples: Sequence[Sample]) -> None:
         for window, until_then in zip(windows, nexts, strict=True):
             if window.kind != kind:
                 continue
-            told = [each for each in samples if window.begun <= each.at < until_then]
+            asked = [each for each in samples if window.begun <= each.at < until_then]
             if not window.blinds:
-                slowest = max([slowest, *(each.took or 0 for each in told)])
-            told = [each for each in told if each.octets is not None]
+                slowest = max([slowest, *(each.took or 0 for each in asked)])
+            answered = [each for each in asked if each.octets is not None]
             # Where nobody could answer, or count, only what comes afterwards is held against us.
             zero = window.ended if window.blinds else window.begun
-            silent = max(silent, *gaps(zero, [each.at + (each.took or 0) for each in told]))
+            silent = max(silent, *gaps(zero, [each.at + (each.took or 0) for each in answered]))
             zero = window.ended if window.blinds or window.away else window.begun
-            moves = [b.at for a, b in pairwise(told) if a.octets != b.octets]
+            moves = [b.at for a, b in pairwise(answered) if a.octets != b.octets]
             still = max(still, *gaps(zero, moves))
         print(f"{kind:24} {count:5}", end=" ")
         print(f"{milliseconds(slowest or None):>15} {milliseconds(silent):>15}", end=" ")
@@ -74,7 +74,7 @@ def soak(minutes: float, seed: int) -> bool:
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ["-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml")]
         flags += ["--api-dir", str(vpp.api_dir)]
-        agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
+        agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(f"{IF_X_ENTRY}.6")) == len(PORTS))
         oracle = stack.enter_context(Oracle(vpp))
         judge = Judge(oracle)
@@ -119,7 +119,7 @@ def soak(minutes: float, seed: int) -> bool:
         print(f"{mebibytes:.1f} MiB, {descriptors} descriptors, {processes} processes", end="; ")
     print(f"{len(log.splitlines())} lines logged")
     if any(figures.values()):
-        print("\nWhat was done, and what the agent said of it:")
+        print("\nWhat was done, and what the agent logged of it:")
         offset = time.time() - time.monotonic()
         for window in injector.windows:
             clock = time.strftime("%H:%M:%S", time.localtime(window.begun + offset))

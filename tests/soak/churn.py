@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from simulator import Simulator
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
 
 from . import Beside
 from .probe import use
@@ -20,12 +20,12 @@ SECONDS, QUICK_SECONDS = 60.0, 10.0
 GROWTH = 2.0  # MiB
 DESCRIPTORS = 2  # that may be open just when they are counted
 # A dump of all interfaces, and one that stops VPP's workers.
-LOOK, RARE_LOOK = "sw_interface_dump", "sw_bond_interface_dump"
-LOOKS, RARE_LOOKS = 5, 1  # at most, a second
+DUMP, RARE_DUMP = "sw_interface_dump", "sw_bond_interface_dump"
+MAX_DUMPS, MAX_RARE_DUMPS = 5, 1  # a second
 
 
 class Walker(Beside):
-    """Walks ifName without a pause; a walk that ends improperly or out of order is told."""
+    """Walks ifName without a pause; a walk that ends improperly or out of order is reported."""
 
     def __init__(self, snmpd: Snmpd) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Rates:
     def __init__(self, vpp: Simulator) -> None:
         self._vpp = vpp
         self._seen: list[tuple[float, dict[str, int]]] = []
-        self.most = {LOOK: 0, RARE_LOOK: 0}
+        self.most = {DUMP: 0, RARE_DUMP: 0}
 
     def poll(self) -> None:
         now = time.monotonic()
@@ -91,7 +91,7 @@ def run(quick: bool) -> bool:
         )
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ("-f", str(directory / "agent.yaml"))
-        agent = stack.enter_context(Agent(directory, vpp, snmpd.agentx, *flags))
+        agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
         until("the rows are served", lambda: len(snmpd.column(NAMES)) == BASE)
         walker = stack.enter_context(Walker(snmpd))
         rates = Rates(vpp)
@@ -110,14 +110,14 @@ def run(quick: bool) -> bool:
     grown = after[0] - settled[0]
     print(f"{rounds} times {POOL:,} interfaces made and deleted, {FLAPS:,} flaps:", end=" ")
     print(f"{walker.walks} walks, {len(walker.wrong)} wrong; {grown:+.1f} MiB; at most", end=" ")
-    print(f"{rates.most[LOOK]} dumps a second, {rates.most[RARE_LOOK]} that stop workers")
+    print(f"{rates.most[DUMP]} dumps a second, {rates.most[RARE_DUMP]} that stop workers")
     for each in walker.wrong[:5]:
         print(f"    {each}")
     return (
         not walker.wrong
         and grown <= GROWTH
-        and rates.most[LOOK] <= LOOKS
-        and rates.most[RARE_LOOK] <= RARE_LOOKS
+        and rates.most[DUMP] <= MAX_DUMPS
+        and rates.most[RARE_DUMP] <= MAX_RARE_DUMPS
         and after[1] <= settled[1] + DESCRIPTORS
         and after[2] == settled[2]
     )

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from simulator import Simulator
+from simulator import Simulator, Spec
 from simulator.scenario import EDGE_ROUTER
-from simulator.stage import Agent, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd, until
+from simulator.traffic import Traffic
 
 from .oracle import LEARNED, Oracle
 from .probe import children
@@ -34,10 +35,16 @@ class Window:
 
 
 class Injector:
-    """Breaks things, and tells the judges what is to be expected."""
+    """Breaks things, and says to the judges what is to be expected."""
 
     def __init__(
-        self, vpp: Simulator, snmpd: Snmpd, agent: Agent, oracle: Oracle, judge: Judge, seed: int
+        self,
+        vpp: Simulator,
+        snmpd: Snmpd,
+        agent: AgentProcess,
+        oracle: Oracle,
+        judge: Judge,
+        seed: int,
     ) -> None:
         self._vpp = vpp
         self._snmpd = snmpd
@@ -67,7 +74,7 @@ class Injector:
             *(self.snmpd_stopped, self.snmpd_killed, self.snmpd_hung, self.snmpd_reloaded),
             *(self.both_stopped, self.agent_killed_without_vpp),
             *(self.vpp_stopped, self.vpp_killed, self.vpp_configured_anew, self.vpp_hung),
-            *(self.vpp_process_stopped, self.lock_kept, self.lock_kept_and_hung, self.cleared),
+            *(self.vpp_process_stopped, self.lock_stuck, self.lock_stuck_and_hung, self.cleared),
             *(self.links_flapped, self.interfaces_churned, self.index_reused, self.pair_lost),
         ]
 
@@ -211,7 +218,7 @@ class Injector:
             self._wait(self._chance.choice((1.0, 6.0)))
             os.kill(self._vpp.pid, signal.SIGCONT)
 
-    def _keep_lock(self, kind: str, hang: bool) -> None:
+    def _hold_lock(self, kind: str, hang: bool) -> None:
         with self._window(kind):
             with self._oracle.lock:
                 held = [time.monotonic(), float("inf")]
@@ -226,11 +233,11 @@ class Injector:
                 self._vpp.hold_lock(False)
                 held[1] = time.monotonic() + 0.1
 
-    def lock_kept(self) -> None:
-        self._keep_lock("lock kept", hang=False)
+    def lock_stuck(self) -> None:
+        self._hold_lock("lock stuck", hang=False)
 
-    def lock_kept_and_hung(self) -> None:
-        self._keep_lock("lock kept, VPP hung", hang=True)
+    def lock_stuck_and_hung(self) -> None:
+        self._hold_lock("lock stuck, VPP hung", hang=True)
 
     def cleared(self) -> None:
         with self._window("cleared"), self._oracle.change(everything=True):
@@ -255,7 +262,7 @@ class Injector:
                 CHURNED_ON,
                 number,
                 host=f"{CHURNED_HOST}.{number}",
-                traffic={"rx": 1000.0 + number, "tx": 2000.0 + number},
+                traffic=Traffic(rx=1000.0 + number, tx=2000.0 + number),
             )
         self._there.append(number)
 
@@ -276,7 +283,7 @@ class Injector:
                 self._wait(self._chance.choice((0.0, 0.1, 0.4)))
 
     def index_reused(self) -> None:
-        """One goes and another takes its index, with nobody told in between."""
+        """One goes and another takes its index, with no event in between."""
         with self._window("index reused"):
             if not self._there:
                 self._add(self._chance.choice(CHURNED))
@@ -285,9 +292,8 @@ class Injector:
             new = self._chance.choice([n for n in CHURNED if n not in (*self._there, old)])
             names = (f"{CHURNED_ON}.{old}", f"{CHURNED_ON}.{new}")
             with self._oracle.change(*names):
-                self._vpp.reuse(
-                    names[0], parent=CHURNED_ON, sub_id=new, traffic={"rx": 9e5, "tx": 8e5}
-                )
+                traffic = Traffic(rx=9e5, tx=8e5)
+                self._vpp.reuse(names[0], Spec(parent=CHURNED_ON, sub_id=new, traffic=traffic))
             self._waits(old)
             self._there.append(new)
             self._wait(1.0)

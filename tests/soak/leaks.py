@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from simulator import Simulator
-from tests.fuzz.api import Rows, Vpp
+from tests.fuzz.api import DamagingVpp, Rows
 from tests.fuzz.portion import resident
 from tests.peer import Stage, get_next
 from vpp_snmp_agent import mibs
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import UpTime
+from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, dotted
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.operator import snapshot
@@ -46,11 +47,11 @@ def requests(count: int) -> Iterator[None]:
         position = "1.3.6.1.2.1.2"
         for number in range(0, count, AT_ONCE):
             stage.peer.send(AT_ONCE * get_next(position, packet=number))
-            *_, last = stage.hear(AT_ONCE)
+            *_, last = stage.receive(AT_ONCE)
             assert isinstance(last.body, pdu.Response)
             (found,) = last.body.varbinds
-            ended = found.type is pdu.END_OF_MIB_VIEW
-            position = "1.3.6.1.2.1.2" if ended else pdu.dotted(found.name)
+            ended = found.type is END_OF_MIB_VIEW
+            position = "1.3.6.1.2.1.2" if ended else dotted(found.name)
             for _ in range(AT_ONCE):
                 yield
         stage.close()
@@ -64,7 +65,7 @@ def connections(count: int) -> Iterator[None]:
         for _ in range(count):
             stage.serve()
             stage.peer.send(get_next("1.3.6.1.2.1.2"))
-            stage.hear(1)
+            stage.receive(1)
             stage.peer.hang_up()
             stage.until("it is lost", lambda: not stage.master.serving)
             yield
@@ -72,9 +73,9 @@ def connections(count: int) -> Iterator[None]:
 
 
 def vpps(count: int) -> Iterator[None]:
-    """To VPP, by a reporter each: told whole, made rows of, walked, and lost."""
+    """To VPP, by a reporter each: reported whole, made rows of, walked, and lost."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name:
-        vpp, rows = Vpp(Path(name), "26.06"), Rows()
+        vpp, rows = DamagingVpp(Path(name), "26.06"), Rows()
         source = feed.Feed(
             feed.ReporterSettings(f"{name}/api.sock", f"{name}/stats.sock", f"{name}/api", 3600.0)
         )

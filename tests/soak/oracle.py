@@ -50,7 +50,7 @@ class Life:
     most: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CELLS, 0))
     at: list[float] = field(default_factory=list)  # when each snapshot began
     done: list[float] = field(default_factory=list)  # and when it was there
-    told: list[Truth] = field(default_factory=list)
+    snapshots: list[Truth] = field(default_factory=list)
     ended: float | None = None
     forgotten: float | None = None  # from when on nobody may serve it
 
@@ -65,7 +65,7 @@ class Life:
     def lowest(self, asked: float, column: str) -> int:
         """What was surely counted by then."""
         before = bisect_right(self.done, asked)
-        own = CELLS[column](self.told[before - 1]) if before else 0
+        own = CELLS[column](self.snapshots[before - 1]) if before else 0
         return self.least[column] + own
 
     def highest(self, answered: float, column: str) -> int | None:
@@ -76,19 +76,19 @@ class Life:
     def _highest(self, answered: float, cell: Callable[[Truth], int]) -> int | None:
         after = bisect_left(self.at, answered)
         if after < len(self.at):
-            return cell(self.told[after])
+            return cell(self.snapshots[after])
         if self.ended is None:
             return None
         # What moved between the last snapshot and the end nobody has seen.
-        last = cell(self.told[-1])
-        moved = [cell(each) for each in self.told[-20:]]
+        last = cell(self.snapshots[-1])
+        moved = [cell(each) for each in self.snapshots[-20:]]
         pace = max((b - a for a, b in pairwise(moved)), default=0)
         return last + 4 * pace + 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One value that somebody was told, and when it was asked and answered."""
+    """One value that somebody was answered, and when it was asked and answered."""
 
     name: str  # VPP's
     column: str
@@ -109,7 +109,7 @@ class Oracle(Beside):
         self._pending: list[Answer] = []
         self.wrong: list[str] = []
         self.checked = 0
-        self._looked = time.monotonic()
+        self._last_poll = time.monotonic()
 
     def __enter__(self) -> "Oracle":
         self.poll()
@@ -130,17 +130,17 @@ class Oracle(Beside):
         for name, each in truth.items():
             lives = self.lives.setdefault(name, [])
             if not lives or lives[-1].ended is not None:
-                # Made since the last look, in which it was not there: perhaps right after it.
-                lives.append(lives[-1].next(self._looked) if lives else Life(self._looked))
+                # Made since the last snapshot, in which it was not there: perhaps right after it.
+                lives.append(lives[-1].next(self._last_poll) if lives else Life(self._last_poll))
             life = lives[-1]
             life.at.append(began)
             life.done.append(done)
-            life.told.append(each)
-        self._looked = began
+            life.snapshots.append(each)
+        self._last_poll = began
 
     @contextmanager
     def change(self, *names: str, everything: bool = False) -> Iterator[None]:
-        """Epochs end within; those of `names`, or all.  The next begin with the next look."""
+        """Epochs end within; those of `names`, or all.  The next begin with the next snapshot."""
         with self.lock:
             self.poll()
             now = time.monotonic()
@@ -171,7 +171,7 @@ class Oracle(Beside):
 
     # --- answers --------------------------------------------------------------------------
 
-    def hear(self, answers: list[Answer]) -> None:
+    def receive(self, answers: list[Answer]) -> None:
         """Judge them as soon as the truth is known."""
         with self.lock:
             self._pending += answers
@@ -235,4 +235,4 @@ class Oracle(Beside):
             for life in lives:
                 cut = max(0, bisect_left(life.at, old) - 1)
                 if cut > 100 and life.ended is None:
-                    del life.at[:cut], life.done[:cut], life.told[:cut]
+                    del life.at[:cut], life.done[:cut], life.snapshots[:cut]

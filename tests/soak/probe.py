@@ -96,7 +96,7 @@ def use(agent: int) -> tuple[float, int, int]:
 
 
 class Sample(NamedTuple):
-    """One question: when, how long it took (None: no answer), and what was said."""
+    """One question: when, how long it took (None: no answer), and what the answer was."""
 
     at: float
     took: float | None
@@ -108,7 +108,7 @@ P = TypeVar("P", bound="Poll")
 
 
 class Poll(Beside):
-    """Asks for the same objects again and again, until it is told to end."""
+    """Asks for the same objects again and again, until it is to end."""
 
     def __init__(self, snmpd: Snmpd, names: list[str], pause: float = PAUSE) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class Poll(Beside):
 
 
 class Probe(Poll):
-    """Asks one port, and keeps what it is told."""
+    """Asks one port, and keeps what it is answered."""
 
     def __init__(self, snmpd: Snmpd, index: int) -> None:
         names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]

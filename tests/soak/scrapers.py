@@ -1,4 +1,4 @@
-"""Four pollers at once, each in its own way, and what must be so in everything they are told.
+"""Four pollers at once, each in its own way, and what must be so in everything they are answered.
 
 Numbers go to the oracle.  Names, order and presence are judged here: a port bears one name
 for ever, is there unless somebody took it away, and none of its counters ever goes back.
@@ -54,7 +54,7 @@ Values = dict[str, str]
 
 
 class Judge:
-    """What all pollers were told, by ifIndex."""
+    """What all pollers were answered, by ifIndex."""
 
     def __init__(self, oracle: Oracle) -> None:
         self.oracle = oracle
@@ -85,13 +85,13 @@ class Judge:
         if not self.is_blind(asked, time.monotonic()):
             self.unanswered.append(f"{asked:.2f}: {what}")
 
-    def hear(self, told: Values, asked: float, whole: bool) -> None:
+    def receive(self, values: Values, asked: float, whole: bool) -> None:
         """Take an answer; `whole`: of every port."""
         answered = time.monotonic()
         blind = self.is_blind(asked, answered)
         answers, names = [], set()
         with self._lock:
-            for oid, value in told.items():
+            for oid, value in values.items():
                 column, _, tail = oid.rpartition(".")
                 kind, _, text = value.partition(": ")
                 if kind.startswith("No "):
@@ -107,7 +107,7 @@ class Judge:
         missing = {name for name, vpps in PORTS.items() if not {name, vpps} & names}
         if whole and missing and not blind:
             self.vanished.append(f"{asked:.2f}-{answered:.2f}: {sorted(missing)}")
-        self.oracle.hear(answers)
+        self.oracle.receive(answers)
 
     def _is_named(self, index: int, name: str) -> None:
         vpps = KNOWN.get(name, f"unknown {name}")
@@ -153,20 +153,20 @@ class Scraper(Beside):
         except (StageError, OSError) as error:
             self.judge.failed(str(error), asked)
             return
-        told = {}
+        values = {}
         for line in done.stdout.splitlines():
             name, equals, value = line.partition(" = ")
             if equals and name.startswith("."):
-                told[name[1:]] = value
-        self._compare(told, asked)
-        self.judge.hear(told, asked, whole)
+                values[name[1:]] = value
+        self._compare(values, asked)
+        self.judge.receive(values, asked, whole)
 
-    def _compare(self, told: Values, asked: float) -> None:
+    def _compare(self, values: Values, asked: float) -> None:
         """No counter is less than it was, whatever ended or was cleared in between.
 
         Of 32 bits at 8 Gb/s that cannot be seen 2 s later: the oracle holds them to the truth.
         """
-        for oid, value in told.items():
+        for oid, value in values.items():
             if not value.startswith("Counter64: ") or not oid.startswith(OURS):
                 continue
             now, before = int(value.partition(": ")[2]), self._last.get(oid, 0)

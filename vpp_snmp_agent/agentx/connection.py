@@ -1,13 +1,13 @@
-"""The connection to snmpd: made anew whenever it is lost, quietly.
+"""The connection to snmpd: another one is made whenever it is lost, quietly.
 
 The rules this module keeps:
 
-- Nothing here waits, but for LINGER in a walk: what cannot be sent or read now is done when
-  the loop says so, and a name is resolved by a thread.
+- Nothing here waits, but for NEXT_REQUEST_TIMEOUT in a walk: what cannot be sent or read now
+  is done when the loop says so, and a name is resolved by a thread.
 - Of a name's addresses each is tried in its turn: `localhost` is ::1 first, and snmpd
   listens on 127.0.0.1.
 - What snmpd refuses is asked for again, on the same session: whoever holds it may go, and
-  nobody says so.  Until all is granted nobody hears that snmpd is served.
+  nobody says so.  Until all is granted snmpd is not reported as served.
 """
 
 import errno
@@ -27,18 +27,19 @@ from ..runtime.loop import Loop, StateLog, log
 from ..settings.declarations import Settings, TCPAddress, UnixAddress
 from . import session as agentx
 from .mib import Module, UpTime, View
-from .pdu import MalformedPDU, error_name
+from .pdu import error_name
 from .session import Session
+from .values import MalformedPDU
 
-RECONNECT = 0.5  # seconds between two attempts to reach snmpd
-PING = 15.0  # seconds of silence after which snmpd is asked whether it is there
-LOST = 60.0  # seconds of silence after which it is not
+CONNECT_INTERVAL = 0.5  # seconds between two attempts to reach snmpd
+PING_INTERVAL = 15.0  # seconds of silence after which snmpd is asked whether it is there
+SILENCE_TIMEOUT = 60.0  # seconds of silence after which it is not
 READ_SIZE = 1 << 16
 CONNECT_TIMEOUT = 5.0  # seconds that a name server, or one address of several, may be silent
 REGISTER_INTERVAL = 10.0  # seconds between two questions for what snmpd refused
-HOLD = 0.75  # seconds; after one snmpd repeats a request, and so does its client
-LINGER = 0.001  # seconds that a walk's next question is waited for where it comes
-STRETCH = 0.004  # seconds that a walk is answered before others have their turn
+HOLD_TIMEOUT = 0.75  # seconds; after one snmpd repeats a request, and so does its client
+NEXT_REQUEST_TIMEOUT = 0.001  # seconds that a walk's next request is waited for in recv
+MAX_WALK_TIME = 0.004  # seconds that a walk is answered before others have their turn
 
 
 class Target(NamedTuple):
@@ -50,7 +51,7 @@ class Target(NamedTuple):
 
 
 class Master:
-    """The connection to snmpd, made anew whenever it is lost."""
+    """The connection to snmpd; another one is made whenever it is lost."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class Master:
         loop: Loop,
         on_hold: bool = False,
     ) -> None:
-        """`on_hold`: requests wait until `release`, but none for longer than HOLD."""
+        """`on_hold`: requests wait until `release`, but none for longer than HOLD_TIMEOUT."""
         self.on_hold = on_hold
         self._release_at = float("inf")
         self._address = settings.address
@@ -74,9 +75,9 @@ class Master:
         self._socket: socket.socket | None = None
         self._session: Session | None = None
         self._unsent = b""
-        self._busy = False  # with what came, and deaf to more of it
+        self._busy = False  # with what was received: no more of it is read
         self._try_at = 0.0
-        self._heard = self._pinged = 0.0
+        self._received_at = self._pinged_at = 0.0
         self._targets: deque[Target] = deque()  # that are still to be tried
         self._where = str(self._address)  # which of them is tried, or connected
         self._failures: list[str] = []  # of those that were tried
@@ -133,7 +134,7 @@ class Master:
             waited = self._session.holds
             self._session.release()
             if waited:
-                self._take(b"")
+                self._receive(b"")
 
     def check(self, now: float) -> None:
         """Connect, ping, or give up, as it is due."""
@@ -145,9 +146,9 @@ class Master:
                     wrong = f"{self._address}: no name server answers"
                     self._state_log.report(logging.WARNING, "name server", wrong)
             elif now >= self._try_at:
-                self._try_at = now + RECONNECT
+                self._try_at = now + CONNECT_INTERVAL
                 self._connect(now)
-        elif now - self._heard > self._timeout:
+        elif now - self._received_at > self._timeout:
             self._lost(f"snmpd at {self._where} is silent")
         elif new := self._session.register_new() if self._session else b"":
             self._send(new)
@@ -155,25 +156,25 @@ class Master:
             assert self._session is not None
             self._register_at = now + REGISTER_INTERVAL
             self._send(self._session.register_again())
-        elif self._is_registered and now - max(self._heard, self._pinged) > PING:
+        elif self._is_registered and now - max(self._received_at, self._pinged_at) > PING_INTERVAL:
             assert self._session is not None
-            self._pinged = now
+            self._pinged_at = now
             self._send(self._session.ping())
 
     @property
     def _timeout(self) -> float:
         """Seconds of silence after which this connection is given up."""
-        is_first_word = not self._is_registered and (self._targets or self._session is None)
-        return CONNECT_TIMEOUT if is_first_word else LOST
+        is_unanswered = not self._is_registered and (self._targets or self._session is None)
+        return CONNECT_TIMEOUT if is_unanswered else SILENCE_TIMEOUT
 
     def close(self) -> None:
-        """Say goodbye, if snmpd takes it at once."""
+        """Close the session, if snmpd takes that at once."""
         self._is_closed = True
         if self._socket is not None and self._session is not None:
             try:
                 self._socket.send(self._session.close(), socket.MSG_DONTWAIT)
             except OSError:
-                log.debug("snmpd took no goodbye")
+                log.debug("snmpd took no Close")
             self._drop()
 
     @property
@@ -191,7 +192,7 @@ class Master:
         self._send(self._session.notify(what, varbinds))
 
     def _connect(self, now: float) -> None:
-        """Try the next address, or look which there are."""
+        """Try the next address, or find out which there are."""
         address = self._address
         if isinstance(address, UnixAddress):
             self._targets.append(Target(socket.AF_UNIX, address.path, str(address)))
@@ -207,7 +208,7 @@ class Master:
         except OSError as error:
             self._lost(f"{self._where}: {error.strerror or error}")
             return
-        self._heard = self._pinged = now
+        self._received_at = self._pinged_at = now
         if number == errno.EINPROGRESS:
             self._loop.watch(self._socket.fileno(), self._connected, select.EPOLLOUT)
         elif number:
@@ -252,7 +253,7 @@ class Master:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # It may wait, but only in recv and not for long.
         self._socket.setblocking(True)
-        timeout = struct.pack("@ll", 0, round(LINGER * 1e6))
+        timeout = struct.pack("@ll", 0, round(NEXT_REQUEST_TIMEOUT * 1e6))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         self._session = Session(
             *(self._view, self._modules, f"vpp-snmp-agent {__version__}", self._trace),
@@ -267,10 +268,10 @@ class Master:
         elif self._unsent:
             self._send(b"")
         else:
-            self._take(b"")
+            self._receive(b"")
 
     def _read(self) -> None:
-        """Answer what came; in a walk, wait right here for the next question.
+        """Answer what was received; in a walk, wait right here for the next request.
 
         It comes some 40 us after an answer.  Waiting in recv saves the epoll_wait before
         it, a tenth of what a varbind costs, and the loop's other checks.
@@ -289,16 +290,16 @@ class Master:
                 self._lost(f"snmpd at {self._where} closed the connection")
                 return
             now = time.monotonic()
-            walking = now - self._heard < LINGER
-            self._heard = now
-            self._take(data)
-            if not walking or not self._loop.patient or self._busy or self._socket is None:
+            walking = now - self._received_at < NEXT_REQUEST_TIMEOUT
+            self._received_at = now
+            self._receive(data)
+            if not walking or not self._loop.may_wait or self._busy or self._socket is None:
                 return
-            until = until or now + STRETCH
+            until = until or now + MAX_WALK_TIME
             if now > until:
                 return
 
-    def _take(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         session = self._session
         assert session is not None
         try:
@@ -307,12 +308,12 @@ class Master:
             self._lost(f"{self._where} does not speak AgentX: {error}")
             return
         if self.on_hold and session.holds:
-            self._release_at = min(self._release_at, time.monotonic() + HOLD)
+            self._release_at = min(self._release_at, time.monotonic() + HOLD_TIMEOUT)
         if answer or session.more or self._busy:
             self._send(answer)
         for event in session.events():
             if self._session is session:  # else it was lost over the answer, or an event
-                self._happened(event)
+                self._handle_event(event)
 
     def _send(self, data: bytes) -> None:
         assert self._socket is not None
@@ -334,7 +335,7 @@ class Master:
             mask = select.EPOLLOUT if busy else select.EPOLLIN
             self._loop.watch(self._socket.fileno(), self._ready, mask)
 
-    def _happened(self, event: agentx.Event) -> None:
+    def _handle_event(self, event: agentx.Event) -> None:
         match event:
             case agentx.Opened(sys_up_time):
                 self._uptime.set(sys_up_time, time.monotonic())

@@ -9,9 +9,9 @@ The rules this module keeps:
 
 - It answers what it knows for sure, and for anything else returns None: then the slow path
   (`pdu.decode`, `View`) decides.  So it may be left out, and every answer stays the same.
-- What it caches follows from the MIB's declaration alone: where columns are, and which
-  ends of ranges lie beyond a whole column.  Rows are looked up in the table's own, values
-  are those of the moment.
+- Columns are found in the view's own index, and rows in the table's.
+- What is cached follows from the MIB's declaration alone: of a column which end of a range is
+  behind all of it, of a Get which columns it asks for.  Values are those of the moment.
 """
 
 import struct
@@ -20,55 +20,18 @@ from itertools import groupby
 from operator import and_, itemgetter
 from typing import Any
 
-from .mib import Column, TableView, View
-from .pdu import (
-    COUNTER_LAYOUTS,
-    GET,
-    GETNEXT,
-    HEADER_SIZE,
-    NETWORK_BYTE_ORDER,
-    RESPONSE,
-    VERSION,
-    MalformedPDU,
-    decode_oid,
-    encode_oid,
-)
+from .mib import Column, Slot, View
+from .pdu import GET, GETNEXT, HEADER_SIZE, NETWORK_BYTE_ORDER, RESPONSE, VERSION
+from .values import COUNTER_LAYOUTS, encode_oid
 
 _RESPONSE = struct.pack(">BBBx", VERSION, RESPONSE, NETWORK_BYTE_ORDER)
 _NO_END = encode_oid(b"")
-# The length of the payload; what it begins with: sysUpTime, error, index.
-_REST = struct.Struct(">IIHH").pack
-_REST_SIZE = 8
+# The length of the payload, and what it begins with: sysUpTime, error, index.
+_pack_start = struct.Struct(">IIHH").pack
+_START_SIZE = 8
 
 MIN_TEMPLATE_CELLS = 4  # cells of one row in a Get that is worth knowing again
 MAX_TEMPLATES = 16  # of such Gets known at a time: a poller has one or two
-
-
-class _Slot:
-    """A column of a view, and the rows that it is over."""
-
-    __slots__ = ("column", "end_bound", "following", "get", "readings", "rows", "value")
-
-    def __init__(self, column: Column, table: TableView) -> None:
-        self.column = column
-        self.rows = table.rows
-        self.get = table.rows.get
-        self.following = table.walked(column).following
-        self.readings = table.readings
-        self.value = column.value
-        self.end_bound = b""  # an end of a range, as it came last, that lies behind the column
-
-    def ends_before(self, end: bytes) -> bool:
-        """Whether an end, as it comes, lies behind the whole column."""
-        try:
-            key, _, _ = decode_oid(end, 0, ">")
-        except MalformedPDU:
-            return False
-        prefix = self.column.prefix
-        if key and (key <= prefix or key.startswith(prefix)):
-            return False
-        self.end_bound = end
-        return True
 
 
 # What makes some varbinds of a row: of its index, the row, its readings; None if it cannot.
@@ -117,13 +80,13 @@ class _RequestTemplate:
     and LibreNMS's 23 columns of a port are looked up once, not again for each port.
     """
 
-    __slots__ = ("_between", "_encoders", "_first", "_get", "_readings", "_size")
+    __slots__ = ("_between", "_encoders", "_first", "_readings", "_row_at", "_size")
 
     def __init__(
-        self, request: bytes, slots: list[_Slot], index_starts: list[int], index: bytes
+        self, request: bytes, slots: list[Slot], index_starts: list[int], index: bytes
     ) -> None:
         """The index stands at `index_starts` of the request; all slots are over the same rows."""
-        self._get = slots[0].get
+        self._row_at = slots[0].row_at
         self._readings = slots[0].readings
         self._size = size = len(index)
         self._first = index_starts[0]
@@ -147,7 +110,7 @@ class _RequestTemplate:
         index = request[self._first : self._first + self._size]
         if index.join(self._between) != request[HEADER_SIZE:]:
             return None
-        row = self._get(index)
+        row = self._row_at(index)
         if row is None:
             return None
         readings = self._readings(row) if self._readings else ()
@@ -171,16 +134,11 @@ class FastPath:
             struct.pack(">BBBxI", VERSION, kind, NETWORK_BYTE_ORDER, session_id): kind == GETNEXT
             for kind in (GET, GETNEXT)
         }
-        # Columns by their OID as it comes, without its first octet: that is the number of
-        # all sub-identifiers.  How long it is cannot be told, so each length has its dict.
-        slots: dict[int, dict[bytes, _Slot]] = {}
-        for each in view.objects:
-            if isinstance(each, TableView):
-                for column in each.columns:
-                    key = encode_oid(column.prefix)[1:]
-                    slots.setdefault(len(key), {})[key] = _Slot(column, each)
-        self._slots = list(slots.items())
+        self._slots = view.slots
         self._templates: dict[int, _RequestTemplate] = {}  # by the request's length
+        # The column of the GetNext before, and its OID as it came.
+        self._walked: Slot | None = None
+        self._walked_oid = b""
 
     def answer(self, request: bytes) -> bytes | None:
         """The Response to a whole Get or GetNext of cells that are there; else None."""
@@ -193,11 +151,30 @@ class FastPath:
             template = self._templates.get(size)
             if template is not None:
                 answers = template.answer(request)
+        elif self._walked is not None and size > HEADER_SIZE:
+            answers = self._step(request, self._walked)
         if answers is None:
             answers = self._varbinds(request, is_next)
             if answers is None:
                 return None
-        return _RESPONSE + request[4:16] + _REST(_REST_SIZE + len(answers), 0, 0, 0) + answers
+        start = _pack_start(_START_SIZE + len(answers), 0, 0, 0)
+        return _RESPONSE + request[4:16] + start + answers
+
+    def _step(self, request: bytes, slot: Slot) -> bytes | None:
+        """The varbind of a GetNext in the same column and to the same end bound as the one before.
+
+        That is each one of a walk but the first of a column.
+        """
+        oid = self._walked_oid
+        end_at = HEADER_SIZE + 4 + 4 * request[HEADER_SIZE]
+        if request[end_at:] != slot.end_bound or not request.startswith(oid, HEADER_SIZE + 1):
+            return None
+        index = slot.following(request[HEADER_SIZE + 1 + len(oid) : end_at])
+        if index is None:
+            return None
+        row = slot.row_at(index)
+        value = None if row is None else slot.value(row)
+        return None if value is None else slot.column.varbind(index, value)
 
     def _varbinds(self, request: bytes, is_next: bool) -> bytes | None:
         size = len(request)
@@ -224,13 +201,14 @@ class FastPath:
                     if found is None:
                         return None
                     index = found
+                    self._walked, self._walked_oid = slot, request[index_at - length : index_at]
                     if end != slot.end_bound and not slot.ends_before(end):
                         return None
                 elif end == _NO_END:
                     asked.append((slot, index_at))
                 else:
                     return None
-                row = slot.get(index)
+                row = slot.row_at(index)
                 if row is None:
                     return None
                 value = slot.value(row)
@@ -243,7 +221,7 @@ class FastPath:
             self._learn(request, asked, index)
         return answers
 
-    def _learn(self, request: bytes, asked: list[tuple[_Slot, int]], index: bytes) -> None:
+    def _learn(self, request: bytes, asked: list[tuple[Slot, int]], index: bytes) -> None:
         """Know this Get again, if all of it is about one row."""
         rows = asked[0][0].rows
         if all(slot.rows is rows and request[at : at + len(index)] == index for slot, at in asked):

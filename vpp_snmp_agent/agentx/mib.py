@@ -16,19 +16,23 @@ It knows no interface: rows are whatever the columns' functions take.
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
-from .pdu import (
+from .values import (
     END_OF_MIB_VIEW,
     NO_SUCH_INSTANCE,
     NO_SUCH_OBJECT,
+    MalformedPDU,
     ValueType,
+    decode_oid,
+    encode_oid,
     encode_varbind,
     oid,
+    subids,
     varbind_head,
 )
 
-_SUBID = 4
 MAX_CHUNK = 512  # indexes
 SHARDS = 64
 SHARD_MASK, SHARD_SHIFT = SHARDS - 1, 32
@@ -211,29 +215,17 @@ class Column:
         return head
 
 
-class Object(Protocol):
-    """What a View is made of."""
-
-    prefix: bytes
-
-    def get(self, name: bytes) -> bytes:
-        """The varbind named `name`, which begins with `prefix`."""
-
-    def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
-        """The first varbind after `start` (or at it, with `include`) and before `end`."""
-
-
 class Table:
     """A conceptual table (RFC 2578 section 7.1.12): `entry` is the OID of its entry object."""
 
     def __init__(self, entry: str, columns: Sequence[Column]) -> None:
         self.entry = oid(entry)
         self.columns = columns
-        self.numbers = [oid(str(column.number)) for column in columns]
-        if self.numbers != sorted(set(self.numbers)):
+        numbers = [column.number for column in columns]
+        if numbers != sorted(set(numbers)):
             raise ValueError(f"the columns of {entry} are out of order")
-        for column, number in zip(columns, self.numbers, strict=True):
-            column.prefix = self.entry + number
+        for column in columns:
+            column.prefix = self.entry + subids(column.number)
 
     def over(
         self,
@@ -244,11 +236,75 @@ class Table:
         """This table with rows in it.
 
         `counted` are those of the rows that have counters: where there are none, GetNext does
-        not look for them in ten thousand rows.  `readings(row)`: counters of a row that cost
+        not search ten thousand rows for them.  `readings(row)`: counters of a row that cost
         less together than one by one, by the `reading_index` of their columns; None where each has
         to be read by itself.
         """
         return TableView(self, rows, counted, readings)
+
+
+class Slot:
+    """A column of a view, and the rows that it is over."""
+
+    __slots__ = (
+        *("column", "end_bound", "following", "prefix", "readings", "row_at", "rows", "value"),
+    )
+
+    def __init__(
+        self,
+        column: Column,
+        rows: Rows,
+        counted: Rows,
+        readings: Callable[[Any], tuple[int, ...] | None] | None,
+    ) -> None:
+        """As of `Table.over`."""
+        self.column = column
+        self.prefix = column.prefix
+        self.value = column.value
+        self.rows = rows
+        self.row_at = rows.get
+        self.following = (counted if column.is_counter else rows).following
+        self.readings = readings
+        self.end_bound = b""  # an end of a range, as it came last, that is behind the column
+
+    def get(self, name: bytes) -> bytes:
+        """RFC 2741 section 7.2.3.1."""
+        index = name[len(self.prefix) :]
+        row = self.row_at(index)
+        value = None if row is None else self.value(row)
+        if value is None:
+            return encode_varbind(name, NO_SUCH_INSTANCE)
+        return self.column.varbind(index, value)
+
+    def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
+        """RFC 2741 section 7.2.3.2."""
+        prefix, after = self.prefix, b""
+        if start.startswith(prefix):
+            after = start[len(prefix) :]
+        elif start > prefix:
+            return None
+        is_included = include and after and self.row_at(after) is not None
+        index = after if is_included else self.following(after)
+        while index is not None:
+            if end and prefix + index >= end:
+                return None
+            row = self.row_at(index)
+            value = None if row is None else self.value(row)
+            if value is not None:
+                return self.column.varbind(index, value)
+            index = self.following(index)
+        return None
+
+    def ends_before(self, end: bytes) -> bool:
+        """Whether the end of a range, as a request has it, is behind the whole column."""
+        try:
+            key, _, _ = decode_oid(end, 0, ">")
+        except MalformedPDU:
+            return False
+        if key and (key <= self.prefix or key.startswith(self.prefix)):
+            return False
+        self.end_bound = end
+        return True
 
 
 class TableView:
@@ -261,58 +317,11 @@ class TableView:
         counted: Rows | None = None,
         readings: Callable[[Any], tuple[int, ...] | None] | None = None,
     ) -> None:
+        """As of `Table.over`."""
         self.prefix = table.entry
         self.columns = table.columns
-        self._numbers = table.numbers
-        self.rows = rows
-        self._counted = rows if counted is None else counted
-        self.readings = readings
-
-    def walked(self, column: Column) -> Rows:
-        """The rows in which a column has cells."""
-        return self._counted if column.is_counter else self.rows
-
-    def _split(self, name: bytes) -> tuple[bytes, bytes]:
-        """A name below `prefix` as column number and index."""
-        number = len(self.prefix)
-        return name[number : number + _SUBID], name[number + _SUBID :]
-
-    def get(self, name: bytes) -> bytes:
-        """RFC 2741 section 7.2.3.1."""
-        number, index = self._split(name)
-        at = bisect_left(self._numbers, number)
-        if at == len(self._numbers) or self._numbers[at] != number:
-            return encode_varbind(name, NO_SUCH_OBJECT)
-        column, row = self.columns[at], self.rows.get(index)
-        value = None if row is None else column.value(row)
-        if value is None:
-            return encode_varbind(name, NO_SUCH_INSTANCE)
-        return column.varbind(index, value)
-
-    def get_next(self, start: bytes, include: int, end: bytes) -> bytes | None:
-        """RFC 2741 section 7.2.3.2."""
-        column_at, after, at_start = 0, b"", False
-        if start.startswith(self.prefix):
-            number, index = self._split(start)
-            column_at = bisect_left(self._numbers, number)
-            if column_at < len(self._numbers) and self._numbers[column_at] == number:
-                after, at_start = index, bool(include)
-        elif start > self.prefix:
-            return None
-        for column in self.columns[column_at:]:
-            walked = self.walked(column)
-            at_start = at_start and self.rows.get(after) is not None
-            candidate = after if at_start else walked.following(after)
-            after, at_start = b"", False
-            while candidate is not None:
-                if end and column.prefix + candidate >= end:
-                    return None
-                row = self.rows.get(candidate)
-                value = None if row is None else column.value(row)
-                if value is not None:
-                    return column.varbind(candidate, value)
-                candidate = walked.following(candidate)
-        return None
+        counted = rows if counted is None else counted
+        self.slots = [Slot(column, rows, counted, readings) for column in table.columns]
 
 
 class Scalar:
@@ -343,6 +352,9 @@ class Scalar:
             return None
         value = self._value()
         return None if value is None else encode_varbind(instance, self.type, value)
+
+
+Object = TableView | Scalar  # what a view is made of
 
 
 class Registration(NamedTuple):
@@ -381,25 +393,39 @@ class View:
 
     def __init__(self, objects: Sequence[Object]) -> None:
         self.objects = sorted(objects, key=lambda each: each.prefix)
-        self._prefixes = [each.prefix for each in self.objects]
-        for before, after in zip(self._prefixes, self._prefixes[1:], strict=False):
-            if after.startswith(before):
+        for before, after in pairwise(self.objects):
+            if after.prefix.startswith(before.prefix):
                 raise ValueError("two objects of a view overlap")
+        self._parts: list[Slot | Scalar] = []
+        # Columns by their OID as a request has it, without its first octet: that is the number
+        # of all sub-identifiers, which are more.  It does not say where the column ends, so each
+        # length has its dict.
+        by_octets: dict[int, dict[bytes, Slot]] = {}
+        for each in self.objects:
+            if isinstance(each, Scalar):
+                self._parts.append(each)
+                continue
+            self._parts += each.slots
+            for slot in each.slots:
+                octets = encode_oid(slot.prefix)[1:]
+                by_octets.setdefault(len(octets), {})[octets] = slot
+        self._prefixes = [each.prefix for each in self._parts]
+        self.slots = list(by_octets.items())
 
     def get(self, name: bytes) -> bytes:
-        """The varbind `name`, or what RFC 2741 section 7.2.3.1 puts in its reading_index."""
+        """The varbind `name`, or what RFC 2741 section 7.2.3.1 puts in its place."""
         at = bisect_right(self._prefixes, name) - 1
         if at >= 0 and name.startswith(self._prefixes[at]):
-            return self.objects[at].get(name)
+            return self._parts[at].get(name)
         return encode_varbind(name, NO_SUCH_OBJECT)
 
     def get_next(self, start: bytes, include: int, end: bytes) -> bytes:
         """The first varbind in the range, or endOfMibView (RFC 2741 section 7.2.3.2)."""
-        at = max(0, bisect_right(self._prefixes, start) - 1)
-        for each in self.objects[at:]:
-            found = each.get_next(start, include, end)
+        first = max(0, bisect_right(self._prefixes, start) - 1)
+        for at in range(first, len(self._parts)):
+            if end and self._prefixes[at] >= end:
+                break
+            found = self._parts[at].get_next(start, include, end)
             if found is not None:
                 return found
-            if end and each.prefix >= end:
-                break
         return encode_varbind(start, END_OF_MIB_VIEW)

@@ -2,7 +2,7 @@
 
     session = Session(view, modules, "who we are")
     to_send = session.open()
-    to_send = session.receive(data)     # data as it came, in pieces or joined
+    to_send = session.receive(data)     # data as it was received, in pieces or joined
     while session.more: to_send = session.receive(b"")    # once that is sent
     for event in session.events(): ...
     to_send = session.close()
@@ -13,12 +13,12 @@ The rules this module keeps:
   soon as a module has it, and what is refused can be asked for again.  Nothing is ever
   withdrawn: net-snmp 5.9.3 does not survive an Unregister while a GetBulk is under way.  A
   Register then does it no harm (25 of them among 250 walks, under valgrind).
-- Requests are answered in the order in which they came, each from the view alone.
+- Requests are answered in the order in which they were received, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
 - While a session is on hold Get, GetNext and GetBulk wait, and nothing else does: snmpd
   repeats a request after a second, and a repeated one is answered as well.
-- Every Response is matched with what it answers, and its error told as an event.
+- Every Response is matched with what it answers, and its error reported as an event.
 - After `MalformedPDU` out of `receive`, or the event Closed, the connection is of no
   use any more.
 """
@@ -32,7 +32,8 @@ import pyagentx3 as ax
 from . import pdu
 from .fastpath import FastPath
 from .mib import Module, Registration, View
-from .pdu import HEADER_SIZE, Get, GetBulk, Header, MalformedPDU, Response, oid
+from .pdu import HEADER_SIZE, Get, GetBulk, Header, Response
+from .values import END_OF_MIB_VIEW, MalformedPDU, decode_varbind, oid
 
 # Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
 # also what other subagents leave unchanged.
@@ -125,13 +126,13 @@ class Session:
         self._description = description
         self._trace = trace
         self._id: int | None = None
-        self._pieces: list[bytes] = []  # what came and is not answered yet
-        self._came = 0  # octets in them
+        self._pieces: list[bytes] = []  # what was received and is not answered yet
+        self._size = 0  # octets in them
         self._needed = HEADER_SIZE  # octets before anything of it can be answered
-        self.more = False  # whether a call of `receive` would go on, though nothing new came
+        self.more = False  # whether `receive` would go on, though nothing new was received
         self._events: list[Event] = []
-        self._packets = 0
-        self._waiting: dict[int, Callable[[Response], bytes]] = {}
+        self._packet_id = 0
+        self._pending: dict[int, Callable[[Response], bytes]] = {}
         self._registrations: list[_Registration] = []
         self._refused: list[_Registration] = []
         self._rows: set[Registration] = set()  # that are among the registrations
@@ -141,14 +142,14 @@ class Session:
         self._on_hold = on_hold
         self._held: list[bytes] = []  # whole requests
 
-    # --- what we begin -------------------------------------------------------------
+    # --- what we request -------------------------------------------------------------
 
     def open(self) -> bytes:
         """The Open that begins the session."""
-        return self._ask(pdu.OPEN, pdu.open_payload(self._description), self._opened)
+        return self._request(pdu.OPEN, pdu.open_payload(self._description), self._open_answered)
 
     def register_again(self) -> bytes:
-        """Ask again for one thing that was refused, and where that is granted for all the rest.
+        """Ask again for one thing that was refused, and where that is granted for all the others.
 
         snmpd logs each refusal, and who goes gives all back at once.  Each is asked for in
         its turn; nothing is while an answer is waited for.
@@ -166,7 +167,7 @@ class Session:
 
     def ping(self) -> bytes:
         """A Ping; its answer is the event Pong."""
-        return self._ask(pdu.PING, b"", self._ponged)
+        return self._request(pdu.PING, b"", self._ping_answered)
 
     def notify(self, what: str, varbinds: Sequence[bytes]) -> bytes:
         """A Notify (section 6.2.10) of encoded varbinds; `what` is named where it is refused."""
@@ -176,27 +177,27 @@ class Session:
                 self._events.append(Refused(what, answer.error))
             return b""
 
-        return self._ask(pdu.NOTIFY, b"".join(varbinds), answered)
+        return self._request(pdu.NOTIFY, b"".join(varbinds), answered)
 
     def close(self) -> bytes:
         """The Close that ends the session; nothing if it never began."""
         if self._id is None:
             return b""
-        ask = self._ask(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
+        request = self._request(pdu.CLOSE, pdu.close_payload(pdu.SHUTDOWN), lambda answer: b"")
         self._id = self._fast_path = None
-        return ask
+        return request
 
     def show(self, view: View) -> None:
         """Answer from another view from now on; it has the same subtrees."""
         self._view = view
-        self._make_shortcut()
+        self._set_fast_path()
 
     def trace(self, trace: Callable[[str], None] | None) -> None:
         """Give each PDU to `trace` as a line for the log from now on; None: to nobody."""
         self._trace = trace
-        self._make_shortcut()
+        self._set_fast_path()
 
-    def _make_shortcut(self) -> None:
+    def _set_fast_path(self) -> None:
         may = self._id is not None and self._trace is None and not self._on_hold
         self._fast_path = FastPath(self._view, self._id or 0) if may else None
 
@@ -209,25 +210,25 @@ class Session:
         """End the hold; what waited is answered by the next `receive`."""
         self._on_hold = False
         self._pieces[:0] = self._held
-        self._came = sum(map(len, self._pieces))
+        self._size = sum(map(len, self._pieces))
         self.more = self.more or bool(self._held)
         self._needed = HEADER_SIZE
         self._held = []
-        self._make_shortcut()
+        self._set_fast_path()
 
     def events(self) -> Iterator[Event]:
-        """What happened since the last call."""
+        """Those since the last call."""
         if not self._events:
             return iter(())
         events, self._events = self._events, []
         return iter(events)
 
-    def _ask(self, type_: int, payload: bytes, then: Callable[[Response], bytes]) -> bytes:
-        self._packets += 1
-        self._waiting[self._packets] = then
-        return pdu.encode(type_, payload, session_id=self._id or 0, packet_id=self._packets)
+    def _request(self, type_: int, payload: bytes, then: Callable[[Response], bytes]) -> bytes:
+        self._packet_id += 1
+        self._pending[self._packet_id] = then
+        return pdu.encode(type_, payload, session_id=self._id or 0, packet_id=self._packet_id)
 
-    # --- what comes -----------------------------------------------------------------
+    # --- what the master sends -----------------------------------------------------------------
 
     def receive(self, data: bytes) -> bytes:
         """Take what the master sent, return what it is to be sent.
@@ -241,8 +242,8 @@ class Session:
                 return answered
         if self._pieces:
             self._pieces.append(data)
-            self._came += len(data)
-            if self._came < self._needed:
+            self._size += len(data)
+            if self._size < self._needed:
                 return b""
             data = b"".join(self._pieces)
             self._pieces = []
@@ -265,15 +266,15 @@ class Session:
             answers.append(answer)
             size += len(answer)
             at = end
-        self._came, self._needed = len(data) - at, needed
-        self.more = self._came >= needed
-        if self._came:
+        self._size, self._needed = len(data) - at, needed
+        self.more = self._size >= needed
+        if self._size:
             self._pieces = [data[at:]]
         return b"".join(answers)
 
-    def _trace_both(self, came: bytes, goes: bytes) -> None:
+    def _trace_both(self, request: bytes, response: bytes) -> None:
         assert self._trace is not None
-        for arrow, data in (("<", came), (">", goes)):
+        for arrow, data in (("<", request), (">", response)):
             while data:
                 header = pdu.decode_header(data)
                 end = HEADER_SIZE + header.length
@@ -294,7 +295,7 @@ class Session:
             return b"" if silent else pdu.encode_response(header, error=PARSE_ERROR)
         body = received.body
         if isinstance(body, Response):
-            return self._answered(header, body)
+            return self._handle_response(header, body)
         if header.session_id != self._id:
             return b"" if silent else pdu.encode_response(header, error=NOT_OPEN)
         if isinstance(body, pdu.Close):
@@ -304,19 +305,19 @@ class Session:
         if received.context is not None:
             return pdu.encode_response(header, error=UNSUPPORTED_CONTEXT)
         if isinstance(body, Get):
-            return pdu.encode_response(header, self._find(header.type, body))
+            return pdu.encode_response(header, self._get(header.type, body))
         if isinstance(body, GetBulk):
-            return pdu.encode_response(header, self._bulk(body))
+            return pdu.encode_response(header, self._get_bulk(body))
         return b"" if silent else self._set_or_refuse(header)
 
-    def _find(self, type_: int, body: Get) -> list[bytes]:
+    def _get(self, type_: int, body: Get) -> list[bytes]:
         if type_ == pdu.GET:
             get = self._view.get
             return [get(start) for start, _, _ in body.ranges]
         get_next = self._view.get_next
         return [get_next(start, include, end) for start, include, end in body.ranges]
 
-    def _bulk(self, body: GetBulk) -> list[bytes]:
+    def _get_bulk(self, body: GetBulk) -> list[bytes]:
         """Section 7.2.3.3."""
         get_next = self._view.get_next
         found = [get_next(*each) for each in body.ranges[: body.non_repeaters]]
@@ -327,8 +328,8 @@ class Session:
             found += row
             size += sum(map(len, row))
             # A varbind gives the next repetition its start, by its name.
-            names = [pdu.decode_varbind(each) for each in row]
-            ended = all(each.type is pdu.END_OF_MIB_VIEW for each in names)
+            names = [decode_varbind(each) for each in row]
+            ended = all(each.type is END_OF_MIB_VIEW for each in names)
             if ended or size > MAX_BULK_OCTETS:
                 break
             repeated = [
@@ -347,18 +348,18 @@ class Session:
             return pdu.encode_response(header)
         return pdu.encode_response(header, error=PROCESSING_ERROR)
 
-    # --- answers to what we began -----------------------------------------------------
+    # --- answers to what we requested -----------------------------------------------------
 
-    def _answered(self, header: Header, answer: Response) -> bytes:
-        then = self._waiting.pop(header.packet_id, None)
+    def _handle_response(self, header: Header, answer: Response) -> bytes:
+        then = self._pending.pop(header.packet_id, None)
         if then is None:
             return b""
-        if then == self._opened and not answer.error:
+        if then == self._open_answered and not answer.error:
             self._id = header.session_id
-            self._make_shortcut()
+            self._set_fast_path()
         return then(answer)
 
-    def _opened(self, answer: Response) -> bytes:
+    def _open_answered(self, answer: Response) -> bytes:
         if answer.error:
             self._end(f"snmpd refused the session: {pdu.error_name(answer.error)}")
             return b""
@@ -388,10 +389,11 @@ class Session:
     def _register(self, registrations: list[_Registration]) -> bytes:
         self._registering = len(registrations)
         return b"".join(
-            self._ask(each.type, each.payload, self._registered(each)) for each in registrations
+            self._request(each.type, each.payload, self._registration_answered(each))
+            for each in registrations
         )
 
-    def _registered(self, registration: _Registration) -> Callable[[Response], bytes]:
+    def _registration_answered(self, registration: _Registration) -> Callable[[Response], bytes]:
         def answered(answer: Response) -> bytes:
             self._registering -= 1
             if answer.error:
@@ -401,15 +403,15 @@ class Session:
                 return b""
             was_probing, self._is_probing = self._is_probing, False
             if was_probing and self._refused and not answer.error:
-                rest, self._refused = self._refused, []
-                return self._register(rest)
+                others, self._refused = self._refused, []
+                return self._register(others)
             refused = tuple(each.what for each in self._registrations if each in self._refused)
             self._events.append(Registered(len(self._registrations), refused))
             return b""
 
         return answered
 
-    def _ponged(self, answer: Response) -> bytes:
+    def _ping_answered(self, answer: Response) -> bytes:
         if answer.error:
             self._end(f"snmpd lost the session: {pdu.error_name(answer.error)}")
         else:

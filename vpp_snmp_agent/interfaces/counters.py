@@ -1,4 +1,4 @@
-"""The counters of IF-MIB from those of VPP (vnet/interface.h; RFC 2863 section 6).
+"""The counters of an interface, which do not fall (RFC 2863 section 6).
 
 Managers take a counter that falls for one that wrapped at 2^32, and draw a gigabit where there
 was none.  So what is served does not fall, whatever VPP does:
@@ -6,19 +6,17 @@ was none.  So what is served does not fall, whatever VPP does:
     served = base + what VPP counts        of each source by itself
 
 The base is 0, and nowhere stored, until VPP counts from 0 again.  What falls goes on from what
-was served last, which becomes its base (`_carry`, for both ways of reading).  `clear interfaces`
-zeroes counter after counter: none is carried because another fell, for one that is not zeroed
+was served last, which becomes its base (`_fell`, for both ways of reading).  `clear interfaces`
+zeroes counter after counter: none is carried because another fell: one that is not zeroed
 yet would count twice.  A restart of VPP, or another sw_if_index, is another cell (`cell`), which
 counts from 0 whether that looks like a fall or not: it goes on from the last that the cell
-before said, whose segment stays mapped when its VPP ends (`Reached`).
+before said, whose segment stays mapped when its VPP ends (`Reached`).  What each counter is made
+of, formulas.py says.
 
 The rules this module keeps:
 
 - A reading is taken when it is asked for.  While the segment cannot be read, the last
   reading stands for it; without one the cell does not exist.
-- A derived counter is never above the truth and never goes backwards: the total is read
-  first, what is taken off it afterwards, and the highest result stands.  After a clear that is
-  not always a fall of any source: 1000 - 0, then 1001 - 1001.
 - VPP zeroes a counter thread after thread too.  Of one that fell the reading counts that was
   taken when it falls no further.
 - Wherever something may be missing in between, that is a discontinuity, and said to be one.
@@ -27,7 +25,7 @@ The rules this module keeps:
 - A counter that reaches 2^64 goes on from 0, as Counter64 does; that is no fall.
 - With `counters: plain` what VPP counts is served, and a fall is a discontinuity.
 - A cell counts for an interface only while /if/names has its name there: VPP gives the
-  index of a deleted interface to the next one at once, before its API tells.  A rename
+  index of a deleted interface to the next one at once, before its API reports it.  A rename
   does not reach /if/names, so the name that stood there at first is its name as well.
 """
 
@@ -36,118 +34,47 @@ import time
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from hashlib import blake2b
 from operator import add, lt
-from pathlib import Path
-from typing import NamedTuple
+from typing import Protocol, cast
 
 from ..vpp.cells import Counter, Counters
-from ..vpp.layout import Kind
-from ..vpp.segment import ATTEMPTS, Segment, SegmentUnavailable
+from ..vpp.mapping import ATTEMPTS
+from ..vpp.segment import Segment, SegmentUnavailable
+from .formulas import (
+    DERIVED,
+    EVALUATE,
+    FORMULAS,
+    GROUPS,
+    HALF,
+    RX_BYTES,
+    RX_PACKETS,
+    SOURCES,
+    TOGETHER,
+    TX_BYTES,
+    TX_PACKETS,
+    U64,
+    Formula,
+    highest,
+)
+from .reached import ENDED, NOTHING_READ, UNKNOWN, Reached
 
-# (name in the segment, kind, which number of the pair)
-_SOURCES = (
-    ("/if/rx", Kind.COMBINED, 0),
-    ("/if/rx", Kind.COMBINED, 1),
-    ("/if/tx", Kind.COMBINED, 0),
-    ("/if/tx", Kind.COMBINED, 1),
-    ("/if/rx-multicast", Kind.COMBINED, 0),
-    ("/if/rx-broadcast", Kind.COMBINED, 0),
-    ("/if/tx-multicast", Kind.COMBINED, 0),
-    ("/if/tx-broadcast", Kind.COMBINED, 0),
-    ("/if/rx-no-buf", Kind.SIMPLE, 0),
-    ("/if/rx-miss", Kind.SIMPLE, 0),
-    ("/if/rx-error", Kind.SIMPLE, 0),
-    ("/if/tx-error", Kind.SIMPLE, 0),
-    ("/if/drops", Kind.SIMPLE, 0),
-    ("/if/punt", Kind.SIMPLE, 0),
-    ("/if/ip4", Kind.SIMPLE, 0),
-    ("/if/ip6", Kind.SIMPLE, 0),
-)
-SOURCES, DERIVED = len(_SOURCES), 2  # numbers of an interface: read, and made of those
-_RX_PACKETS, _RX_BYTES, _TX_PACKETS, _TX_BYTES = range(4)
-_RX_MULTICAST, _RX_BROADCAST, _TX_MULTICAST, _TX_BROADCAST = range(4, 8)
-_RX_NO_BUF, _RX_MISS, _RX_ERROR, _TX_ERROR, _DROPS = range(8, 13)
-_PUNT, _IP4, _IP6 = range(13, 16)
-# Read together: totals before what is taken off them.  Not the last three, for LibreNMS and
-# Cacti leave them out of their Gets: each cell of each thread lies on a page of its own.
-_GROUPS = slice(0, 4), slice(4, 8), slice(8, 13)
-_TOGETHER = _GROUPS[-1].stop
-_put_together = struct.Struct(f"={_TOGETHER}Q").pack_into
-_RX_UNICAST, _TX_UNICAST = range(SOURCES, SOURCES + DERIVED)
-# What is derived, of which source, and what is taken off that.
-UNICAST = (
-    (_RX_UNICAST, _RX_PACKETS, _RX_MULTICAST, _RX_BROADCAST),
-    (_TX_UNICAST, _TX_PACKETS, _TX_MULTICAST, _TX_BROADCAST),
-)
 _NO_BASES = array("Q")
-_ZEROS = array("Q", [0] * SOURCES)
-_NOTHING_READ = array("Q", [0] * (SOURCES + DERIVED))
-_ALL_TOGETHER = (1 << _TOGETHER) - 1
-
-_U64 = 2**64 - 1
-_HALF = 2**63  # what falls by more has wrapped
+_ZEROS = array("Q", [0] * len(SOURCES))
+_ALL_TOGETHER = (1 << TOGETHER) - 1
+_put_together = struct.Struct(f"={TOGETHER}Q").pack_into
 
 # To zero one counter of 10,000 interfaces takes VPP some 40 us a thread.
 CLEAR_TIME = 0.001  # seconds in which a counter that is being zeroed falls further
 MAX_CLEAR_WAITS = 4  # times CLEAR_TIME, at a stretch
 CLEAR_INTERVAL = 1.0  # seconds in which one counter is waited for once
 
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-# Cells that are none:
-UNKNOWN = 0  # of which nobody knows whether it is the one before
-ENDED = 1  # which VPP has given to another interface: it will count from 0 again
-
-# What `InterfaceCounters.readings` returns, by the names of its properties.
-READINGS = (
-    *("in_octets", "out_octets", "in_unicast", "out_unicast"),
-    *("in_multicast", "in_broadcast", "out_multicast", "out_broadcast"),
-    *("in_non_unicast", "out_non_unicast", "in_discards", "in_errors", "out_errors"),
-)
-
-
-class Reached(NamedTuple):
-    """What the counters of an interface have come to, for whoever goes on from there."""
-
-    cell: int  # which VPP counts them, at which sw_if_index: see `CounterSet.cell`
-    served: "array[int]"  # by source; then unicast packets in and out, at their highest
-    bases: "array[int]"  # by source; empty where all are 0
-    read: int = 0  # a bit for each source that was read since the agent runs
-
-    def is_at(self, cell: int) -> bool:
-        """Whether that cell is surely the one that these were read from."""
-        return self.cell == cell != UNKNOWN
-
-    def may_be_at(self, cell: int) -> bool:
-        """Whether that cell can be the one that these were read from."""
-        return self.cell == cell or UNKNOWN in (self.cell, cell)
-
-
-# Of a row that was served plain: whoever carries its counters begins with what VPP counts.
-NOTHING_REACHED = Reached(ENDED, _NOTHING_READ, array("Q"))
-
-
-def vpp_of(vpe_pid: int, inode: int, boot_id: Path = BOOT_ID) -> int:
-    """A number that this VPP has, and no other; UNKNOWN where that cannot be told.
-
-    Of the machine's boot, VPP's pid, and the inode of its segment, which it makes when it
-    starts: within a boot the kernel gives no inode of shared memory twice.
-    """
-    try:
-        boot = boot_id.read_text().strip()
-    except OSError:
-        return UNKNOWN
-    text = f"{boot} {vpe_pid} {inode}".encode()
-    return int.from_bytes(blake2b(text, digest_size=6).digest(), "big") + 2
-
 
 class CounterSet:
     """Where all these counters lie in one segment."""
 
     __slots__ = (
-        *("_poll_lock", "_waited", "counters", "counts_drops", "fallen", "inode", "name_at"),
-        *("segment", "together", "vpp"),
+        *("_counts_drops", "_poll_lock", "_waited", "counters", "evaluate", "fallen", "inode"),
+        *("name_at", "segment", "together", "vpp"),
     )
 
     def __init__(self, segment: Segment) -> None:
@@ -155,12 +82,22 @@ class CounterSet:
         self.inode = segment.inode
         self.vpp = UNKNOWN  # whose segment it is (`vpp_of`)
         self.fallen: dict[str, None] = {}  # keys of interfaces whose bases are new
-        self._waited = [float("-inf")] * SOURCES  # for each to be zeroed, time.monotonic
+        self._waited = [float("-inf")] * len(SOURCES)  # for each to be zeroed, time.monotonic
         self.name_at = segment.name_at
         self._poll_lock = segment.poll_lock
-        self.counts_drops = False  # as discards; True if the operator wants it
-        self.counters = tuple(Counter(segment, *source) for source in _SOURCES)
-        self.together = Counters(segment, *(self.counters[group] for group in _GROUPS))
+        self.counts_drops = False
+        self.counters = tuple(Counter(segment, *source) for source in SOURCES)
+        self.together = Counters(segment, *(self.counters[group] for group in GROUPS))
+
+    @property
+    def counts_drops(self) -> bool:
+        """Whether what VPP drops counts as discarded, because the operator wants it."""
+        return self._counts_drops
+
+    @counts_drops.setter
+    def counts_drops(self, value: bool) -> None:
+        self._counts_drops = value
+        self.evaluate = EVALUATE[value]
 
     def poll(self) -> None:
         """To be called a few times a second: pollers may come too rarely to notice a lock."""
@@ -183,11 +120,19 @@ class CounterSet:
         return waits
 
 
-def _highest(before: int, found: int) -> int:
-    """A derived counter that was served, and what it is found to be."""
-    if found >= before or before - found > _HALF:
-        return found & _U64
-    return before
+class _Reading(Protocol):
+    """A property that is a reading."""
+
+    def __get__(self, counters: "InterfaceCounters", owner: object = None) -> int | None: ...
+
+
+def _reading(name: str) -> _Reading:
+    """The property of that name in FORMULAS."""
+    formula = FORMULAS[name]
+    if formula == Formula(formula.total[:1]):
+        (which,) = formula.total
+        return cast(_Reading, property(lambda counters: counters._read(which)))
+    return cast(_Reading, property(lambda counters: counters._evaluate(formula)))
 
 
 class InterfaceCounters:
@@ -220,7 +165,7 @@ class InterfaceCounters:
         self._key = key
         self._carries = carries
         self._cell = UNKNOWN  # without a segment: of what was reached
-        self._last = _NOTHING_READ[:]  # as served
+        self._last = NOTHING_READ[:]  # as served
         self._base: array[int] | None = None  # None: all are 0
         self._read_once = 0  # a bit for each source
         self._saved = -1  # the sum of what was saved last
@@ -240,7 +185,7 @@ class InterfaceCounters:
         if self._set is None:
             self._cell = reached.cell
         elif not reached.may_be_at(self._set.cell(self._sw_if_index)):
-            bases = reached.served[:SOURCES]
+            bases = reached.served[: len(SOURCES)]
             self._set.fallen[self._key] = None
         elif reached.is_at(self._set.cell(self._sw_if_index)):
             self._saved = sum(self._last)
@@ -268,28 +213,15 @@ class InterfaceCounters:
             raise SegmentUnavailable(f"sw_if_index {self._sw_if_index} is another interface's")
         self._epoch = epoch
 
-    def _cell_of(self, which: int) -> int:
-        """The reading of an epoch in which the cell is this interface's."""
-        counter, sw_if_index = self._sources[which], self._sw_if_index
-        at_once = counter.read_in(self._epoch, sw_if_index)
-        if at_once is not None:
-            return at_once
-        value = counter.read(sw_if_index)
-        for _ in range(ATTEMPTS):
-            if counter.epoch == self._epoch:
-                return value
-            self._check_name()
-            value = counter.read(sw_if_index)
-        raise SegmentUnavailable("VPP changes its interfaces too fast")
-
     def readings(self) -> tuple[int, ...] | None:
         """What the properties that READINGS names return, all of one moment and soon had.
 
         None where they cannot be read together: then each is to be asked for by itself.
         """
-        if self._set is None:
+        sources = self._set
+        if sources is None:
             return None
-        read = self._set.together.read_in(self._epoch, self._sw_if_index)
+        read = sources.together.read_in(self._epoch, self._sw_if_index)
         if read is None:
             return None
         if self._base is not None:
@@ -303,81 +235,56 @@ class InterfaceCounters:
         try:
             _put_together(last, 0, *read)
         except struct.error:  # 64 bits are full, of a sum with its base
-            read = [each & _U64 for each in read]
+            read = [each & U64 for each in read]
             _put_together(last, 0, *read)
-        (
-            rx_packets,
-            rx_bytes,
-            tx_packets,
-            tx_bytes,
-            rx_multicast,
-            rx_broadcast,
-            tx_multicast,
-            tx_broadcast,
-            no_buf,
-            miss,
-            rx_error,
-            tx_error,
-            drops,
-        ) = read
-        in_unicast = rx_packets - rx_multicast - rx_broadcast
-        if in_unicast < last[_RX_UNICAST]:
-            in_unicast = _highest(last[_RX_UNICAST], in_unicast)
-        out_unicast = tx_packets - tx_multicast - tx_broadcast
-        if out_unicast < last[_TX_UNICAST]:
-            out_unicast = _highest(last[_TX_UNICAST], out_unicast)
-        last[_RX_UNICAST] = in_unicast
-        last[_TX_UNICAST] = out_unicast
         self._read_once |= _ALL_TOGETHER
-        return (
-            rx_bytes,
-            tx_bytes,
-            in_unicast,
-            out_unicast,
-            rx_multicast,
-            rx_broadcast,
-            tx_multicast,
-            tx_broadcast,
-            rx_multicast + rx_broadcast,
-            tx_multicast + tx_broadcast,
-            miss + no_buf + drops if self._set.counts_drops else miss + no_buf,
-            rx_error,
-            tx_error,
-        )
+        return sources.evaluate(read, last)
 
     def _read_together(self) -> list[int] | None:
         """With their bases, those that are read together."""
         assert self._set is not None
         read = self._set.together.read_in(self._epoch, self._sw_if_index)
-        if self._base is None or read is None:
-            return read
-        return [each & _U64 for each in map(add, read, self._base)]
-
-    def _read_alone(self, which: int) -> list[int]:
-        """With its base.  Raises SegmentUnavailable, IndexError."""
-        value = self._cell_of(which)
-        return [value if self._base is None else (value + self._base[which]) & _U64]
+        return read if self._base is None or read is None else list(map(add, read, self._base))
 
     def _read(self, which: int) -> int | None:
         try:
-            value = self._cell_of(which)
-            if self._base is not None:
-                value = (value + self._base[which]) & _U64
+            value = self._read_alone(which)
             if value < self._last[which]:
                 read = [value]
-                (value,) = self._fell(which, read, lambda: self._read_alone(which)) or read
+                (value,) = self._fell(which, read, lambda: [self._read_alone(which)]) or read
         except (SegmentUnavailable, IndexError):
             return self._last[which] if self._read_once >> which & 1 else None
         self._last[which] = value
         self._read_once |= 1 << which
         return value
 
+    def _read_alone(self, which: int) -> int:
+        """With its base.  Raises SegmentUnavailable, IndexError."""
+        value = self._sources[which].read_in(self._epoch, self._sw_if_index)
+        if value is None:
+            value = self._find(self._sources[which])
+        return value if self._base is None else (value + self._base[which]) & U64
+
+    def _find(self, counter: Counter) -> int:
+        """The reading of an epoch in which the cell is this interface's.
+
+        Whose it is, is asked before it is read, and once an epoch.
+        """
+        assert self._set is not None
+        for _ in range(ATTEMPTS):
+            if self._set.segment.settled_epoch() != self._epoch:
+                self._check_name()
+            value = counter.read_settled(self._epoch, self._sw_if_index)
+            if value is not None:
+                return value
+        raise SegmentUnavailable("VPP changes its interfaces too fast")
+
     def _fell(
         self, first: int, read: list[int], read_again: Callable[[], list[int] | None]
     ) -> list[int] | None:
         """What to serve of some sources, from `first` on, one of which reads less than before.
 
-        None where they are to be read anew, one by one.
+        None where they are to be read again, one by one.
         """
         assert self._set is not None
         if not self._carries:
@@ -388,7 +295,7 @@ class InterfaceCounters:
             again = read_again()
             if again is None:
                 return None
-            read, before = again, read
+            read, before = [each & U64 for each in again], read
             if not any(map(lt, read, before)):
                 break
         for which in self._below(first, read):
@@ -398,7 +305,7 @@ class InterfaceCounters:
     def _below(self, first: int, read: list[int]) -> list[int]:
         """The sources, from `first` on, that fell."""
         last = self._last
-        return [n for n, value in enumerate(read, first) if 0 < last[n] - value <= _HALF]
+        return [n for n, value in enumerate(read, first) if 0 < last[n] - value <= HALF]
 
     def _carry(self, which: int, value: int) -> int:
         """What to serve of a source that fell to this: it goes on from what was served."""
@@ -409,33 +316,38 @@ class InterfaceCounters:
         self._base[which] = self._last[which]
         self.restarted_at = time.monotonic()
         self._set.fallen[self._key] = None
-        return (self._last[which] + counted) & _U64
+        return (self._last[which] + counted) & U64
 
     def _restart(self) -> None:
-        self._last = _NOTHING_READ[:]
+        self._last = NOTHING_READ[:]
         self._read_once = 0
         self.restarted_at = time.monotonic()
 
-    def _unicast(self, packets: int, multicast: int, broadcast: int, which: int) -> int | None:
-        total = self._read(packets)
-        last = self._last
-        off_multicast, off_broadcast = self._read(multicast), self._read(broadcast)
-        if self._last is not last:  # cleared in between: the total is of before
-            total = self._read(packets)
-        if total is None or off_multicast is None or off_broadcast is None:
-            return None
-        last = self._last
-        last[which] = _highest(last[which], total - off_multicast - off_broadcast)
-        return last[which]
-
-    def _sum(self, *which: int) -> int | None:
-        total = 0
-        for each in which:
-            value = self._read(each)
-            if value is None:
+    def _evaluate(self, formula: Formula) -> int | None:
+        """What a formula gives, whose sources are read one by one."""
+        total, off, at, drops = formula
+        if drops and self._set is not None and self._set.counts_drops:
+            total += drops
+        value = 0
+        for which in total:
+            read = self._read(which)
+            if read is None:
                 return None
-            total += value
-        return total
+            value += read
+        if not off:
+            return value
+        last = self._last
+        for which in off:
+            read = self._read(which)
+            if read is None:
+                return None
+            value -= read
+        if self._last is not last:  # cleared in between: the total is of before
+            return self._evaluate(formula)
+        if value < last[at]:
+            value = highest(last[at], value)
+        last[at] = value
+        return value
 
     def reached(self) -> Reached | None:
         """What they have come to by now; None without any reading, or if they are plain."""
@@ -461,15 +373,15 @@ class InterfaceCounters:
 
     def _read_one_by_one(self) -> None:
         """Read every source."""
-        for which in range(_TOGETHER):
+        for which in range(TOGETHER):
             self._read(which)
-        for derived, total, multicast, broadcast in UNICAST:
-            self._unicast(total, multicast, broadcast, derived)
+        for formula in DERIVED:
+            self._evaluate(formula)
         self._read_rest()
 
     def _read_rest(self) -> None:
         """Read the sources that are not read together."""
-        for which in range(_TOGETHER, SOURCES):
+        for which in range(TOGETHER, len(SOURCES)):
             self._read(which)
 
     def _is_anothers(self) -> bool:
@@ -481,94 +393,30 @@ class InterfaceCounters:
             return False
         return self._first_name is not None and name not in (self._name, self._first_name)
 
-    @property
-    def in_octets(self) -> int | None:
-        """Whole L2 frames without FCS."""
-        return self._read(_RX_BYTES)
-
-    @property
-    def out_octets(self) -> int | None:
-        """Whole L2 frames without FCS."""
-        return self._read(_TX_BYTES)
-
-    @property
-    def in_unicast(self) -> int | None:
-        """Packets that are neither multicast nor broadcast; all of them without detail."""
-        return self._unicast(_RX_PACKETS, _RX_MULTICAST, _RX_BROADCAST, _RX_UNICAST)
-
-    @property
-    def out_unicast(self) -> int | None:
-        """Packets that are neither multicast nor broadcast; all of them without detail."""
-        return self._unicast(_TX_PACKETS, _TX_MULTICAST, _TX_BROADCAST, _TX_UNICAST)
-
-    @property
-    def in_multicast(self) -> int | None:
-        """0 unless VPP collects detailed statistics of this interface."""
-        return self._read(_RX_MULTICAST)
-
-    @property
-    def in_broadcast(self) -> int | None:
-        """0 unless VPP collects detailed statistics of this interface."""
-        return self._read(_RX_BROADCAST)
-
-    @property
-    def out_multicast(self) -> int | None:
-        """0 unless VPP collects detailed statistics of this interface."""
-        return self._read(_TX_MULTICAST)
-
-    @property
-    def out_broadcast(self) -> int | None:
-        """0 unless VPP collects detailed statistics of this interface."""
-        return self._read(_TX_BROADCAST)
-
-    @property
-    def in_non_unicast(self) -> int | None:
-        """Multicast and broadcast together."""
-        return self._sum(_RX_MULTICAST, _RX_BROADCAST)
-
-    @property
-    def out_non_unicast(self) -> int | None:
-        """Multicast and broadcast together."""
-        return self._sum(_TX_MULTICAST, _TX_BROADCAST)
-
-    @property
-    def in_discards(self) -> int | None:
-        """What the hardware had to leave for want of descriptors or buffers.
-
-        With `counts_drops` also all that VPP dropped of what came in here, on purpose or not.
-        """
-        if self._set is not None and self._set.counts_drops:
-            return self._sum(_RX_MISS, _RX_NO_BUF, _DROPS)
-        return self._sum(_RX_MISS, _RX_NO_BUF)
-
-    @property
-    def in_errors(self) -> int | None:
-        """Damaged frames, as the driver counts them."""
-        return self._read(_RX_ERROR)
-
-    @property
-    def out_errors(self) -> int | None:
-        """Frames that the driver could not send."""
-        return self._read(_TX_ERROR)
-
-    @property
-    def in_unknown_protos(self) -> int | None:
-        """Packets punted for want of anybody who takes them."""
-        return self._read(_PUNT)
-
-    @property
-    def in_ip4(self) -> int | None:
-        """IPv4 packets received, at the L3 input of this very interface."""
-        return self._read(_IP4)
-
-    @property
-    def in_ip6(self) -> int | None:
-        """IPv6 packets received, at the L3 input of this very interface."""
-        return self._read(_IP6)
+    in_octets = _reading("in_octets")  # whole L2 frames without FCS
+    out_octets = _reading("out_octets")
+    # Neither multicast nor broadcast, if VPP collects detailed statistics of this interface; else
+    # all of them, and those of multicast and broadcast are 0.
+    in_unicast = _reading("in_unicast")
+    out_unicast = _reading("out_unicast")
+    in_multicast = _reading("in_multicast")
+    in_broadcast = _reading("in_broadcast")
+    out_multicast = _reading("out_multicast")
+    out_broadcast = _reading("out_broadcast")
+    in_non_unicast = _reading("in_non_unicast")
+    out_non_unicast = _reading("out_non_unicast")
+    # What the hardware had to leave for want of descriptors or buffers.  With `counts_drops` also
+    # all that VPP dropped of what came in here, on purpose or not.
+    in_discards = _reading("in_discards")
+    in_errors = _reading("in_errors")  # damaged frames, as the driver counts them
+    out_errors = _reading("out_errors")  # frames that the driver could not send
+    in_unknown_protos = _reading("in_unknown_protos")  # punted for want of anybody to take them
+    in_ip4 = _reading("in_ip4")  # packets, at the L3 input of this very interface
+    in_ip6 = _reading("in_ip6")
 
     @property
     def discontinuity(self) -> float | None:
         """When a counter last jumped, by time.monotonic; None if none ever did."""
-        for each in (_RX_BYTES, _TX_BYTES, _RX_PACKETS, _TX_PACKETS):
+        for each in (RX_BYTES, TX_BYTES, RX_PACKETS, TX_PACKETS):
             self._read(each)
         return self.restarted_at

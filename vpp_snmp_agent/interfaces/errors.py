@@ -8,11 +8,11 @@ The rules this module keeps:
   interface was given later, which does not reach the segment.
 - Thousands of entries are nearly all zero.  The vectors of all threads are copied whole, once
   in ASKED_INTERVAL while somebody asks, else once in POLL_INTERVAL, and compared with those
-  before: only blocks of columns that differ are looked at, and MAX_BLOCKS of them at a time.
+  before: only blocks of columns that differ are read, and MAX_BLOCKS of them at a time.
 - A column is an entry's only while the directory says so: VPP gives the columns of a node that
   is gone to the next one.  That is asked again of each column that differs.
 - What is counted goes on from what it had come to (totals.py), over any restart and where a
-  node is made anew; it is saved node by node.  `clear errors` zeroes nothing here, for VPP's
+  node is created again; it is saved node by node.  `clear errors` zeroes nothing here: VPP's
   CLI takes it off by itself.
 - What was saved is no row before VPP has counted it again.
 - What is punted is counted by reasons that have no name in the segment: their sum is served.
@@ -27,11 +27,11 @@ from itertools import islice, zip_longest
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.cells import BLOCK, BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import NODE_ERRORS, Kind
 from ..vpp.segment import Segment, SegmentUnavailable
-from .counters import UNKNOWN
+from .reached import UNKNOWN
 from .totals import NODE_KEY, Saved, Totals
 
 ERRORS = "/err/"
@@ -151,10 +151,10 @@ class Errors:
         self._entries: Mapping[str, int] | None = None  # as they were found last
         self._names: Mapping[int, str] = {}  # of those, by column
         self._read: list[bytes] = []  # each thread's vector, as compared last
-        self._left: dict[int, None] = {}  # blocks that differed, and were not looked at yet
+        self._left: dict[int, None] = {}  # blocks that differed, and were not read yet
         self._has_more = False  # to be read soon
         self._read_at = float("-inf")
-        self._cell = UNKNOWN  # whose segment it is (`counters.vpp_of`)
+        self._cell = UNKNOWN  # whose segment it is (`reached.vpp_of`)
         self._nodes: dict[str, Totals] = {}
         self._punts: Totals | None = None  # until VPP says what it punted
         self._carries = True
@@ -215,11 +215,11 @@ class Errors:
         except SegmentUnavailable:
             return
         self._entries = entries
-        # All that is not 0 is looked at again: it may have had no name, or another one.
+        # All that is not 0 is read again: it may have had no name, or another one.
         self._forget_read()
 
     def _forget_read(self) -> None:
-        """Look at all columns that are not 0 again."""
+        """Read all columns that are not 0 again."""
         self._read, self._left, self._has_more = [], {}, True
 
     def poll(self) -> bool:
@@ -285,7 +285,7 @@ class Errors:
                 self._take(name, column, value)
 
     def _compare_blocks(self, vectors: list[bytes]) -> dict[str, tuple[int, int]]:
-        """(column, value) of what is not as it was, by name; what is not looked at is left."""
+        """(column, value) of what is not as it was, by name; what is not read is left."""
         taken: dict[str, tuple[int, int]] = {}
         for block in list(islice(self._left, MAX_BLOCKS)):
             for column, value in totals(vectors, block):

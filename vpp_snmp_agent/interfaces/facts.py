@@ -89,26 +89,28 @@ class Configuration:
     descriptions: Descriptions = field(default_factory=Descriptions)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What a row is called and is: compared, saved and restored as it stands.
 
-    What VPP alone can tell of the moment (status, LACP, counters, neighbours) is not in it.
+    What VPP alone knows of the moment (status, LACP, counters, neighbours) is not in it.  What
+    is as its default is not saved, and an older journal may lack it.
     """
 
     name: str  # ifName, ifDescr
-    alias: str  # ifAlias
+    alias: str = ""  # ifAlias
     type: int  # IANAifType
     mtu: int
-    speed: int  # bits a second; 0 unknown
+    speed: int = field(metadata={"largest": 2**63 - 1})  # bits a second; 0 unknown
     phys_address: bytes
     has_connector: bool
-    duplex: int  # as VPP has it: 0 unknown, 1 half, 2 full
-    lower_layers: tuple[str, ...]  # the keys of the interfaces directly below (RFC 2863 ifStack)
-    aggregated: bool  # it carries a bond's traffic
-    addresses: tuple[tuple[bytes, int], ...]  # octets and prefix length
-    paired: bool  # it has an LCP pair
-    link_traps: bool  # a change of ifOperStatus is notified
+    duplex: int = 0  # as VPP has it: 0 unknown, 1 half, 2 full
+    # The keys of the interfaces directly below (RFC 2863 ifStack).
+    lower_layers: tuple[str, ...] = ()
+    aggregated: bool = False  # it carries a bond's traffic
+    addresses: tuple[tuple[bytes, int], ...] = ()  # octets and prefix length
+    paired: bool = False  # it has an LCP pair
+    link_traps: bool = False  # a change of ifOperStatus is notified
     admin_up: bool
 
 
@@ -121,9 +123,9 @@ TAP_KEY = "tap of "
 
 
 def key_of(interface: Interface, router: Router) -> str:
-    """What the interface is known by for ever: VPP's name, or its phy's for a TAP.
+    """What the interface is always known by: VPP's name, or its phy's for a TAP.
 
-    VPP numbers its TAPs anew at every start.
+    VPP renumbers its TAPs at every start.
     """
     phy = router.phy(interface.sw_if_index)
     return f"{TAP_KEY}{phy.interface_name}" if phy else interface.interface_name
@@ -251,7 +253,7 @@ def link_traps(
     """ifLinkUpDownTrapEnable: as configured, else whether it is over no other, or is a bond.
 
     RFC 2863 section 6: one cable must not send a thousand notifications.  But a bond can go
-    down while every cable of it is up, and nothing else would tell.
+    down while every cable of it is up, and nothing else would notify it.
     """
     configured = _first_that_fits(settings.link_traps, interface, router)
     if configured is not None:
@@ -290,7 +292,7 @@ def oper_status(interface: Interface, router: Router) -> int:
 
 
 def absent_status(facts: Facts) -> int:
-    """ifOperStatus of a row that VPP is to bring back: it is down for what it is over, if any.
+    """ifOperStatus of a row that VPP is to bring back: lowerLayerDown, if it is over another.
 
     So one router that is away is not one problem for each of its VLANs.
     """

@@ -15,7 +15,7 @@ The rules this module keeps:
 from collections.abc import Iterator
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.records import LcpPair
 from .rows import Row
 

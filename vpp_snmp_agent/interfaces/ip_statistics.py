@@ -175,7 +175,7 @@ class IpStatistics:
         self._errors: list[tuple[str, list[str]]] = []  # column, and the entries that are there
 
     def use(self, segment: Segment, cell: int) -> None:
-        """From now on this segment is read; `cell`: whose it is (`counters.vpp_of`)."""
+        """From now on this segment is read; `cell`: whose it is (`reached.vpp_of`)."""
         self._read()  # what the one before came to
         self._segment = segment
         self._received = Counter(segment, f"/if/ip{self.version}", Kind.SIMPLE)

@@ -2,16 +2,16 @@
 
 The rules this module keeps:
 
-- One change is pending of each port, and what is told is its latest state: a port that is
-  again as it was last told has nothing to tell.
+- One change is pending of each port, and what is notified is its latest state: a port that
+  is again as it was last notified has nothing to notify.
 - Bursts are paced, and a port that flaps rests between two notifications.
-- What was handed out counts as told: nothing is told twice, whatever became of it.
+- What was handed out counts as notified: nothing is notified twice, whatever became of it.
 """
 
 from collections.abc import Iterable, Iterator
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from .rows import LinkChange, Row
 
 BURST = 10  # notifications handed out at a time

@@ -2,12 +2,12 @@
 
     publisher.follow(router)                 # a VPP is there
     publisher.touch(router.apply(changes))   # what it reported touches these rows
-    while publisher.step(until): ...         # make them anew, between two requests
+    while publisher.step(until): ...         # make them, between two requests
 
 The rules this module keeps:
 
-- A change costs what the rows cost that it touches, and those over them; no other row is
-  looked at.  Work that began is finished; what comes meanwhile waits, and is merged by row.
+- A change costs what the rows cost that it touches, and those over them, and no other row.
+  Work that began is finished; what comes meanwhile waits, and is merged by row.
 - A row is shown only after its ifIndex is durable: whoever starts after a power cut must
   not give that number to another port.
 - A publisher has one configuration for life.  Another configuration is another publisher,
@@ -22,65 +22,32 @@ The rules this module keeps:
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from ..agentx.mib import SortedRows, UpTime
-from ..agentx.pdu import subids
 from ..settings.vppcfg import Descriptions
 from ..vpp.records import ADDRESSES, INTERFACES, NEIGHBORS, NO_INDEX, Interface
 from ..vpp.router import NeighborLists, Router
 from . import facts as rules
-from .counters import NOTHING_REACHED, CounterSet, InterfaceCounters, Reached, vpp_of
+from .counters import CounterSet, InterfaceCounters
 from .facts import DOWN, TAP_KEY, UNKNOWN, Configuration, Facts
 from .host_ports import HostPorts
+from .indexes import Indexes
 from .names import Candidates, Names
-from .rows import ENTRIES_SLICE, NO_MOMENTS, Derived, Entries, LinkChange, Row
-from .state import COUNTERS_SLICE, FIRST
+from .reached import NOTHING_REACHED, vpp_of
+from .rows import NO_MOMENTS, Derived, Entries, LinkChange, Row
+from .saving import Saving
+from .stacking import Stacking
+from .state import FIRST
 from .system import System
-from .totals import Saved
+from .work import Work
 
 MAX_RETRIED = 1000  # rows without a readable counter, a second
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
-MAX_DERIVED = 20  # rows whose entries are made at a time: a BVI can be over all ports
-
-
-class Indexes(Protocol):
-    """Who gives a row its ifIndex, and remembers it."""
-
-    def index_of(self, key: str) -> int | None:
-        """The ifIndex of a key, once that is durable."""
-
-    def assign(self, key: str, sw_if_index: int) -> None:
-        """Give a key an ifIndex, which is durable later."""
-
-    def show(self, key: str, facts: Facts) -> None:
-        """Its row is shown, and looks like this."""
-
-    def hide(self, key: str) -> None:
-        """Its row is not shown any more."""
-
-    def read_counters(self, of: Callable[[str], InterfaceCounters | None] | None) -> None:
-        """Who is asked for the counters of a shown row when they are saved."""
-
-    def reached(self, key: str) -> Reached | None:
-        """What its counters had come to, as far as it was saved."""
-
-    def keep(self, key: str, reached: Reached) -> None:
-        """What its counters have come to, whose row is not shown any more."""
-
-    def save_counters(self, keys: Iterable[str]) -> bool:
-        """Save what the counters of these have come to, at once; whether some are left."""
-
-    def totals(self, key: str) -> Saved | None:
-        """What numbers that are no row's had come to, as far as it was saved."""
-
-    def save_totals(self, key: str, saved: Saved, urgent: bool) -> bool:
-        """Save what they have come to; whether that could be done.  `urgent`: a base changed."""
 
 
 class Publisher:
@@ -94,7 +61,7 @@ class Publisher:
         predecessor: "Publisher | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`indexes`: None where an ifIndex is 1000 + sw_if_index, and not remembered.
+        """`indexes`: None where an ifIndex is 1000 + sw_if_index, and not saved.
 
         `predecessor`: whose rows these are to replace; what lives with a row passes over.
         """
@@ -103,6 +70,7 @@ class Publisher:
         self.counted = SortedRows()  # those that have counters
         self.ipv4_neighbors = SortedRows()  # NeighborLists.ipv4 by ifIndex, unless empty
         self.ipv6_neighbors = SortedRows()
+        self._tables = self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors
         self.host_ports = HostPorts()
         self.by_key: dict[str, Row] = {}
         self.uptime = uptime
@@ -114,12 +82,9 @@ class Publisher:
         self._indexes = indexes
         self._clock = clock
         self._changed_at: float | None = None  # the set of rows
-        self._derived: list[Derived] = []
-        self._higher: dict[str, dict[str, None]] = {}  # the keys of shown rows, by lower key
         self._names = Names()
         self._inherited: Mapping[str, Row] = {}  # the predecessor's rows
         self._router: Router | None = None
-        self._sources: CounterSet | None = None
         self._is_away = False
         self._is_first = True  # nothing is a change before VPP has reported everything once,
         self._addresses_known = False  # nor is an address
@@ -127,30 +92,25 @@ class Publisher:
         self._reported: set[str] = set()  # the sorts of records that VPP has reported whole
         self._listed: dict[str, int] = {}  # sw_if_index by key
         self._keys: dict[int, str] = {}  # by sw_if_index
-        # The keys of rows to be made, and what is to be done once those before it are made.
-        self._order: deque[str | Callable[[], None]] = deque()
-        self._queued: set[str] = set()
         self._unnumbered: set[str] = set()  # keys whose ifIndex is not durable yet
         self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
-        self._underived: set[str] = set()  # keys of rows over one that came or went
-        self._deriving: dict[str, Iterator[None]] = {}  # by key: entries that are being made
         self._uncounted: dict[str, None] = {}  # keys of rows whose counters were never readable
-        self._is_shown = predecessor is None
+        self._work = Work()
+        self.stacking = Stacking(self.by_key, self._work, clock)
+        self._saving = Saving(indexes, self.by_key, self.system, self._work)
         if predecessor is not None:
             self._take_over(predecessor)
         else:
             self._carry_totals()
-            if indexes is not None:
-                indexes.read_counters(self._counters_of)
-                self.system.restore(indexes.totals)
+            self._saving.begin()
 
     def _take_over(self, predecessor: "Publisher") -> None:
         self.settled = predecessor.settled
         self._inherited = predecessor.by_key
-        self._router, self._sources = predecessor._router, predecessor._sources
+        self._router, self._saving.sources = predecessor._router, predecessor._saving.sources
         self._is_away = predecessor._is_away
         self._touch_later(iter(self._router.interfaces if self._router else ()))
-        self._order.append(partial(self._inherit_rest, predecessor))
+        self._work.then(partial(self._inherit_rest, predecessor))
 
     def _inherit_rest(self, predecessor: "Publisher") -> None:
         """Of the predecessor's rows those that VPP does not list.
@@ -162,7 +122,7 @@ class Publisher:
         self._is_first = predecessor._is_first
         self._early |= predecessor._early
         self._addresses_known = predecessor._addresses_known
-        self._enqueue(key for key in self._inherited if key not in self._listed)
+        self._work.make(key for key in self._inherited if key not in self._listed)
 
     # --- what is shown ------------------------------------------------------------------------
 
@@ -185,19 +145,7 @@ class Publisher:
         self, entries: Entries, owner: Callable[[Any], Row] = lambda value: value
     ) -> Derived:
         """A table of entries that each row has (`Derived`); to be asked for before any row is."""
-        assert not self.by_key
-        derived = Derived(entries, owner)
-        self._derived.append(derived)
-        return derived
-
-    def higher_layers(self, key: str) -> Iterable[str]:
-        """The keys of the rows directly over a row."""
-        return self._higher.get(key, ())
-
-    def lower_rows(self, row: Row) -> list[Row]:
-        """The rows directly below a row."""
-        found = map(self.by_key.get, row.facts.lower_layers)
-        return [each for each in found if each is not None]
+        return self.stacking.add_table(entries, owner)
 
     def interface_of(self, key: str) -> Interface | None:
         """What VPP lists under a key."""
@@ -212,89 +160,26 @@ class Publisher:
         self._changed_at = self._clock() if is_other_set else predecessor._changed_at
         self._count_drops()
         self._carry_totals()
-        self._is_shown, predecessor._is_shown = True, False
-        self._succeed_in_saving(predecessor)
-
-    def _succeed_in_saving(self, predecessor: "Publisher") -> None:
-        """From now on it is the counters of these rows that are saved."""
-        before, indexes = predecessor._indexes, self._indexes
-        if before is not indexes:
-            if before is not None:
-                before.read_counters(None)
-            self._save_counters(self.by_key)
-            self.save_totals()
-        if indexes is None:
-            return
-        indexes.read_counters(self._counters_of)
-        self._order.append(partial(self._keep_hidden, iter(list(predecessor.by_key.values()))))
-
-    def _keep_hidden(self, rows: Iterator[Row]) -> None:
-        """Keep the counters of the predecessor's rows that are not shown any more."""
-        if some := list(islice(rows, COUNTERS_SLICE)):
-            self._keep_counters(some)
-            self._order.append(partial(self._keep_hidden, rows))
-
-    def _keep_counters(self, rows: Iterable[Row]) -> None:
-        """Of those that are not shown any more."""
-        for row in rows:
-            if self._indexes is None or row.key in self.by_key:
-                continue
-            reached = row.counters.reached()
-            if reached is not None:
-                self._indexes.keep(row.key, reached)
-
-    def _counters_of(self, key: str) -> InterfaceCounters | None:
-        row = self.by_key.get(key)
-        return row.counters if row else None
-
-    def _save_counters(self, keys: Iterable[str]) -> None:
-        """Save what these have come to, a few at a time."""
-        if self._indexes is not None:
-            rest = iter(list(keys))
-            while some := list(islice(rest, COUNTERS_SLICE)):
-                self._order.append(partial(self._save_some_counters, some))
-
-    def _save_some_counters(self, keys: Iterable[str]) -> None:
-        if self._indexes is not None and self._indexes.save_counters(keys):
-            self._order.append(partial(self._save_some_counters, ()))
-
-    def _save_fallen(self) -> None:
-        """Save the bases that changed."""
-        if self._has_fallen and self._sources is not None:
-            self._save_counters(self._sources.fallen)
-            self._sources.fallen.clear()
-        if self._has_fallen:
-            self.system.fallen.clear()
-            self.save_totals(all_of_them=False)
-
-    @property
-    def _has_fallen(self) -> bool:
-        if not self._is_shown:
-            return False
-        return bool(self.system.fallen or (self._sources is not None and self._sources.fallen))
+        self._saving.succeed(predecessor._saving)
 
     def _count_drops(self) -> None:
-        if self._sources is not None:
-            self._sources.counts_drops = self._settings.discards == "all"
+        if self._saving.sources is not None:
+            self._saving.sources.counts_drops = self._settings.discards == "all"
 
     def _carry_totals(self) -> None:
         self.system.carry(self._settings.counters == "carried")
 
-    def save_totals(self, all_of_them: bool = True) -> None:
-        """Save what numbers have come to that are no row's; else those for which it is time."""
-        for each in self.system.unsaved(all_of_them) if self._indexes is not None else ():
-            assert self._indexes is not None
-            urgent = each.is_dirty
-            if not self._indexes.save_totals(each.key, each.saved(), urgent):
-                each.is_dirty = urgent
+    def save_totals(self) -> None:
+        """Save what numbers have come to that are no row's."""
+        self._saving.save_totals()
 
     def poll(self) -> None:
         """To be called a few times a second, whether anybody asks or not."""
-        if self._sources is not None:
-            self._sources.poll()
+        if self._saving.sources is not None:
+            self._saving.sources.poll()
         self.system.poll()
         self._note_restarts()
-        self.save_totals(all_of_them=False)
+        self._saving.save_totals(all_of_them=False)
 
     def _note_restarts(self) -> None:
         """What a driver counts has no discontinuity time but its interface's (RFC 3635)."""
@@ -306,10 +191,9 @@ class Publisher:
 
     def dismantle(self) -> Iterator[None]:
         """Give everything back, a step at a time, once a successor is shown, or in its place."""
-        self._order.clear()
+        self._work.clear()
         self._inherited = {}
-        tables = (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors)
-        for table in (*tables, *(each.rows for each in self._derived)):
+        for table in (*self._tables, *(each.rows for each in self.stacking.tables)):
             yield from table.dismantle()
         yield from self.host_ports.dismantle()
         while self.by_key:
@@ -329,8 +213,8 @@ class Publisher:
                 status = rules.absent_status(facts) if is_absent else oper_status
                 self._show(
                     Row(
-                        *(index, subids(index), key, _called(facts, self._names.given[key])),
-                        *(status, None, counters, self.uptime),
+                        *(index, key, _called(facts, self._names.given[key]), status),
+                        *(counters, self.uptime),
                     )
                 )
                 self._make_others(others)
@@ -340,44 +224,44 @@ class Publisher:
     def follow(self, router: Router) -> None:
         """A VPP reports; its rows are touched as it goes on to report them."""
         if self._router is None or self._router.identity != router.identity:
-            self._sources = None
+            self._saving.sources = None
         self._router, self._is_away = router, False
         self._listed, self._keys, self._reported = {}, {}, set()
 
     def lose(self) -> None:
         """VPP's process is gone: every row stays, and is down."""
-        if self._router is not None and self._is_shown:
-            self._save_counters(self.by_key)  # the agent may end before the next VPP is there
-            self.save_totals()
+        if self._router is not None and self._saving.is_shown:
+            # The agent may end before the next VPP is there.
+            self._saving.save_counters(self.by_key)
+            self._saving.save_totals()
         self.system.lose()
         self._router, self._is_away, self._is_first = None, True, False
         self._listed, self._keys, self._reported = {}, {}, set()
         self._unnumbered.clear()
-        self._enqueue(self.by_key)
+        self._work.make(self.by_key)
 
     def use(self, sources: CounterSet) -> None:
         """Counters are read from here from now on; the same segment again changes nothing."""
-        is_another = self._sources is None or self._sources.inode != sources.inode
+        is_another = self._saving.sources is None or self._saving.sources.inode != sources.inode
         if is_another and self._router is not None:
             sources.vpp = vpp_of(self._router.identity.vpe_pid, sources.inode)
         self.system.use(sources.segment, sources.vpp)
         if is_another:
-            self._sources = sources
+            self._saving.sources = sources
             # Where its cells are is known from now on, should VPP hang in its lock next.
             sources.poll()
             self._count_drops()
-            self._enqueue(self._listed)
+            self._work.make(self._listed)
 
     def touch(self, sw_if_indexes: Iterable[int]) -> None:
-        """Make the rows of these interfaces anew."""
+        """Make the rows of these interfaces again."""
         indexes = iter(sw_if_indexes)
         self._touch(islice(indexes, MAX_TOUCHED))
         self._touch_later(indexes)
 
     def _touch_later(self, indexes: Iterator[int]) -> None:
         """The same, a few at a time: one port can carry ten thousand."""
-        while some := list(islice(indexes, MAX_TOUCHED)):
-            self._order.append(partial(self._touch, some))
+        self._work.then_each(indexes, MAX_TOUCHED, self._touch)
 
     def _touch(self, sw_if_indexes: Iterable[int]) -> None:
         router = self._router
@@ -393,16 +277,16 @@ class Publisher:
                 del self._keys[index]
                 if self._listed.get(before) == index:
                     del self._listed[before]
-                self._enqueue((before,))
+                self._work.make((before,))
             if key is not None:
                 self._keys[index], self._listed[key] = key, index
-                self._enqueue((key,))
+                self._work.make((key,))
 
     def describe(self, descriptions: Descriptions) -> None:
         """The operator's descriptions, read for the first time after the start."""
         if descriptions != self.configuration.descriptions:
             self.configuration = replace(self.configuration, descriptions=descriptions)
-            self._enqueue(self._listed)
+            self._work.make(self._listed)
 
     def touch_neighbors(self, sw_if_indexes: Iterable[int]) -> None:
         """The neighbours of these interfaces changed; their rows stay as they are."""
@@ -413,7 +297,7 @@ class Publisher:
 
     def complete(self, what: str) -> None:
         """VPP has reported everything of a sort once."""
-        self._order.append(partial(self._complete, self._router, what))
+        self._work.then(partial(self._complete, self._router, what))
 
     def _complete(self, router: Router | None, what: str) -> None:
         """The same, once all is touched that was reported before."""
@@ -421,12 +305,12 @@ class Publisher:
             return
         self._reported.add(what)
         if what == INTERFACES:
-            self._enqueue(key for key in self.by_key if key not in self._listed)
-            self._order.append(self._end_first)
+            self._work.make(key for key in self.by_key if key not in self._listed)
+            self._work.then(self._end_first)
         elif what == ADDRESSES:
-            self._order.append(self._know_addresses)
+            self._work.then(self._know_addresses)
         elif what == NEIGHBORS:
-            self._enqueue(self._listed)
+            self._work.make(self._listed)
             absent = [row for key, row in self.by_key.items() if key not in self._listed]
             for row in absent:  # the VPP that had them is gone, and this one has them not
                 self._show_neighbors(row, None)
@@ -441,50 +325,36 @@ class Publisher:
     def settle(self) -> None:
         """VPP has had its time to be configured: what it does not list by now is gone."""
         self.settled = True
-        self._enqueue(self._waiting)
-        self._enqueue(self._listed)  # what VPP has not given back to a row is not the row's
+        self._work.make(self._waiting)
+        self._work.make(self._listed)  # what VPP has not given back to a row is not the row's
 
     def numbered(self, keys: Iterable[str]) -> None:
         """The ifIndexes of these keys are durable."""
-        self._enqueue(key for key in keys if key in self._unnumbered)
+        self._work.make(key for key in keys if key in self._unnumbered)
 
     def retry_counters(self) -> None:
         """To be called about once a second: where no counter could be read yet, try again."""
-        self._enqueue(islice(self._uncounted, MAX_RETRIED))
-
-    def _enqueue(self, keys: Iterable[str]) -> None:
-        queued = self._queued
-        new = [key for key in keys if key not in queued]
-        queued.update(new)
-        self._order.extend(new)
+        self._work.make(islice(self._uncounted, MAX_RETRIED))
 
     @property
     def is_quiet(self) -> bool:
         """Whether there is no row to be made now, nor a base to be saved."""
-        return not self._order and not self._has_fallen
+        return not self._work and not self._saving.has_fallen
 
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to make, and nothing waits for the disk."""
-        return not self._order and not self._unnumbered
+        return not self._work and not self._unnumbered
 
     @property
     def is_ready(self) -> bool:
         """Whether all is made that the predecessor shows; what is new may wait for the disk."""
-        return not self._order and not any(key in self._inherited for key in self._unnumbered)
+        return not self._work and not any(key in self._inherited for key in self._unnumbered)
 
     def step(self, until: float) -> bool:
         """Make rows until that moment (time.perf_counter); whether there are more to make."""
-        self._save_fallen()
-        while self._order:
-            key = self._order.popleft()
-            if callable(key):
-                key()
-            else:
-                self._queued.discard(key)
-                self._make(key)
-            if time.perf_counter() >= until:
-                break
+        self._saving.save_fallen()
+        self._work.run(until, self._make)
         return not self.is_quiet
 
     # --- one row --------------------------------------------------------------------------------
@@ -496,11 +366,7 @@ class Publisher:
             self._make_unlisted(key)
         else:
             self._make_listed(key, interface)
-        if key in self._underived:
-            self._underived.discard(key)
-            row = self.by_key.get(key)
-            if row is not None:
-                self._derive(row)
+        self.stacking.bring_up_to_date(key)
 
     def _interface(self, key: str) -> Interface | None:
         """What VPP lists under a key, unless the row is to wait for the rest of it."""
@@ -593,7 +459,7 @@ class Publisher:
 
     def _counters(self, key: str, interface: Interface, before: Row | None) -> InterfaceCounters:
         """Of this VPP, at this index; they go on from what they had come to."""
-        sources, index = self._sources, interface.sw_if_index
+        sources, index = self._saving.sources, interface.sw_if_index
         carries = self._settings.counters == "carried"
         if before and before.counters.are_of(sources, index, carries):
             return before.counters
@@ -640,10 +506,7 @@ class Publisher:
         if (before is None or before.oper_status != oper_status) and is_change:
             changed_at = now
         if row is None:
-            row = Row(
-                *(index, subids(index), key, facts, oper_status, changed_at, counters),
-                uptime=self.uptime,
-            )
+            row = Row(index, key, facts, oper_status, counters, self.uptime, changed_at)
             if before is not None:
                 row.neighbors, row.lacp = before.neighbors, before.lacp
             self._show(row)
@@ -670,7 +533,7 @@ class Publisher:
     def _addresses_since(
         self, before: Row | None, addresses: tuple[tuple[bytes, int], ...], now: float
     ) -> Mapping[bytes, float]:
-        """Since when it has each address that it was given since we look."""
+        """Since when it has each address that this agent has seen come."""
         if before is None:
             return NO_MOMENTS
         if addresses == before.facts.addresses or not self._addresses_known:
@@ -725,20 +588,13 @@ class Publisher:
         inherited = self._inherited.get(row.key)
         if inherited is None or inherited.index != row.index:
             self._changed_at = self._clock()
-        row.entries = tuple(() for _ in self._derived)
-        self._stack(row, row.facts.lower_layers)
-        self._derive(row)
-        self._derive_later(self.higher_layers(row.key))
+        self.stacking.show(row)
         if self._indexes is not None:
             self._indexes.show(row.key, row.facts)
 
     def _change_facts(self, row: Row, facts: Facts) -> None:
         before, row.facts = row.facts, facts
-        if before.lower_layers != facts.lower_layers:
-            had, has = set(before.lower_layers), set(facts.lower_layers)
-            self._unstack(row, had - has)
-            self._stack(row, has - had)
-        self._derive(row)
+        self.stacking.change(row, before)
         if self._indexes is not None:
             self._indexes.show(row.key, facts)
 
@@ -755,88 +611,14 @@ class Publisher:
         row = self.by_key.pop(key, None)
         if row is None:
             return
-        self._keep_counters((row,))
-        self._end_deriving(row)
-        for table in (self.rows, self.counted, self.ipv4_neighbors, self.ipv6_neighbors):
+        self._saving.keep_counters((row,))
+        for table in self._tables:
             table.remove(row.instance)
         self.host_ports.remove(row)
-        now = self._changed_at = self._clock()
-        for derived, entries in zip(self._derived, row.entries, strict=True):
-            derived.update(row, entries, None, now)
-        self._unstack(row, row.facts.lower_layers)
-        self._derive_later(self.higher_layers(key))
+        self._changed_at = self._clock()
+        self.stacking.hide(row)
         if self._indexes is not None:
             self._indexes.hide(key)
-
-    def _stack(self, row: Row, lower_layers: Iterable[str]) -> None:
-        """A row is over these from now on."""
-        first: list[str] = []
-        for lower in lower_layers:
-            over = self._higher.setdefault(lower, {})
-            over[row.key] = None
-            if len(over) == 1:
-                first.append(lower)
-        self._derive_all(first)
-
-    def _unstack(self, row: Row, lower_layers: Iterable[str]) -> None:
-        """A row is not over these any more."""
-        last: list[str] = []
-        for lower in lower_layers:
-            over = self._higher.get(lower, {})
-            over.pop(row.key, None)
-            if not over and self._higher.pop(lower, None) is not None:
-                last.append(lower)
-        self._derive_all(last)
-
-    def _derive_all(self, keys: list[str]) -> None:
-        """Make the entries of these rows anew: at once, unless there are many."""
-        if len(keys) > MAX_DERIVED:
-            self._derive_later(keys)
-            return
-        for key in keys:
-            if key in self.by_key:
-                self._derive(self.by_key[key])
-
-    def _derive_later(self, keys: Iterable[str]) -> None:
-        """Make the entries of these rows anew when it is their turn."""
-        rest = iter(list(keys))
-        while some := list(islice(rest, MAX_TOUCHED)):
-            self._order.append(partial(self._mark_underived, some))
-
-    def _mark_underived(self, keys: list[str]) -> None:
-        self._underived.update(keys)
-        self._enqueue(keys)
-
-    def _derive(self, row: Row) -> None:
-        self._end_deriving(row)
-        steps = self._deriving_of(row)
-        had = max(map(len, row.entries), default=0)
-        if max(had, len(row.facts.lower_layers)) <= ENTRIES_SLICE:
-            for _ in steps:
-                pass
-        else:
-            self._deriving[row.key] = steps
-            self._derive_on(row.key, steps)
-
-    def _deriving_of(self, row: Row) -> Iterator[None]:
-        """Make a row's entries anew, a slice at a time."""
-        now, made = self._clock(), []
-        for derived, entries in zip(self._derived, row.entries, strict=True):
-            made.append((yield from derived.updating(row, entries, self, now)))
-        row.entries = tuple(made)
-
-    def _derive_on(self, key: str, steps: Iterator[None]) -> None:
-        if self._deriving.get(key) is not steps:
-            return  # done at once meanwhile, because the row changed or went
-        for _ in steps:
-            self._order.append(partial(self._derive_on, key, steps))
-            return
-        del self._deriving[key]
-
-    def _end_deriving(self, row: Row) -> None:
-        """Do the rest at once of what is under way: what comes next begins where it ends."""
-        for _ in self._deriving.pop(row.key, ()):
-            pass
 
 
 def _called(facts: Facts, name: str) -> Facts:

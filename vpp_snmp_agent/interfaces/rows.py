@@ -4,7 +4,7 @@ The rules this module keeps:
 
 - A row is one object as long as it is shown; what changes about it changes in place, so that
   every table that shows it shows the change at once.
-- Another table has of each row a few entries (`Derived`), made anew when the facts of that
+- Another table has of each row a few entries (`Derived`), made again when the facts of that
   row change or what it is over, and of no other row then.
 """
 
@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from ..agentx.mib import SortedRows, UpTime
+from ..agentx.values import subids
 from ..vpp.records import LacpPort, LcpPair
 from ..vpp.router import NeighborLists
 from .counters import InterfaceCounters
@@ -29,19 +30,22 @@ class Row:
     """One conceptual row of ifTable and ifXTable."""
 
     index: int  # ifIndex
-    instance: bytes  # the same as the key of its rows (`pdu.subids`)
-    key: str  # what it is known by for ever
+    key: str  # what it is known by, always
     facts: Facts
     oper_status: int
-    changed_at: float | None  # oper_status, by time.monotonic; None: before we looked
     counters: InterfaceCounters
     uptime: UpTime
+    changed_at: float | None = None  # oper_status, by time.monotonic; None: before this agent
+    instance: bytes = field(init=False)  # its ifIndex as the key of its rows (`pdu.subids`)
     lacp: LacpPort | None = None  # of a bond's member
     neighbors: NeighborLists | None = None
     pair: LcpPair | None = None  # while VPP lists it
-    # The addresses that were first seen since we look, by time.monotonic.
+    # The addresses that this agent has seen come, by time.monotonic.
     address_since: Mapping[bytes, float] = field(default_factory=lambda: NO_MOMENTS)
     entries: tuple[tuple[bytes, ...], ...] = ()  # its indexes in each of the derived tables
+
+    def __post_init__(self) -> None:
+        self.instance = subids(self.index)
 
     @property
     def admin_status(self) -> int:
@@ -105,7 +109,7 @@ class Derived:
     def update(
         self, row: Row, before: tuple[bytes, ...], interfaces: Interfaces | None, now: float
     ) -> tuple[bytes, ...]:
-        """Make a row's entries anew, or none without `interfaces`; the indexes of all."""
+        """Make a row's entries again, or none without `interfaces`; the indexes of all."""
         steps = self.updating(row, before, interfaces, now)
         while True:
             try:

@@ -1,59 +1,52 @@
-"""What outlives a restart: the ifIndex of a name, for ever, and the row it last had.
+"""What outlives a restart: the ifIndex of a name, always, and the row it last had.
 
 A key is VPP's name for the interface, or `tap of <phy>` for the TAP of an LCP pair.  All is in
-STATE_DIR/ports.journal, whose lines journal.py describes and a thread of writer.py appends.
+STATE_DIR/ports.journal, whose lines lines.py describes and a thread of writer.py appends.
 Beside it is ports.lock, which its owner holds locked.
 
 The rules this module keeps:
 
 - An index is given once: never to another name, and never another to a name that is
-  remembered.  It is between 1 and 2147483647.
+  known.  It is between 1 and 2147483647.
 - `index_of` knows an index once it is on the disk.  All else is saved minutes later,
-  but for a counter's base, or a number's that is no row's: when it changes, its line is handed
-  over at once.
-- A directory has one owner.  Who only reads needs no lock, and writes nothing.
-- What cannot be read ends the start.  What is damaged is set aside, and what can be read of it
-  counts.
+  but for a counter's base, or a number's that is no row's: when it changes, its line is queued
+  at once.
 """
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, count, islice
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
-from . import journal, writer
-from .counters import InterfaceCounters, Reached
+from . import journal, lines, opening, writer
+from .counters import InterfaceCounters
 from .facts import Facts
 from .journal import (
     JOURNAL,
     OTHERS,
-    SEEN_BITS,
-    SEEN_MASK,
     SHARDS,
-    Contents,
     Port,
     StateError,
     shard,
 )
+from .lines import SEEN_BITS, SEEN_MASK
+from .reached import Reached
 from .totals import Saved, keys_of
 from .writer import CountersEntry, Entry, Opened, Record, TotalsEntry, Writer
 
-__all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError", "read", "read_totals"]
+__all__ = ["FIRST", "JOURNAL", "OTHERS", "Port", "State", "StateError"]
 
 log = logging.getLogger("vpp-snmp-agent")
-
-LOCK = "ports.lock"
 
 FIRST = 1000  # a first ifIndex is this + sw_if_index: 0 is no ifIndex, but a sw_if_index
 
 SAVE_INTERVAL = 300.0  # seconds between two savings of what may be lost
 FIRST_SAVE_DELAY = 10.0  # seconds: what a first start shows shall not wait that long
-SAVE_SLICE = 100  # entries that the loop hands over at a time
+SAVE_SLICE = 100  # entries that the loop queues at a time
 COUNTERS_SLICE = 16  # names whose counters it reads at a time: 18 us each, of 17 threads 33,
 COUNTERS_TIME = 0.0007  # but for seconds at most: the first of a segment find no page mapped
 COMMITTED_SLICE = 250  # keys that `committed` returns at a time
@@ -63,194 +56,14 @@ FORGET_SLICE = 200  # keys of one line
 # --- reading ------------------------------------------------------------------------------------
 
 
-def read(directory: str) -> list[Port]:
-    """What is remembered, without owning it.  It writes nothing.  Raises StateError.
-
-    A shown port was last seen when its owner last saved.
-    """
-    path = Path(directory, JOURNAL)
-    try:
-        with _reading(path) as fd:
-            contents = journal.contents_of(path, fd, os.fstat(fd).st_size, lambda: None)
-    except FileNotFoundError:
-        contents = _read_old(Path(directory), int(time.time()))
-    if contents.lost:
-        log.warning("%s: %d damaged lines are left out", path, contents.lost)
-    return list(contents.ports())
-
-
-def read_totals(directory: str) -> Mapping[str, Saved]:
-    """What numbers that are no row's had come to, as `read` does.  Raises StateError."""
-    path = Path(directory, JOURNAL)
-    try:
-        with _reading(path) as fd:
-            return journal.contents_of(path, fd, os.fstat(fd).st_size, lambda: None).totals
-    except FileNotFoundError:
-        return {}
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[int]:
-    """One of our files, open for reading.  Raises FileNotFoundError, StateError."""
-    fd = writer.open_file(path, os.O_RDONLY)
-    try:
-        yield fd
-    except OSError as error:
-        raise writer.explained(path, error) from error
-    finally:
-        os.close(fd)
-
-
-def _read_old(directory: Path, now: int) -> Contents:
-    """What 0.1.0 left; of no file, nothing.  Raises StateError."""
-    path = directory / journal.OLD
-    try:
-        with _reading(path) as fd:
-            text = b"".join(journal.chunks(fd, 0, os.fstat(fd).st_size))
-        contents = journal.contents_of_old(text, now)
-    except FileNotFoundError:
-        return Contents()
-    except ValueError as error:
-        raise StateError(
-            f"{path} is damaged: {error}: restore it, or move it away and every interface gets"
-            " a new ifIndex"
-        ) from error
-    _warn_without_facts(journal.OLD, contents)
-    return contents
-
-
-def _warn_without_facts(name: str, contents: Contents) -> None:
-    keys = contents.without_facts
-    if keys:
-        log.warning(
-            "%s: the last rows of %d interfaces are not valid, the first of %s: they keep their"
-            " ifIndex, and their rows wait for VPP",
-            *(name, len(keys), keys[0]),
-        )
-
-
 # --- opening ------------------------------------------------------------------------------------
-
-
-def _lock(directory: Path) -> int:
-    """The locked lock file, with our pid in it.  Raises OSError, StateError."""
-    path = directory / LOCK
-    try:
-        fd = writer.create_file(path)
-    except FileExistsError:
-        fd = writer.open_file(path, os.O_RDWR)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        pid = os.pread(fd, 20, 0).decode(errors="replace").strip()
-        os.close(fd)
-        owner = f" (pid {pid})" if pid.isdecimal() else ""
-        raise StateError(
-            f"{directory}: in use by another vpp-snmp-agent{owner}: stop it, or set another"
-            " state-dir"
-        ) from None
-    except OSError:
-        os.close(fd)
-        raise
-    with contextlib.suppress(OSError):  # the pid is for people; a full disk has no place for it
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
-    return fd
-
-
-def open_journal(directory: Path, now: int, pause: Callable[[], None]) -> Opened:
-    """Read the journal, or make it; mend and compact it.  Raises OSError, StateError."""
-    (directory / writer.NEW).unlink(missing_ok=True)
-    try:
-        fd = writer.open_file(directory / JOURNAL, os.O_RDWR)
-    except FileNotFoundError:
-        contents = _read_old(directory, now)
-        opened = _rewritten(directory, contents, pause)
-        names = sum(map(len, contents.packed))
-        if names:
-            log.info(
-                "%d names and their ifIndex are taken over from %s", names, directory / journal.OLD
-            )
-        return opened
-    try:
-        opened = _mended(directory, fd, now, pause)
-    except BaseException:
-        os.close(fd)
-        raise
-    if opened.fd != fd:
-        os.close(fd)
-    return opened
-
-
-def _mended(directory: Path, fd: int, now: int, pause: Callable[[], None]) -> Opened:
-    """Read a journal; what it became.  Raises OSError, StateError."""
-    path, size = directory / JOURNAL, os.fstat(fd).st_size
-    contents = journal.contents_of(path, fd, size, pause)
-    _warn_without_facts(JOURNAL, contents)
-    if contents.lost:
-        return _set_aside(directory, contents, now, pause)
-    if journal.is_sound(contents.tail):  # it counts, and lacks only its newline
-        writer.write_all(fd, b"\n", size)
-        size += 1
-    elif contents.tail:
-        size -= len(contents.tail)
-        os.ftruncate(fd, size)
-    live = contents.live_octets()
-    if live * 2 < size:
-        try:
-            return _rewritten(directory, contents, pause)
-        except OSError as error:
-            log.warning("%s (it is not compacted)", writer.explained(path, error))
-    return Opened(fd, size, live, contents)
-
-
-def _set_aside(directory: Path, contents: Contents, now: int, pause: Callable[[], None]) -> Opened:
-    """Put what can be read of a damaged journal in its place.  Raises OSError, StateError."""
-    path = directory / JOURNAL
-    name = f"{JOURNAL}.damaged-{time.strftime('%Y%m%dT%H%M%S')}"
-    names = chain([name], (f"{name}-{number}" for number in count(2)))
-    aside = next(path for path in map(directory.joinpath, names) if not os.path.lexists(path))
-    contents.reserve_lost()
-    try:
-        _restore_lost(contents, _read_old(directory, now))
-    except StateError as error:
-        log.warning("%s", error)  # it was only a second chance
-    opened = _rewritten(directory, contents, pause, aside)
-    log.error(
-        "%s was damaged: %d of its %d lines could not be read; %d names are left, and those that"
-        " were lost get a new ifIndex. The damaged file is kept as %s",
-        *(path, contents.lost, contents.count, sum(map(len, contents.packed)), aside),
-    )
-    return opened
-
-
-def _restore_lost(contents: Contents, old: Contents) -> None:
-    """Restore lost names that 0.1.0 knew."""
-    for packed, facts in zip(old.packed, old.facts, strict=True):
-        for key, value in packed.items():
-            if key not in contents.packed[shard(key)]:
-                with contextlib.suppress(ValueError):  # its ifIndex is another's now
-                    contents.put(key, value, facts.get(key))
-
-
-def _rewritten(
-    directory: Path, contents: Contents, pause: Callable[[], None], aside: Path | None = None
-) -> Opened:
-    """A journal that says this and no more, durably.  Raises OSError."""
-    fd, size = writer.replace(directory, contents.live_lines(pause), aside=aside)
-    try:
-        writer.sync_directory(directory)
-    except BaseException:
-        os.close(fd)
-        raise
-    return Opened(fd, size, size, contents)
 
 
 # --- the state ----------------------------------------------------------------------------------
 
 
 class State:
-    """The remembered names of one state directory, which has this one owner.
+    """The names of one state directory, which has this one owner.
 
     Made by `open`; to be used by one thread.
     """
@@ -293,11 +106,11 @@ class State:
             path.mkdir(mode=0o755, parents=True, exist_ok=True)
             if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            lock = _lock(path)
+            lock = opening.lock(path)
         except OSError as error:
             raise writer.explained(path, error) from error
         try:
-            opened = open_journal(path, _seconds(clock), journal.yielder(patiently))
+            opened = opening.open_journal(path, _seconds(clock), journal.yielder(patiently))
         except OSError as error:
             os.close(lock)
             raise writer.explained(path / JOURNAL, error) from error
@@ -319,9 +132,9 @@ class State:
         if key in self._packed[at] or key in self._waiting[at]:
             return
         index = FIRST + sw_if_index
-        if index > journal.MAX_INDEX or index in self._given:
+        if index > lines.MAX_INDEX or index in self._given:
             index = self._given.free_from(OTHERS)
-        if index > journal.MAX_INDEX:
+        if index > lines.MAX_INDEX:
             if not self._exhausted:
                 log.error("no ifIndex is left for %s: it is not shown, nor any other new name", key)
             self._exhausted = True
@@ -359,10 +172,10 @@ class State:
         return found
 
     def forget(self, keys: Iterable[str]) -> list[str]:
-        """Forget those that are remembered and not shown; their ifIndex goes to nobody else.
+        """Forget those that are known and not shown; their ifIndex goes to nobody else.
 
         What was counted of them is forgotten, too.  Returns those forgotten.  It takes 3 us a
-        key: hand it some hundreds at a time.
+        key: pass some hundreds at a time.
         """
         found = []
         for key in keys:
@@ -382,7 +195,7 @@ class State:
     # --- rows -------------------------------------------------------------------------------------
 
     def show(self, key: str, facts: Facts) -> None:
-        """Its row is shown and looks like this.  KeyError: its ifIndex is not durable."""
+        """Its row is shown, and these are its facts.  KeyError: its ifIndex is not durable."""
         at = shard(key)
         if key not in self._packed[at]:
             raise KeyError(key)
@@ -408,11 +221,11 @@ class State:
     def reached(self, key: str) -> Reached | None:
         """What its counters had come to when they were saved last."""
         packed = self._counters[shard(key)].get(key)
-        return None if packed is None else journal.unpack(packed)
+        return None if packed is None else lines.unpack(packed)
 
     def keep(self, key: str, reached: Reached) -> None:
         """Its row is not shown any more, or not with carried counters; this is what they were."""
-        self._counters[shard(key)][key] = journal.pack(reached)
+        self._counters[shard(key)][key] = lines.pack(reached)
         self.save_counters([key])
 
     def save_counters(self, keys: Iterable[str]) -> bool:
@@ -448,7 +261,7 @@ class State:
             is_change = counters.mark_saved()
             if changed and not is_change:
                 return []
-            return [CountersEntry(key, journal.pack(reached), not changed)]
+            return [CountersEntry(key, lines.pack(reached), not changed)]
         if not changed and key in kept:
             return [CountersEntry(key, kept[key], urgent=True)]
         return []
@@ -481,10 +294,10 @@ class State:
         for packed, facts in zip(self._packed, self._facts, strict=True):
             for key in list(facts):
                 if key in facts:  # still
-                    yield Port(packed[key] >> SEEN_BITS, key, now, True, facts[key])
+                    yield journal.port_of(key, packed[key], facts[key], now)
 
     def ports(self) -> Iterator[Port]:
-        """Everything remembered, in no order; it may change between two of them."""
+        """Everything known, in no order; it may change between two of them."""
         now = self._clock()
         for packed, facts in zip(self._packed, self._facts, strict=True):
             yield from journal.ports_of(packed, facts, now)
@@ -497,9 +310,9 @@ class State:
         return self._saving < SHARDS or bool(self._unsaved)
 
     def save_some(self, now: float) -> None:
-        """Every 300 s, hand the writer what changed, a slice a call; `now` is any clock's.
+        """Every 300 s, queue what changed for the writer, a slice a call; `now` is any clock's.
 
-        The first time after 10 s.  While the disk cannot be written nothing is handed over, so
+        The first time after 10 s.  While the disk cannot be written nothing is queued, so
         that it does not pile up.
         """
         if self._writer is None or self._writer.failures:

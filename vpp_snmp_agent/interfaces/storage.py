@@ -9,11 +9,11 @@ The rules this module keeps:
   left out: an index that changes hands would be worse.
 - A row is made when its figures are read for the first time, and lives as long as the agent.
   Its name and size are saved, so that an agent that starts while VPP hangs or is away shows it;
-  what VPP had no more when that was looked for last is not.
+  what VPP had no more at the last search is not.
 - Figures are read when they are asked for.  What cannot be read now stands as it was read
   last; what is gone, with its VPP or before, keeps its size and has nothing used.
 - Where there are more names than can be true, what is shown stays and is read on, and of what
-  is not only the known ones are looked for.
+  is not only the known ones are searched for.
 - Of a pool the cached buffers are not used: a thread keeps them at hand, free (`show buffers`).
 - What comes out of a segment fits its MIB's type, whatever it is: hrStorageTable's Integer32,
   our own tables' 64 bits.
@@ -27,9 +27,9 @@ from operator import is_not
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.segment import Segment, SegmentUnavailable
-from .counters import UNKNOWN
+from .reached import UNKNOWN
 from .totals import Saved
 
 log = logging.getLogger("vpp-snmp-agent")
@@ -223,7 +223,7 @@ class Storages:
 
     def find(self, segment: Segment, heaps: Collection[str], pools: Collection[str]) -> None:
         """Show what is there.  To be called a few times a second, with all names below HEAPS
-        and POOLS: only for other objects than the last time is anything looked through.
+        and POOLS: only for other objects than the last time is anything searched.
         """
         names = heaps, pools
         if self._names is None or any(map(is_not, names, self._names)):

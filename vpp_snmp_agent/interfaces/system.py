@@ -67,7 +67,7 @@ class System:
     def use(self, segment: Segment, cell: int) -> None:
         """From now on it is this one's; the same again changes nothing.
 
-        `cell`: a number that its VPP has, and no other (`counters.vpp_of`).
+        `cell`: a number that its VPP has, and no other (`reached.vpp_of`).
         """
         self.is_away = False
         if self.segment is None or self.segment.inode != segment.inode:

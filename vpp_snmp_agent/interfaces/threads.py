@@ -12,7 +12,7 @@ The rules this module keeps:
   into nodes that had packets is worked out of what two readings differ by, at least
   NODES_INTERVAL apart.  That is no load either: see VPP-SNMP-AGENT-MIB.
 - The share takes four vectors of thousands of nodes for each thread.  They are copied whole,
-  and compared a thread at a time; only blocks of nodes that differ are looked at.
+  and compared a thread at a time; only blocks of nodes that differ are read.
 """
 
 import time
@@ -21,7 +21,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ..agentx.mib import SortedRows
-from ..agentx.pdu import subids
+from ..agentx.values import subids
 from ..vpp.cells import BLOCK_SIZE, Vectors, differing_blocks
 from ..vpp.layout import Generation
 from ..vpp.records import Thread
@@ -146,7 +146,7 @@ class Threads:
             self._has_nodes = False
             self._next = 0
             self._nodes_read_at = float("-inf")
-            for row in self._by_index.values():  # what this VPP does not tell, it has not
+            for row in self._by_index.values():  # what this VPP does not report, it has not
                 row.busy = row.vector_rate = row.loop_rate = row.input_rate = None
         self._read_at = float("-inf")
         self.refresh()

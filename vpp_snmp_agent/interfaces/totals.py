@@ -16,14 +16,14 @@ The rules this module keeps:
 
 - With `counters: plain` what VPP counts is served, and a fall is a discontinuity.
 - A number is kept by its name, so that a later version may have others.
-- What is not known to be another VPP is the one before (`counters.UNKNOWN`).
+- What is not known to be another VPP is the one before (`reached.UNKNOWN`).
 """
 
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .counters import UNKNOWN
+from .reached import UNKNOWN
 
 _U64 = 2**64 - 1
 
@@ -41,7 +41,7 @@ def keys_of(interface: str) -> list[str]:
 class Saved(NamedTuple):
     """What numbers had come to, for whoever goes on from there."""
 
-    cell: int  # which VPP counted them: see `counters.vpp_of`
+    cell: int  # which VPP counted them: see `reached.vpp_of`
     numbers: Mapping[str, tuple[int, int]]  # by name: as served, and the base
 
     @property

@@ -1,4 +1,4 @@
-"""What is known of VPP as a whole: whether it answers, since when, and how often it started anew.
+"""What is known of VPP as a whole: whether it answers, since when, and how often it restarted.
 
     system.vpp.answers(identity)    # who follows VPP notes what changes of it
     system.vpp.watch(segment)       # a few times a second
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from ..vpp.records import Identity
 from ..vpp.segment import Segment, SegmentUnavailable
 
-WATCH_INTERVAL = 1.0  # seconds between two looks at the heartbeat
+WATCH_INTERVAL = 1.0  # seconds between two readings of the heartbeat
 
 
 class ApiState(enum.IntEnum):

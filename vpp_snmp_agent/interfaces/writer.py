@@ -34,12 +34,9 @@ from .journal import (
     StateError,
     chunks,
     contents_of,
-    counters_line,
-    line,
-    port_line,
-    totals_line,
     yielder,
 )
+from .lines import counters_line, line, port_line, totals_line
 from .totals import Saved
 
 log = logging.getLogger("vpp-snmp-agent")
@@ -187,7 +184,7 @@ class CountersEntry(NamedTuple):
     """A line of a port's counters, before it is encoded."""
 
     key: str
-    numbers: "array[int]"  # as `journal.pack` makes them
+    numbers: "array[int]"  # as `lines.pack` makes them
     urgent: bool  # a base of theirs changed
 
 

@@ -204,12 +204,12 @@ class Ports:
         return iter(self._ports)
 
     def use(self, segment: Segment, cell: int) -> None:
-        """From now on they are looked for there; `cell`: whose segment it is."""
+        """From now on they are searched for there; `cell`: whose segment it is."""
         self._segment, self._cell = segment, cell
         self._next, self._used, self._targets = None, None, ()
 
     def begin(self, targets: Collection[str]) -> None:
-        """Look for the numbers of these counters, all that there are, below PREFIX."""
+        """Search for the numbers of these counters, all that there are, below PREFIX."""
         has_too_many = len(targets) > MAX_PORTS
         if has_too_many and not self._has_too_many:
             log.warning(
@@ -222,13 +222,13 @@ class Ports:
         self._next = 0 if targets and not has_too_many else None
 
     def search(self) -> bool:
-        """Look through a slice of the directory; whether there is more of it."""
+        """Search a slice of the directory; whether there is more of it."""
         if self._segment is None or self._next is None:
             return False
         try:
             found, self._next = self._segment.symlinks_from(self._next, self._targets)
         except SegmentUnavailable:
-            self._next = None  # the next search of the directory begins it anew
+            self._next = None  # the next search of the directory begins from the start
             return False
         self._found += [link for each in found if (link := _link(*each))]
         if self._next is not None:

@@ -5,7 +5,7 @@ Nothing else of BRIDGE-MIB is served: who finds more takes the router for a swit
 """
 
 from ..agentx.mib import Column, Module, Table
-from ..agentx.pdu import INTEGER
+from ..agentx.values import INTEGER
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Row
 

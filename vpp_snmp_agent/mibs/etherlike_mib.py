@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..agentx.mib import Column, Module, SortedRows, Table
-from ..agentx.pdu import COUNTER32, COUNTER64, INTEGER, ValueType
+from ..agentx.values import COUNTER32, COUNTER64, INTEGER, ValueType
 from ..interfaces.facts import ETHERNET_CSMACD
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row

@@ -9,7 +9,7 @@ VPP counts none.
 """
 
 from ..agentx.mib import Column, Module, Registration, Table
-from ..agentx.pdu import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, oid
+from ..agentx.values import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, oid
 from ..interfaces.publisher import Publisher
 
 HR_STORAGE_ENTRY = "1.3.6.1.2.1.25.2.3.1"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from operator import attrgetter
 
 from ..agentx.mib import Column, Module, Scalar, Table
-from ..agentx.pdu import (
+from ..agentx.values import (
     COUNTER32,
     COUNTER64,
     GAUGE32,
@@ -17,14 +17,14 @@ from ..agentx.pdu import (
     oid,
     subids,
 )
-from ..interfaces.counters import READINGS
+from ..interfaces.formulas import READINGS
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row
 
 TRUE, FALSE = 1, 2  # TruthValue, RFC 2579
 ENABLED, DISABLED = 1, 2
 ACTIVE = 1  # RowStatus, RFC 2579
-OTHER = 1  # ifRcvAddressType: not told how long it stays
+OTHER = 1  # ifRcvAddressType: it is not said how long it stays
 BROADCAST = b"\xff" * 6
 ZERO_DOT_ZERO = oid("0.0")
 

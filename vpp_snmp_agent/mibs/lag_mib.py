@@ -1,6 +1,6 @@
 """IEEE8023-LAG-MIB (IEEE 802.1AX annex D): bonds, their members, and what LACP has of them.
 
-VPP tells the operational values.  The administrative ones, and of bonds without LACP what
+VPP reports the operational values.  The administrative ones, and of bonds without LACP what
 only LACP knows, are cells that do not exist.
 """
 
@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..agentx.mib import Column, Module, Scalar, Table
-from ..agentx.pdu import INTEGER, OCTET_STRING, TIMETICKS
+from ..agentx.values import INTEGER, OCTET_STRING, TIMETICKS
 from ..interfaces.facts import IEEE8023AD_LAG
 from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Interfaces, Row

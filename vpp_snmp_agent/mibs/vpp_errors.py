@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..agentx.mib import Column, Object, Scalar, Table
-from ..agentx.pdu import COUNTER64
+from ..agentx.values import COUNTER64
 from ..interfaces.errors import Error
 from ..interfaces.publisher import Publisher
 from .vpp_base import BASE

@@ -2,7 +2,7 @@
 
 The text for managers is the file of that name beside this one; a test holds the two together.
 
-Ages are seconds (interfaces/vpp_state.py), for no sysUpTime fits what started before snmpd.
+Ages are seconds (interfaces/vpp_state.py), because no sysUpTime fits what started before snmpd.
 A gauge of 64 bits travels as a Counter64, the one type of so many bits that SMIv2 has.
 """
 
@@ -12,7 +12,7 @@ from itertools import chain
 
 from .. import __version__
 from ..agentx.mib import Column, Module, Object, Scalar, Table
-from ..agentx.pdu import (
+from ..agentx.values import (
     COUNTER32,
     COUNTER64,
     GAUGE32,

@@ -7,7 +7,7 @@ hrProcessorTable.
 from collections.abc import Callable, Sequence
 
 from ..agentx.mib import Column, Object, Table
-from ..agentx.pdu import GAUGE32, INTEGER, OCTET_STRING
+from ..agentx.values import GAUGE32, INTEGER, OCTET_STRING
 from ..interfaces.publisher import Publisher
 from ..interfaces.threads import ThreadRow
 from .vpp_base import BASE

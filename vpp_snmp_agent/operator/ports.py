@@ -2,8 +2,8 @@
 
 The rules this module keeps:
 
-- A running agent owns what is remembered: it is asked.  Without one the files are read, and
-  changed only under the lock that an agent would take.
+- A running agent owns the state: it is asked.  Without one the files are read, and changed only
+  under the lock that an agent would take.
 - What is shown is not forgotten.
 """
 
@@ -11,25 +11,23 @@ import sys
 import time
 
 from .. import control
-from ..interfaces import state
+from ..interfaces import opening
 from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
+from .output import complain
 
-STATELESS = "no ports are remembered: the setting `ifindex` is stateless"
+STATELESS = "no ports are saved: the setting `ifindex` is stateless"
 
 
 def show_ports(settings: Settings) -> int:
-    """Print every remembered name; the exit status."""
+    """Print every name that has an ifIndex; the exit status."""
     if settings.ifindex == "stateless":
-        print(f"vpp-snmp-agent: {STATELESS}", file=sys.stderr)
+        complain(STATELESS)
         return 1
     try:
         ports = control.ask(settings.state_dir, {"do": "list"})
         if ports is None:
-            ports = [
-                [each.if_index, each.key, each.last_seen, each.shown]
-                for each in state.read(settings.state_dir)
-            ]
+            ports = [each.listed for each in opening.read(settings.state_dir)]
     except (StateError, OSError) as error:
         return _fail(settings, error)
     print(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
@@ -41,7 +39,7 @@ def show_ports(settings: Settings) -> int:
 def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
     """Forget names that fit a glob and were not shown for so many seconds; the exit status."""
     if settings.ifindex == "stateless":
-        print(f"vpp-snmp-agent: {STATELESS}", file=sys.stderr)
+        complain(STATELESS)
         return 1
     try:
         request = {"do": "forget", "glob": glob, "unseen": unseen}
@@ -62,19 +60,14 @@ def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, 
     """Without an agent."""
     own = State.open(directory)
     try:
-        indexes = {
-            each.key: each.if_index
-            for each in own.ports()
-            if not each.shown and control.matches(each.key, each.last_seen, glob, unseen_before)
-        }
+        indexes = control.forgettable(own.ports(), glob, unseen_before)
         return [(indexes[key], key) for key in own.forget(indexes)]
     finally:
         own.close()
 
 
 def _fail(settings: Settings, error: Exception) -> int:
-    what = error if isinstance(error, StateError) else f"{settings.state_dir}: {error}"
-    print(f"vpp-snmp-agent: {what}", file=sys.stderr)
+    complain(str(error) if isinstance(error, StateError) else f"{settings.state_dir}: {error}")
     return 1
 
 

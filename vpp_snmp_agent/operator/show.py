@@ -2,20 +2,19 @@
 
 The rules this module keeps:
 
-- It reads only, by `look`.
-- What could not be had is told on standard error; the rest is shown.
+- It reads only, by a snapshot.
+- What is unavailable is said on standard error; the rest is shown.
 - Of VPP itself show_vpp.py has the rest.
 """
 
 import json
 import struct
-import sys
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..agentx.mib import Module, View
-from ..agentx.pdu import (
+from ..agentx.values import (
     END_OF_MIB_VIEW,
     IP_ADDRESS,
     OBJECT_IDENTIFIER,
@@ -31,17 +30,11 @@ from ..interfaces.publisher import Publisher
 from ..interfaces.rows import Row
 from ..settings.declarations import Settings
 from ..vpp.records import Interface
+from . import snapshot
+from .output import Column, aligned, complain, complain_of_each, numbers, scaled, words
 from .snapshot import Asked, ask, in_order, load_descriptions, read_ports, rows_of
 
-INTERVAL = 1.0  # seconds between the two readings of which a rate is made
-
 _STATUS = {UP: "up", DOWN: "down", UNKNOWN: "unknown", LOWER_LAYER_DOWN: "lowerLayerDown"}
-
-
-def tell(text: str) -> None:
-    """Say on standard error what could not be had, if anything."""
-    if text:
-        print(f"vpp-snmp-agent: {text}", file=sys.stderr)
 
 
 class Snapshot(NamedTuple):
@@ -54,20 +47,19 @@ class Snapshot(NamedTuple):
 
 
 def _snapshot(settings: Settings, everything: bool = False) -> Snapshot:
-    """Ask VPP, and say on standard error what could not be had."""
+    """Ask VPP, and say on standard error what is unavailable."""
     descriptions, no_descriptions = load_descriptions(settings)
     ports, no_ports = read_ports(settings)
-    tell(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
-    tell(no_ports and f"{no_ports}; these ifIndexes are not those of before")
+    complain(no_descriptions and f"{no_descriptions}; interfaces go without descriptions")
+    complain(no_ports and f"{no_ports}; these ifIndexes are not those of before")
     asked = ask(settings, everything)
     publisher, served = rows_of(asked, ports, Configuration(settings, descriptions))
-    tell(asked.no_interfaces)
+    complain(asked.no_interfaces)
     if asked.no_interfaces and len(publisher.rows):
-        tell("these are the interfaces as last known")
-    tell(asked.no_addresses)
-    for what, reason in asked.unavailable.items():
-        tell(f"VPP's {what} are unavailable: {reason}")
-    tell(asked.no_segment and f"no counters: {asked.no_segment}")
+        complain("these are the interfaces as last known")
+    complain(asked.no_addresses)
+    complain_of_each(asked.unavailable)
+    complain(asked.no_segment and f"no counters: {asked.no_segment}")
     status = 1 if asked.no_interfaces or asked.no_segment else 0
     return Snapshot(asked, publisher, served, status)
 
@@ -81,14 +73,14 @@ def show(settings: Settings, as_json: bool) -> int:
     rows = in_order(publisher)
     before = [_reading(row) for row in rows]
     if asked.segment:
-        time.sleep(INTERVAL)
+        time.sleep(snapshot.RATE_INTERVAL)
     interfaces = {publisher.interface_of(row.key): row.facts.name for row in rows}
     names = {each.sw_if_index: name for each, name in interfaces.items() if each}
     shown = [
         _shown(row, first, publisher.interface_of(row.key), names, asked)
         for row, first in zip(rows, before, strict=True)
     ]
-    for line in [json.dumps(shown, indent=2)] if as_json else _aligned(shown):
+    for line in [json.dumps(shown, indent=2)] if as_json else aligned(_INTERFACES, shown):
         print(line)
     return status
 
@@ -137,57 +129,24 @@ def _rate(before: int | None, after: int | None, seconds: float) -> int | None:
 
 
 def _bits(number: int | None) -> str:
-    """12345678 as `12.3 Mb/s`."""
+    """12345678 as `12.3 Mb/s`; none are not known."""
     if number is None:
         return "-"
-    value = float(number)
-    for prefix in ("", "k", "M", "G"):
-        if value < 999.5:
-            return f"{value:.3g} {prefix}b/s"
-        value /= 1000
-    return f"{value:.3g} Tb/s"
+    return scaled(number, 1000, ("b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"))
 
 
-def text(value: str) -> str:
-    """Whatever VPP or a file says, without power over the terminal."""
-    return "".join(each if each.isprintable() else "?" for each in value) or "-"
-
-
-_RIGHT = {"ifIndex", "speed", "MTU", "in", "out"}
-
-
-def _aligned(shown: list[dict[str, Any]]) -> Iterator[str]:
-    lines = [
-        {
-            "ifIndex": str(each["ifIndex"]),
-            "ifName": text(each["ifName"]),
-            "VPP name": text(each["vppName"]),
-            "alias": text(each["ifAlias"]),
-            "kind": text(each["kind"]),
-            "admin/oper": f"{each['ifAdminStatus']}/{each['ifOperStatus']}",
-            "speed": _bits(each["speed"] or None),
-            "MTU": str(each["ifMtu"]),
-            "in": _bits(each["inRate"]),
-            "out": _bits(each["outRate"]),
-        }
-        for each in shown
-    ]
-    yield from columns(lines, _RIGHT)
-
-
-def columns(lines: list[dict[str, str]], right: Container[str]) -> Iterator[str]:
-    """A line of heads, and each line below them; nothing where there is none.
-
-    `right`: the heads of numbers.
-    """
-    if not lines:
-        return
-    widths = {head: max(len(head), *(len(line[head]) for line in lines)) for head in lines[0]}
-    for line in ({head: head for head in widths}, *lines):
-        yield "  ".join(
-            line[head].rjust(width) if head in right else line[head].ljust(width)
-            for head, width in widths.items()
-        ).rstrip()
+_INTERFACES = (
+    numbers("ifIndex", "ifIndex"),
+    words("ifName", "ifName"),
+    words("VPP name", "vppName"),
+    words("alias", "ifAlias"),
+    words("kind", "kind"),
+    Column("admin/oper", lambda row: f"{row['ifAdminStatus']}/{row['ifOperStatus']}"),
+    numbers("speed", "speed", lambda speed: _bits(speed or None)),
+    numbers("MTU", "ifMtu"),
+    numbers("in", "inRate", _bits),
+    numbers("out", "outRate", _bits),
+)
 
 
 # --- walk ------------------------------------------------------------------------------------
@@ -198,7 +157,7 @@ def walk(settings: Settings, below: str | None) -> int:
     try:
         root = oid(below.removeprefix(".")) if below is not None else b""
     except (ValueError, struct.error):
-        tell(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
+        complain(f"{below!r} is no OID: expected numbers, as in 1.3.6.1.2.1.2.2")
         return 1
     _, _, served, status = _snapshot(settings, everything="IP-MIB" in settings.mibs)
     found = False
@@ -207,7 +166,7 @@ def walk(settings: Settings, below: str | None) -> int:
         found = True
         print(in_snmpwalks_form(varbind))
     if not found:
-        tell(f"no such object: nothing is served at or below {below}")
+        complain(f"no such object: nothing is served at or below {below}")
         return 1
     return status
 
@@ -258,5 +217,5 @@ def _ticks(value: int) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    told = f"{days} day{'s' if days > 1 else ''}, " if days else ""
-    return f"Timeticks: ({value}) {told}{hours}:{minutes:02}:{seconds:02}.{hundredths:02}"
+    whole_days = f"{days} day{'s' if days > 1 else ''}, " if days else ""
+    return f"Timeticks: ({value}) {whole_days}{hours}:{minutes:02}:{seconds:02}.{hundredths:02}"

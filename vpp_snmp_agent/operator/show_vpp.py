@@ -2,8 +2,8 @@
 
 The rules this module keeps:
 
-- It reads only, by `look`, and keeps the manner of `show`.
-- Of a VPP that hangs its segment says the rest, which is taken from its process (`look`).
+- It reads only, by a snapshot, and keeps the manner of `show`.
+- Of a VPP that hangs its segment says the rest, which is taken from its process.
 - States have the names that VPP-SNMP-AGENT-MIB gives them.
 - Errors are as VPP counts them; the running agent may serve more, from before it was restarted.
 """
@@ -20,8 +20,19 @@ from ..interfaces.system import SegmentState, System
 from ..interfaces.vpp_state import ApiState
 from ..settings.declarations import Settings
 from ..vpp.records import INTERFACES
-from . import show
-from .show import columns, tell, text
+from . import snapshot
+from .output import (
+    Column,
+    Row,
+    aligned,
+    complain,
+    complain_of_each,
+    number,
+    numbers,
+    scaled,
+    text,
+    words,
+)
 from .snapshot import Asked, ask, system_of, take_segment
 
 MAX_ERRORS = 20  # that are shown
@@ -38,25 +49,16 @@ _SEGMENT_STATE = {
     SegmentState.NONE: "none",
 }
 
-# The heads of numbers.
-_RIGHT = frozenset(
-    {
-        *("thread", "CPU", "vectors/call", "loops/s", "input/s"),
-        *("size", "used", "%", "buffers", "cached", "available", "count", "per second"),
-    }
-)
-
 
 def show_vpp(settings: Settings, as_json: bool) -> int:
     """Print what VPP says of itself, as tables or a JSON object; the exit status."""
     asked = ask(settings)
-    tell(asked.no_interfaces)
+    complain(asked.no_interfaces)
     no_segment = asked.no_segment
     if asked.hung_since is not None and asked.segment is None:
         no_segment = take_segment(settings, asked)
-    tell(no_segment and f"no statistics: {no_segment}")
-    for what, reason in asked.unavailable.items():
-        tell(f"VPP's {what} are unavailable: {reason}")
+    complain(no_segment and f"no statistics: {no_segment}")
+    complain_of_each(asked.unavailable)
     shown = _shown(asked, system_of(asked))
     lines: Iterable[str] = ()
     if as_json:
@@ -73,7 +75,7 @@ def _shown(asked: Asked, system: System) -> dict[str, Any]:
     vpp, errors = system.vpp, system.errors
     before = errors.snapshot()
     if system.segment is not None:
-        time.sleep(show.INTERVAL)
+        time.sleep(snapshot.RATE_INTERVAL)
         errors.read_all()
         system.threads.refresh()
     generation = system.generation
@@ -138,62 +140,63 @@ def _buffers(pool: Storage) -> dict[str, Any]:
 # --- as tables -------------------------------------------------------------------------------
 
 
+def _octets(number: int) -> str:
+    """1610612736 as `1.5 GiB`."""
+    return scaled(number, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+
+
+def _percent(amount: Row) -> str:
+    """How much of it is used."""
+    return f"{100 * amount['used'] / amount['size']:.0f}"
+
+
+_THREADS = (
+    numbers("thread", "index"),
+    words("name", "name"),
+    numbers("CPU", "cpu"),
+    numbers("vectors/call", "vectorsPerCall"),
+    numbers("loops/s", "loopRate"),
+    numbers("input/s", "inputRate"),
+)
+_HEAPS = (
+    words("heap", "name"),
+    numbers("size", "size", _octets),
+    numbers("used", "used", _octets),
+    Column("%", _percent, is_number=True),
+)
+_POOLS = (
+    words("buffer pool", "name"),
+    numbers("buffers", "size"),
+    numbers("used", "used"),
+    numbers("cached", "cached"),
+    numbers("available", "available"),
+    Column("%", _percent, is_number=True),
+)
+_ERRORS = (
+    words("node", "node"),
+    words("reason", "reason"),
+    numbers("count", "count"),
+    numbers("per second", "rate", "{:.1f}".format),
+)
+_TABLES = (("threads", _THREADS), ("heaps", _HEAPS), ("bufferPools", _POOLS), ("errors", _ERRORS))
+
+
 def _in_text(shown: dict[str, Any]) -> Iterator[str]:
     state = [
-        ("version", text(shown["version"] or "")),
-        ("pid", _number(shown["pid"])),
+        ("version", text(shown["version"])),
+        ("pid", number(shown["pid"])),
         ("up time", "-" if shown["upTime"] is None else str(timedelta(seconds=shown["upTime"]))),
         ("API", shown["apiState"]),
         ("segment", _segment(shown)),
-        ("interfaces", _number(shown["interfaces"])),
-        ("punted", _number(shown["punted"])),
+        ("interfaces", number(shown["interfaces"])),
+        ("punted", number(shown["punted"])),
     ]
     for name, value in state:
         yield f"{name:<12}{value}"
-    threads = [
-        {
-            "thread": str(each["index"]),
-            "name": text(each["name"]),
-            "CPU": _number(each["cpu"]),
-            "vectors/call": _number(each["vectorsPerCall"]),
-            "loops/s": _number(each["loopRate"]),
-            "input/s": _number(each["inputRate"]),
-        }
-        for each in shown["threads"]
-    ]
-    heaps = [
-        {
-            "heap": text(each["name"]),
-            "size": _octets(each["size"]),
-            "used": _octets(each["used"]),
-            "%": _percent(each),
-        }
-        for each in shown["heaps"]
-    ]
-    pools = [
-        {
-            "buffer pool": text(each["name"]),
-            "buffers": _number(each["size"]),
-            "used": _number(each["used"]),
-            "cached": _number(each["cached"]),
-            "available": _number(each["available"]),
-            "%": _percent(each),
-        }
-        for each in shown["bufferPools"]
-    ]
-    errors = [
-        {
-            "node": text(each["node"]),
-            "reason": text(each["reason"]),
-            "count": _number(each["count"]),
-            "per second": f"{each['rate']:.1f}",
-        }
-        for each in shown["errors"]
-    ]
-    for table in (threads, heaps, pools, errors):
-        if table:
+    for key, columns in _TABLES:
+        if shown[key]:
             yield ""
-            yield from columns(table, _RIGHT)
+            yield from aligned(columns, shown[key])
 
 
 def _segment(shown: dict[str, Any]) -> str:
@@ -201,22 +204,3 @@ def _segment(shown: dict[str, Any]) -> str:
         return str(shown["segmentState"])
     laid_out = f"laid out as in {shown['segmentLayout'] or '-'}"
     return f"{shown['segmentState']}, {laid_out}, epoch {shown['segmentEpoch']}"
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else str(value)
-
-
-def _octets(number: int) -> str:
-    """1610612736 as `1.5 GiB`."""
-    value = float(number)
-    for prefix in ("", "Ki", "Mi", "Gi"):
-        if value < 999.5:
-            return f"{value:.3g} {prefix}B"
-        value /= 1024
-    return f"{value:.3g} TiB"
-
-
-def _percent(amount: dict[str, Any]) -> str:
-    """How much of it is used."""
-    return f"{100 * amount['used'] / amount['size']:.0f}"

@@ -1,38 +1,40 @@
-"""One look at VPP and at what is known of it, for the sub-commands that only read.
+"""A snapshot of VPP and of what is known of it, for the sub-commands that only read.
 
 The rules this module keeps:
 
 - Nothing is changed: no file is written or moved, and snmpd hears nothing of it.
 - VPP is asked once, by the agent's own feed, whose child has ended when `ask` returns.
-- What cannot be had is told in words, never raised: an operator sees the rest.
+- What is unavailable is said in words, never raised: an operator sees the rest.
 """
 
 import errno
-import os
 import select
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from ..agentx.mib import Module, UpTime
-from ..interfaces import state
-from ..interfaces.counters import UNKNOWN as UNKNOWN_VPP
-from ..interfaces.counters import CounterSet, InterfaceCounters, Reached
+from ..interfaces import opening
+from ..interfaces.counters import CounterSet, InterfaceCounters
 from ..interfaces.facts import DOWN, UNKNOWN, Configuration, Facts
 from ..interfaces.publisher import Publisher
+from ..interfaces.reached import UNKNOWN as UNKNOWN_VPP
+from ..interfaces.reached import Reached
 from ..interfaces.rows import Row
-from ..interfaces.state import Port, StateError
+from ..interfaces.state import FIRST, OTHERS, Port, StateError
 from ..interfaces.system import System
 from ..interfaces.totals import Saved
 from ..mibs import modules
 from ..runtime import sockets
 from ..settings import vppcfg
-from ..settings.declarations import Settings
+from ..settings.declarations import Entails, Settings
 from ..settings.document import BadSettings
 from ..settings.vppcfg import Descriptions
 from ..vpp import feed, lacp
+from ..vpp.descriptor import listener_pid, open_segment_of
+from ..vpp.mapping import STUCK_TIMEOUT
 from ..vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -44,14 +46,15 @@ from ..vpp.records import (
     Unavailable,
 )
 from ..vpp.router import Router
-from ..vpp.segment import STUCK_TIMEOUT, Segment, SegmentUnavailable, listener_pid, open_segment_of
+from ..vpp.segment import Segment, SegmentUnavailable
 
 ANSWER_TIMEOUT = 10.0  # seconds that VPP has to report all
 CONNECT_TIMEOUT = 1.0  # seconds for a VPP that hangs to be connected to
 LOCK_TIMEOUT = (
     2 * STUCK_TIMEOUT
 )  # seconds for a lock to be let go, or to be known as one that is kept
-LOCK_INTERVAL = 0.05  # seconds between two looks at it
+LOCK_INTERVAL = 0.05  # seconds between two polls of it
+RATE_INTERVAL = 1.0  # seconds between the two readings of which a rate is made
 NO_TOTALS: Mapping[str, Saved] = MappingProxyType({})
 
 
@@ -86,12 +89,8 @@ def ask(settings: Settings, everything: bool = False) -> Asked:
     wanted |= {ADDRESSES} if addresses else set()
     wanted |= {NEIGHBORS} if neighbors else set()
     until = time.monotonic() + ANSWER_TIMEOUT
-    source = feed.Feed(
-        feed.ReporterSettings(
-            *(settings.api_socket, settings.stats_socket, settings.api_dir, settings.period),
-            *(addresses, neighbors),
-        )
-    )
+    own = feed.ReporterSettings(**settings.entailing(Entails.REPORTER))
+    source = feed.Feed(replace(own, addresses=addresses, neighbors=neighbors))
     try:
         for news in source.check(time.monotonic()):  # it starts, or cannot be started
             _take(news, asked, settings)
@@ -120,23 +119,15 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
     match news:
         case feed.Present(identity):
             asked.router = Router(identity)
-        case Threads(threads) if asked.router:
-            asked.router.threads = threads
-        case Changes() if asked.router:
-            asked.router.apply(news)
-        case NeighborChanges() if asked.router:
-            asked.router.apply_neighbors(news)
-        case Complete(what) if asked.router:
-            asked.router.complete.add(what)
+        case Changes() | NeighborChanges() | Threads() | Complete() if asked.router:
+            asked.router.take(news)
         case Unavailable(what, reason):
             asked.unavailable[what] = reason
         case feed.SegmentReceived(descriptor):
             try:
-                asked.segment = Segment(descriptor)
+                asked.segment = Segment.map_and_close(descriptor)
             except SegmentUnavailable as error:
                 asked.no_segment = f"{settings.stats_socket}: {error}"
-            finally:
-                os.close(descriptor)
         case feed.SegmentMissing(reason, number):
             why = _explain(settings.stats_socket, number, "statseg") if number else reason
             asked.no_segment = why
@@ -150,19 +141,15 @@ def _take(news: feed.News, asked: Asked, settings: Settings) -> None:
 
 
 def take_segment(settings: Settings, asked: Asked) -> str:
-    """Take from the process of a VPP that hangs the segment that it does not hand over.
+    """Take from the process of a VPP that hangs the segment that it does not send.
 
     Returns why not, or nothing.
     """
     try:
         asked.pid = listener_pid(settings.api_socket, CONNECT_TIMEOUT)
         if not asked.pid:
-            return "VPP hangs in another pid namespace, and hands over no segment"
-        descriptor = open_segment_of(asked.pid)
-        try:
-            asked.segment = Segment(descriptor)
-        finally:
-            os.close(descriptor)
+            return "VPP hangs in another pid namespace, and sends no segment"
+        asked.segment = Segment.map_and_close(open_segment_of(asked.pid))
     except OSError as error:
         return f"{settings.api_socket}: {error.strerror or 'who listens accepts nobody'}"
     except SegmentUnavailable as error:
@@ -179,11 +166,11 @@ def _explain(path: str, number: int, section: str) -> str:
 
 
 def read_ports(settings: Settings) -> tuple[list[Port], str]:
-    """What is remembered of ports, and what is wrong with that, which stays as it is."""
+    """What is saved of ports, and what is wrong with that, which stays as it is."""
     if settings.ifindex == "stateless":
         return [], ""
     try:
-        return state.read(settings.state_dir), ""
+        return opening.read(settings.state_dir), ""
     except StateError as error:
         return [], str(error)
 
@@ -203,13 +190,13 @@ def load_descriptions(settings: Settings) -> tuple[Descriptions, str]:
 def _read_totals(settings: Settings) -> Mapping[str, Saved]:
     """What numbers that are no row's had come to; nothing where that cannot be read."""
     try:
-        return state.read_totals(settings.state_dir)
+        return opening.read_totals(settings.state_dir)
     except StateError:
         return NO_TOTALS  # `read_ports` says why
 
 
 class ReadOnlyIndexes:
-    """The ifIndexes that are remembered; a new one is what the agent would give, nothing more."""
+    """The ifIndexes that are saved; a new one is what the agent would give, nothing more."""
 
     def __init__(self, ports: list[Port], totals: Mapping[str, Saved] = NO_TOTALS) -> None:
         self._indexes = {port.key: port.if_index for port in ports}
@@ -223,14 +210,14 @@ class ReadOnlyIndexes:
 
     def assign(self, key: str, sw_if_index: int) -> None:
         """Give a key the ifIndex that it would get."""
-        index = state.FIRST + sw_if_index
+        index = FIRST + sw_if_index
         if index in self._given:
-            index = max(state.OTHERS, 1 + max(self._given))
+            index = max(OTHERS, 1 + max(self._given))
         self._indexes[key] = index
         self._given.add(index)
 
     def show(self, key: str, facts: Facts) -> None:
-        """Nothing is remembered."""
+        """Nothing is saved."""
 
     def hide(self, key: str) -> None:
         """Nothing is forgotten."""
@@ -269,7 +256,7 @@ def rows_of(
 ) -> tuple[Publisher, list[Module]]:
     """The rows as the agent would show them, and the tables made of them.
 
-    Where VPP did not report, they are those that are remembered.
+    Where VPP did not report, they are those that are saved.
     """
     settings = configuration.settings
     indexes = None

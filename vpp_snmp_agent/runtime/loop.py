@@ -1,4 +1,4 @@
-"""What the agent's one loop stands on: who is called when, and what is told once."""
+"""What the agent's one loop is made of: who is called when, and what is logged once."""
 
 import logging
 import select
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 log = logging.getLogger("vpp-snmp-agent")
 
-AT_ONCE = 16  # descriptors: epoll_wait's memory is taken anew for each turn
+MAX_EVENTS = 16  # descriptors in a turn: epoll_wait takes memory for them each time
 
 Handler = Callable[[int], None]
 
@@ -17,7 +17,7 @@ class Loop:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, Handler] = {}
-        self.patient = False  # whether nothing else is to be done in this turn
+        self.may_wait = False  # whether nothing else is to be done in this turn
 
     def watch(self, fd: int, handler: Handler, mask: int = select.EPOLLIN) -> None:
         """Call `handler(events)` when `fd` is ready; or change the mask of a watched one."""
@@ -34,8 +34,8 @@ class Loop:
 
     def turn(self, timeout: float) -> None:
         """Wait for at most `timeout` seconds and call who is ready."""
-        self.patient = timeout > 0
-        for fd, events in self._epoll.poll(timeout, AT_ONCE):
+        self.may_wait = timeout > 0
+        for fd, events in self._epoll.poll(timeout, MAX_EVENTS):
             handler = self._handlers.get(fd)  # an earlier handler of this turn may have closed it
             if handler is not None:
                 handler(events)
@@ -46,7 +46,7 @@ class Loop:
 
 
 class StateLog:
-    """Log lines by subject: the same again is not told again; a failure is counted."""
+    """Log lines by subject: the same again is not logged again; a failure is counted."""
 
     def __init__(self) -> None:
         self._last: dict[str, str] = {}

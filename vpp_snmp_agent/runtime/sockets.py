@@ -44,13 +44,13 @@ def _what_would_help(path: str) -> str:
         except OSError:
             break
         group = group_name(status.st_gid)
-        told = f": {path} is {user_name(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
+        found = f": {path} is {user_name(status.st_uid)}:{group} {status.st_mode & 0o7777:04o}"
         needed, bit = ("write", stat.S_IWGRP)
         if stat.S_ISDIR(status.st_mode):
             needed, bit = ("search", stat.S_IXGRP)
         if status.st_gid != os.getegid() and status.st_gid not in os.getgroups():
-            told += f"; add the user to group {group}"
+            found += f"; add the user to group {group}"
         if not status.st_mode & bit:
-            told += f"; give group {group} {needed} permission"
-        return told
+            found += f"; give group {group} {needed} permission"
+        return found
     return ""

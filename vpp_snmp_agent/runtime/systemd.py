@@ -1,6 +1,6 @@
-"""What systemd is told, if it started us (sd_notify(3)); silence otherwise.
+"""What is reported to systemd, if it started us (sd_notify(3)); silence otherwise.
 
-And what is left in the directory that it made for us, for whoever may not ask VPP.
+And what is left in the directory that it made for us, for those who may not ask VPP.
 """
 
 import os

@@ -1,23 +1,49 @@
-"""The settings: what each is, what it may be, and what it is by default."""
+"""The settings: each is declared once, as a field of `Settings`.
 
-import difflib
+The rules this module keeps:
+
+- A declaration says all there is to a setting: its type, what it is by default, what it may be,
+  what a change of it entails, and the flag that sets it too.  The keys of the file, the flags of
+  the command line and what a reload does follow from it.
+- What a value may be is checked by its parser (values.py), in a file and behind a flag.
+"""
+
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum, auto
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import yaml
 
-from .document import NULL, NUMBER, TEXT, WHOLE, BadSettings, Document, document_of, read_file
+from .document import NULL, TEXT, WHOLE, BadSettings, document_of, read_file
+from .values import (
+    Parser,
+    Value,
+    a_path,
+    a_path_or_none,
+    by_glob,
+    did_you_mean,
+    enabled,
+    entries,
+    globs,
+    got,
+    one_of,
+    seconds,
+    shown,
+    whole,
+)
 
 SETTINGS_FILE = "/etc/vpp-snmp-agent/agent.yaml"  # need not be there
-MAX_SECONDS = 86400  # seconds that a setting may last: a day
-LAST_CPU = 8191  # NR_CPUS of Debian's kernel, less 1
+MAX_CPU = 8191  # NR_CPUS of Debian's kernel, less 1
 MAX_SPEED = 10_000_000  # Mb/s that a setting may claim
 MIBS = (
     *("IF-MIB", "IEEE8023-LAG-MIB", "EtherLike-MIB", "IP-MIB", "HOST-RESOURCES-MIB"),
     *("BRIDGE-MIB", "VPP-SNMP-AGENT-MIB"),
 )
+
+D = TypeVar("D")
+T = TypeVar("T")
 
 
 # --- addresses -----------------------------------------------------------------------------
@@ -63,42 +89,209 @@ def parse_address(text: str) -> UnixAddress | TCPAddress:
     return TCPAddress(bracketed or host, int(port))
 
 
+def an_address(value: Value) -> UnixAddress | TCPAddress:
+    """A unix socket, or a host and a port."""
+    text = value.text(ADDRESS)
+    try:
+        return parse_address(text)
+    except BadSettings as error:
+        raise value.refused(str(error)) from error
+
+
+# --- MIBs and CPUs -------------------------------------------------------------------------
+
+
+def some_mibs(value: Value) -> tuple[str, ...]:
+    """A list of MIBS."""
+    elements = value.elements()
+    if not elements:
+        raise value.wrong(f"a list of some of {', '.join(MIBS)}", TEXT)
+    return tuple(one_of(*MIBS)(each) for each in elements)
+
+
+def some_cpus(value: Value) -> Literal["auto", "any"] | tuple[int, ...]:
+    """A list of CPUs, or a rule by which they are chosen."""
+    rule: Parser[Literal["auto", "any"]] = one_of("auto", "any")
+    elements = value.elements()
+    if elements is None and value.node.tag != WHOLE:
+        return rule(value)
+    if not elements:
+        raise value.wrong("auto, any, or a list of CPUs")
+    cpu = whole(MAX_CPU, f"CPUs as whole numbers, 0 to {MAX_CPU}")
+    return tuple(cpu(each) for each in elements)
+
+
 # --- settings ------------------------------------------------------------------------------
+
+
+class Entails(Enum):
+    """What a change of a setting entails when the settings are read again."""
+
+    NOTHING = auto()  # it is read each time it counts
+    CONNECTION = auto()  # another connection to snmpd
+    REPORTER = auto()  # another child that asks VPP
+    ROWS = auto()  # other rows, made beside those that are shown
+    STATE = auto()  # another state, and so other rows
+
+
+class Flag(NamedTuple):
+    """How the command line sets it too."""
+
+    name: str
+    metavar: str  # nothing where the flag is counted instead
+    help: str
+
+
+def _setting(
+    default: D,
+    parse: Parser[T],
+    entails: Entails = Entails.NOTHING,
+    flag: Flag | None = None,
+) -> D | T:
+    """A field of `Settings`; its key has `-` where the field has `_`."""
+    return field(default=default, metadata={"parse": parse, "entails": entails, "flag": flag})
 
 
 @dataclass(frozen=True)
 class Settings:
     """All that the operator sets; paths as given, times in seconds."""
 
-    address: UnixAddress | TCPAddress = UnixAddress("/run/agentx-dataplane/master")
-    mibs: tuple[str, ...] = MIBS
-    period: float = 300.0  # between two dumps of what neither event nor segment tells
-    addresses: float = 300.0  # in which all interfaces are asked; 0: never
-    neighbors: float = 300.0  # between two dumps where VPP reports no events; 0: never asked
-    vppcfg: str | None = None
-    api_socket: str = "/run/vpp/api.sock"
-    stats_socket: str = "/run/vpp/stats.sock"
-    api_dir: str = "/usr/share/vpp/api"
-    state_dir: str = "/var/lib/vpp-snmp-agent"
-    ifindex: Literal["kept", "stateless"] = "kept"
-    settle: float = 120.0  # what a VPP that starts may take to be configured
-    names: Literal["lcp", "vpp", "tap"] = "lcp"
-    taps: Literal["hide", "show"] | None = None  # None: shown where their names are served
-    hide: tuple[str, ...] = ("local0",)  # globs of VPP's names and of ifNames
-    alias: Literal["description", "name"] = "description"
-    charset: Literal["utf-8", "ascii"] = "utf-8"  # of ifAlias
-    speeds: tuple[tuple[str, int], ...] = ()  # globs and Mb/s; the first that matches
-    discards: Literal["misses", "all"] = "misses"
-    counters: Literal["carried", "plain"] = "carried"  # over whatever VPP zeroes, or as VPP counts
-    link_traps: tuple[tuple[str, bool], ...] = ()  # globs; the first that matches
-    cpus: Literal["auto", "any"] | tuple[int, ...] = "auto"  # to run on; auto: not VPP's workers'
-    vpp_traps: Literal["enabled", "disabled"] = "enabled"  # that VPP hangs or is away
-    debug: int = 0  # 1: debug log, 2: every PDU too
+    address: UnixAddress | TCPAddress = _setting(  # noqa: RUF009 - nobody can change it
+        UnixAddress("/run/agentx-dataplane/master"),
+        an_address,
+        Entails.CONNECTION,
+        Flag("-a", "ADDRESS", "snmpd's AgentX socket: a path or host:port"),
+    )
+    mibs: tuple[str, ...] = _setting(MIBS, some_mibs, Entails.ROWS)
+    # Between two dumps of what neither event nor segment reports.
+    period: float = _setting(
+        300.0,
+        seconds(1),
+        Entails.REPORTER,
+        Flag(
+            *("-p", "PERIOD"),
+            "seconds between two dumps of what no event reports; counters are always read at the"
+            " moment of the request",
+        ),
+    )
+    # In which all interfaces are asked; 0: never.
+    addresses: float = _setting(300.0, seconds(0), Entails.REPORTER)
+    # Between two dumps where VPP reports no events; 0: never asked.
+    neighbors: float = _setting(300.0, seconds(0), Entails.REPORTER)
+    vppcfg: str | None = _setting(  # which every reload reads again
+        None,
+        a_path_or_none,
+        flag=Flag("-c", "VPPCFG", "vppcfg YAML to take descriptions from"),
+    )
+    api_socket: str = _setting(
+        "/run/vpp/api.sock",
+        a_path,
+        Entails.REPORTER,
+        Flag("--api-socket", "PATH", "VPP's binary API socket"),
+    )
+    stats_socket: str = _setting(
+        "/run/vpp/stats.sock",
+        a_path,
+        Entails.REPORTER,
+        Flag("--stats-socket", "PATH", "VPP's statistics socket"),
+    )
+    api_dir: str = _setting(
+        "/usr/share/vpp/api",
+        a_path,
+        Entails.REPORTER,
+        Flag("--api-dir", "DIR", "VPP's *.api.json files, needed before VPP 24.06"),
+    )
+    state_dir: str = _setting(
+        "/var/lib/vpp-snmp-agent",
+        a_path,
+        Entails.STATE,
+        Flag("--state-dir", "DIR", "where what outlives a restart is kept"),
+    )
+    ifindex: Literal["kept", "stateless"] = _setting(
+        "kept",
+        one_of("kept", "stateless"),
+        Entails.STATE,
+        Flag(
+            *("--ifindex", "{kept,stateless}"),
+            "keep an interface's ifIndex for ever, or make it 1000 + sw_if_index",
+        ),
+    )
+    # What a VPP that starts may take to be configured.
+    settle: float = _setting(120.0, seconds(0))
+    names: Literal["lcp", "vpp", "tap"] = _setting("lcp", one_of("lcp", "vpp", "tap"), Entails.ROWS)
+    # None: shown where their names are served.
+    taps: Literal["hide", "show"] | None = _setting(None, one_of("hide", "show"), Entails.ROWS)
+    # Globs of VPP's names and of ifNames.
+    hide: tuple[str, ...] = _setting(("local0",), globs, Entails.ROWS)
+    alias: Literal["description", "name"] = _setting(
+        "description", one_of("description", "name"), Entails.ROWS
+    )
+    # Of ifAlias.
+    charset: Literal["utf-8", "ascii"] = _setting("utf-8", one_of("utf-8", "ascii"), Entails.ROWS)
+    # Globs and Mb/s; the first that matches.
+    speeds: tuple[tuple[str, int], ...] = _setting(
+        (),
+        by_glob(whole(MAX_SPEED, f"0 to {MAX_SPEED} whole Mb/s"), "Mb/s (`glob: number` lines)"),
+        Entails.ROWS,
+    )
+    discards: Literal["misses", "all"] = _setting("misses", one_of("misses", "all"), Entails.ROWS)
+    # Over whatever VPP zeroes, or as VPP counts.
+    counters: Literal["carried", "plain"] = _setting(
+        "carried", one_of("carried", "plain"), Entails.ROWS
+    )
+    # Globs; the first that matches.
+    link_traps: tuple[tuple[str, bool], ...] = _setting(
+        (), by_glob(enabled, "enabled or disabled (`glob: enabled` lines)"), Entails.ROWS
+    )
+    # To run on; auto: not VPP's workers'.
+    cpus: Literal["auto", "any"] | tuple[int, ...] = _setting("auto", some_cpus)
+    # That VPP hangs or is away.
+    vpp_traps: Literal["enabled", "disabled"] = _setting("enabled", one_of("enabled", "disabled"))
+    # 1: debug log, 2: every PDU too.
+    debug: int = _setting(
+        0,
+        whole(2, "0, 1 or 2"),
+        flag=Flag("-d", "", "debug log; -dd: every AgentX PDU too"),
+    )
 
     @property
     def shows_taps(self) -> bool:
         """Whether the TAPs of LCP pairs are rows."""
         return (self.taps or ("show" if self.names == "tap" else "hide")) == "show"
+
+    def entailing(self, *what: Entails) -> dict[str, Any]:
+        """By field, the values of which a change entails one of these."""
+        return {
+            each.field: getattr(self, each.field)
+            for each in SETTINGS.values()
+            if each.entails in what
+        }
+
+
+class Setting(NamedTuple):
+    """What is declared of a field of `Settings`, for whoever goes over all of them."""
+
+    field: str
+    default: Any
+    parse: Parser[Any]
+    entails: Entails
+    flag: Flag | None
+
+    @property
+    def default_text(self) -> str:
+        """Its default, as people read it."""
+        if self.default is None:
+            return "none"
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+
+SETTINGS: Mapping[str, Setting] = {
+    each.name.replace("_", "-"): Setting(each.name, each.default, **each.metadata)
+    for each in fields(Settings)
+}
+
+
+# --- the file ------------------------------------------------------------------------------
 
 
 def load_settings(path: str | None, flags: Mapping[str, Any]) -> Settings:
@@ -124,205 +317,13 @@ def parse_settings(text: bytes, path: str) -> dict[str, Any]:
             return {}
         if not isinstance(root, yaml.MappingNode):
             raise document.wrong(
-                root, f"expected the file as a mapping (`key: value` lines); got {_got(root)}"
+                root, f"expected the file as a mapping (`key: value` lines); got {got(root)}"
             )
         found = {}
-        for key, node in _entries(document, root, "key"):
-            if key.value not in _SETTINGS:
-                hint = _did_you_mean(key.value, _SETTINGS)
-                raise document.wrong(key, f"unknown key {_shown(key.value)}{hint}")
-            value = _Value(document, key.value, node)
-            found[key.value.replace("-", "_")] = _SETTINGS[key.value](value)
+        for key, node in entries(document, root, "key"):
+            setting = SETTINGS.get(key.value)
+            if setting is None:
+                hint = did_you_mean(key.value, SETTINGS)
+                raise document.wrong(key, f"unknown key {shown(key.value)}{hint}")
+            found[setting.field] = setting.parse(Value(node, key.value, document))
         return found
-
-
-def _entries(
-    document: Document, node: yaml.MappingNode, what: str
-) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
-    """The entries of a mapping, each key once; `<<` is a key as any: there is nothing to merge."""
-    lines: dict[str, int] = {}
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise document.wrong(key, f"expected a {what}; got {_got(key)}")
-        if key.value in lines:
-            first = f"the first is in line {lines[key.value]}"
-            raise document.wrong(key, f"duplicate {what} {_shown(key.value)}; {first}")
-        lines[key.value] = key.start_mark.line + 1
-        yield key, value
-
-
-_KINDS = {
-    TEXT: "the text ",
-    WHOLE: "the number ",
-    NUMBER: "the number ",
-    "tag:yaml.org,2002:bool": "the boolean ",
-    "tag:yaml.org,2002:timestamp": "the date ",
-}
-
-# Of YAML's ways to write a number the one that cannot be misread: its 010 is eight.
-_PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
-
-
-def _shown(text: str) -> str:
-    """What the operator wrote, on one line."""
-    text = text if text.isprintable() else repr(text)[1:-1]
-    return f"`{text if len(text) <= 60 else text[:60] + '...'}`"
-
-
-def _got(node: yaml.Node, *expected: str) -> str:
-    """What stands there instead; with its kind, unless it has one of the expected tags."""
-    if not isinstance(node, yaml.ScalarNode):
-        return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
-    if node.tag == NULL:
-        return "nothing"
-    kind = "" if node.tag in expected else _KINDS.get(node.tag, f"a {_shown(node.tag)}, ")
-    return kind + _shown(node.value)
-
-
-def _did_you_mean(text: str, known: Collection[str]) -> str:
-    """The nearest of what is known, if any is near."""
-    near = difflib.get_close_matches(text.lower(), known, 1)
-    return f"; did you mean `{near[0]}`?" if near else ""
-
-
-@dataclass(frozen=True)
-class _Value:
-    """What stands under a key, to be judged by the tag that YAML gave it."""
-
-    document: Document
-    key: str
-    node: yaml.Node
-
-    def wrong(self, expected: str, *tags: str, hint: str = "") -> BadSettings:
-        """Something else, or something of the expected tags that is out of bounds."""
-        got = _got(self.node, *tags)
-        return self.document.wrong(self.node, f"{self.key}: expected {expected}; got {got}{hint}")
-
-    def text(self, expected: str) -> str:
-        """Text that is not empty, on one line."""
-        if isinstance(self.node, yaml.ScalarNode) and self.node.tag == TEXT:
-            text: str = self.node.value
-            if text.strip() and text.isprintable():
-                return text
-        raise self.wrong(expected, TEXT)
-
-    def number(self, least: int, most: int, expected: str, *tags: str) -> float:
-        """A number within bounds, of one of the tags."""
-        if isinstance(self.node, yaml.ScalarNode) and self.node.tag in tags:
-            text = self.node.value
-            if _PLAIN_NUMBER.fullmatch(text) and least <= float(text) <= most:
-                return float(text)
-        raise self.wrong(expected, WHOLE, NUMBER)
-
-
-def _address(value: _Value) -> UnixAddress | TCPAddress:
-    text = value.text(ADDRESS)
-    try:
-        return parse_address(text)
-    except BadSettings as error:
-        raise value.document.wrong(value.node, f"{value.key}: {error}") from error
-
-
-def _path(value: _Value) -> str:
-    return value.text("a path")
-
-
-def _path_or_none(value: _Value) -> str | None:
-    return None if value.node.tag == NULL else value.text("a path, or `~` for none")
-
-
-def _seconds(least: int) -> Callable[[_Value], float]:
-    expected = f"{least} to {MAX_SECONDS} seconds"
-    return lambda value: value.number(least, MAX_SECONDS, expected, WHOLE, NUMBER)
-
-
-def _one_of(*choices: str) -> Callable[[_Value], str]:
-    expected = f"one of {', '.join(choices)}"
-
-    def choice(value: _Value) -> str:
-        text = value.text(expected)
-        if text not in choices:
-            raise value.wrong(expected, TEXT, hint=_did_you_mean(text, choices))
-        return text
-
-    return choice
-
-
-def _globs(value: _Value) -> tuple[str, ...]:
-    if not isinstance(value.node, yaml.SequenceNode):
-        text = isinstance(value.node, yaml.ScalarNode) and value.node.tag == TEXT
-        hint = f"; did you mean {_shown(f'[ {value.node.value} ]')}?" if text else ""
-        raise value.wrong("a list of globs", TEXT, hint=hint)
-    return tuple(replace(value, node=each).text("globs as text") for each in value.node.value)
-
-
-def _mibs(value: _Value) -> tuple[str, ...]:
-    if not isinstance(value.node, yaml.SequenceNode) or not value.node.value:
-        raise value.wrong(f"a list of some of {', '.join(MIBS)}", TEXT)
-    return tuple(_one_of(*MIBS)(replace(value, node=each)) for each in value.node.value)
-
-
-def _speeds(value: _Value) -> tuple[tuple[str, int], ...]:
-    if not isinstance(value.node, yaml.MappingNode):
-        raise value.wrong("a mapping of globs to Mb/s (`glob: number` lines)")
-    found = []
-    for key, node in _entries(value.document, value.node, "glob"):
-        glob = replace(value, node=key).text("globs as text")
-        speed = replace(value, node=node, key=f"{value.key}: {_shown(glob)}")
-        found.append((glob, int(speed.number(0, MAX_SPEED, f"0 to {MAX_SPEED} whole Mb/s", WHOLE))))
-    return tuple(found)
-
-
-def _link_traps(value: _Value) -> tuple[tuple[str, bool], ...]:
-    if not isinstance(value.node, yaml.MappingNode):
-        raise value.wrong("a mapping of globs to enabled or disabled (`glob: enabled` lines)")
-    found = []
-    for key, node in _entries(value.document, value.node, "glob"):
-        glob = replace(value, node=key).text("globs as text")
-        choice = replace(value, node=node, key=f"{value.key}: {_shown(glob)}")
-        found.append((glob, _one_of("enabled", "disabled")(choice) == "enabled"))
-    return tuple(found)
-
-
-def _cpus(value: _Value) -> str | tuple[int, ...]:
-    if not isinstance(value.node, yaml.SequenceNode):
-        if isinstance(value.node, yaml.ScalarNode) and value.node.tag == WHOLE:
-            raise value.wrong("auto, any, or a list of CPUs")
-        return _one_of("auto", "any")(value)
-    if not value.node.value:
-        raise value.wrong("auto, any, or a list of CPUs")
-    numbers = (replace(value, node=each) for each in value.node.value)
-    expected = f"CPUs as whole numbers, 0 to {LAST_CPU}"
-    return tuple(int(each.number(0, LAST_CPU, expected, WHOLE)) for each in numbers)
-
-
-def _debug(value: _Value) -> int:
-    return int(value.number(0, 2, "0, 1 or 2", WHOLE))
-
-
-_SETTINGS: Mapping[str, Callable[[_Value], Any]] = {
-    "address": _address,
-    "mibs": _mibs,
-    "period": _seconds(1),
-    "addresses": _seconds(0),
-    "neighbors": _seconds(0),
-    "vppcfg": _path_or_none,
-    "api-socket": _path,
-    "stats-socket": _path,
-    "api-dir": _path,
-    "state-dir": _path,
-    "ifindex": _one_of("kept", "stateless"),
-    "settle": _seconds(0),
-    "names": _one_of("lcp", "vpp", "tap"),
-    "taps": _one_of("hide", "show"),
-    "hide": _globs,
-    "alias": _one_of("description", "name"),
-    "charset": _one_of("utf-8", "ascii"),
-    "speeds": _speeds,
-    "discards": _one_of("misses", "all"),
-    "counters": _one_of("carried", "plain"),
-    "link-traps": _link_traps,
-    "cpus": _cpus,
-    "vpp-traps": _one_of("enabled", "disabled"),
-    "debug": _debug,
-}

@@ -1,1 +1,1 @@
-"""What VPP tells: its statistics segment and its binary API."""
+"""What VPP reports: its statistics segment and its binary API."""

@@ -21,7 +21,8 @@ from .layout import (
     Generation,
     Kind,
 )
-from .segment import ATTEMPTS, MAX_THREADS, STRIDES, U64, WORD, Segment, SegmentUnavailable
+from .mapping import ATTEMPTS, WORD, SegmentUnavailable
+from .segment import MAX_THREADS, STRIDES, U64, Segment
 
 MAX_COPIED_CELLS = 1 << 19  # of all threads, at once; 6,000 errors of 64 threads are 384,000
 BLOCK = 32  # cells of a copied vector that are compared at once
@@ -31,18 +32,18 @@ BLOCK_SIZE = BLOCK * WORD
 Reader = Callable[[memoryview, int], tuple[int, ...]]
 
 
-def _reader(places: list[int]) -> Reader:
-    """What reads the words at some ascending places (bytes) in one call, from the first's on.
+def _reader(offsets: list[int]) -> Reader:
+    """What reads the words at some ascending offsets in one call, from the first one on.
 
     Of 17 threads a word each takes it 0.2 us, and a loop in Python 1.9.  Raises
     SegmentUnavailable where they overlap.
     """
-    layout, at = "=", places[0]
-    for place in places:
-        if place < at:
+    layout, at = "=", offsets[0]
+    for offset in offsets:
+        if offset < at:
             raise SegmentUnavailable("two vectors of the segment overlap")
-        layout += f"{place - at}xQ"
-        at = place + WORD
+        layout += f"{offset - at}xQ"
+        at = offset + WORD
     return struct.Struct(layout).unpack_from
 
 
@@ -57,7 +58,7 @@ class Vectors:
         self._segment = segment
         self._name = name
         self._kind = kind
-        self._places: list[tuple[int, int]] = []  # as they were read last
+        self._offsets: list[tuple[int, int]] = []  # as they were read last
 
     def read(self) -> tuple[int, list[bytes]]:
         """(the epoch, each thread's cells); a NULL vector is empty.  Raises SegmentUnavailable."""
@@ -67,18 +68,18 @@ class Vectors:
         segment, item = self._segment, STRIDES[self._kind] * WORD
         epoch = segment.words[EPOCH_WORD]
         pointers = self._pointers()
-        places = []
+        offsets = []
         for pointer in pointers:
             cells = segment.vector(pointer, item) if pointer else None
-            places.append((cells.at, cells.at + cells.length * item) if cells else (0, 0))
-        if sum(end - at for at, end in places) > MAX_COPIED_CELLS * WORD:
+            offsets.append((cells.at, cells.at + cells.length * item) if cells else (0, 0))
+        if sum(end - at for at, end in offsets) > MAX_COPIED_CELLS * WORD:
             raise SegmentUnavailable(f"{self._name.decode()} has too many cells")
         # A main thread that hangs in its lock may have been about to move them.
-        if epoch == segment.stuck_epoch and places != self._places:
+        if epoch == segment.stuck_epoch and offsets != self._offsets:
             raise SegmentUnavailable(f"{self._name.decode()} was being changed when VPP hung")
-        self._places = places
+        self._offsets = offsets
         whole = segment.whole
-        return epoch, [whole[at:end].tobytes() for at, end in places]
+        return epoch, [whole[at:end].tobytes() for at, end in offsets]
 
     def _pointers(self) -> list[int]:
         """Each thread's pointer to its vector."""
@@ -134,7 +135,7 @@ class Counter:
     def read_in(self, epoch: int, sw_if_index: int) -> int | None:
         """What `read` would return, if the epoch is still this one and the cell is in it.
 
-        The short way of nearly all readings: of 3 threads less than half the time, of 17 a
+        The fast path of nearly all readings: of 3 threads less than half the time, of 17 a
         quarter.  None where `read` has to decide.
         """
         if sw_if_index >= self._least or self.epoch != epoch:
@@ -143,7 +144,7 @@ class Counter:
             cells = self._read_cells(self._whole, self._first_cell + self.step * sw_if_index)
         except struct.error:  # a length that was damaged
             return None
-        # Every change ends with another epoch, so to look afterwards is enough.
+        # Every change ends with another epoch, so to check afterwards is enough.
         words = self._words
         if words[EPOCH_WORD] != epoch or words[IN_PROGRESS_WORD]:
             return None
@@ -155,32 +156,44 @@ class Counter:
         It lies between the truth just before and just after the call.  Raises
         SegmentUnavailable, also where VPP has no such cell.
         """
+        for _ in range(ATTEMPTS):
+            total = self.read_settled(self._segment.settled_epoch(), sw_if_index)
+            if total is not None:
+                return total
+        raise self._no_cell(sw_if_index)
+
+    def read_settled(self, epoch: int, sw_if_index: int) -> int | None:
+        """What `read` returns, in this epoch of `Segment.settled_epoch`; None in another one.
+
+        Whose cell that is can be asked before it is read: it stays so for as long as the epoch.
+        """
         segment = self._segment
         words, lengths = segment.words, segment.lengths
         at = sw_if_index * self._stride + self._offset
-        for _ in range(ATTEMPTS):
-            epoch = segment.settled_epoch()
-            total = seen = 0
-            try:
-                if epoch != self.epoch or epoch == segment.stuck_epoch:
-                    self._locate(epoch)
-                for start, length_at in self._threads:
-                    if sw_if_index < lengths[length_at]:
-                        total += words[start + at]
-                        seen += 1
-            except IndexError:
-                continue  # a length that was damaged, or given back meanwhile
-            except SegmentUnavailable:
-                if segment.unchanged(epoch):
-                    raise  # damage; otherwise VPP was at work, and the next attempt decides
-                continue
+        total = seen = 0
+        try:
+            if epoch != self.epoch or epoch == segment.stuck_epoch:
+                self._locate(epoch)
+            for start, length_at in self._threads:
+                if sw_if_index < lengths[length_at]:
+                    total += words[start + at]
+                    seen += 1
+        except IndexError:
+            return None  # a length that was damaged, or given back meanwhile
+        except SegmentUnavailable:
             if segment.unchanged(epoch):
-                if not seen:
-                    break
-                if sw_if_index >= self._least:
-                    self._least = min(lengths[length_at] for _, length_at in self._threads)
-                return total & U64
-        raise SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
+                raise  # damage; otherwise VPP was at work, and the next attempt decides
+            return None
+        if not segment.unchanged(epoch):
+            return None
+        if not seen:
+            raise self._no_cell(sw_if_index)
+        if sw_if_index >= self._least:
+            self._least = min(lengths[length_at] for _, length_at in self._threads)
+        return total & U64
+
+    def _no_cell(self, sw_if_index: int) -> SegmentUnavailable:
+        return SegmentUnavailable(f"{self._name.decode()} has no cell {sw_if_index} to be read")
 
     def read_all(self) -> tuple[int, int]:
         """The sums over all threads, now: (of all interfaces, how many they are).
@@ -194,7 +207,7 @@ class Counter:
         segment = self._segment
         for _ in range(ATTEMPTS):
             epoch = segment.settled_epoch()
-            total = longest = 0
+            total = count = 0
             try:
                 if epoch != self.epoch or epoch == segment.stuck_epoch:
                     self._locate(epoch)
@@ -204,13 +217,13 @@ class Counter:
                         raise SegmentUnavailable(f"{self._name.decode()} has {length} cells")
                     at = start * WORD
                     total += int.from_bytes(self._whole[at : at + length * WORD], "little")
-                    longest = max(longest, length)
+                    count = max(count, length)
             except (SegmentUnavailable, IndexError) as error:
                 if segment.unchanged(epoch):
                     raise SegmentUnavailable(str(error)) from error
                 continue
             if segment.unchanged(epoch):
-                return total, longest
+                return total, count
         raise SegmentUnavailable("VPP changes its interfaces too fast")
 
     def locate(self) -> None:
@@ -223,7 +236,7 @@ class Counter:
                 if not segment.unchanged(epoch):
                     self.epoch = -1
         except (SegmentUnavailable, IndexError):
-            return  # the next look, or the next reading, finds out
+            return  # the next call, or the next reading, finds out
 
     def vectors(self) -> list[tuple[int, int]]:
         """Each thread's cell of interface 0 (in bytes), and its vector's length (a u32 word)."""
@@ -293,18 +306,18 @@ class Counters:
         self._tried = epoch
         lengths: set[int] = set()
         readers: list[tuple[Reader, int, int]] = []
-        nth: dict[tuple[int, int], int] = {}  # (counter, thread) to the place of its cell in all
+        nth: dict[tuple[int, int], int] = {}  # by counter and thread: which of all cells
         counted = 0
         try:
             for group in self._groups:
-                places = {}
+                by_offset = {}
                 for counter in group:
                     for thread, (cell, length) in enumerate(counter.vectors()):
-                        places[cell] = counted, thread
+                        by_offset[cell] = counted, thread
                         lengths.add(length)
                     counted += 1
-                ascending = sorted(places)
-                nth |= {places[cell]: len(nth) + n for n, cell in enumerate(ascending)}
+                ascending = sorted(by_offset)
+                nth |= {by_offset[cell]: len(nth) + n for n, cell in enumerate(ascending)}
                 reader = _reader(ascending or [0])
                 readers.append((reader, ascending[0], group[0].step))
         except (SegmentUnavailable, IndexError):

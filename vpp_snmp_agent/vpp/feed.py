@@ -8,8 +8,8 @@ The rules this module keeps:
 - Only VPP's own silence is one: the child says how long it has waited for VPP.  Nothing is
   made of how long the child says nothing, for it may be busy, or either of us was stopped.
 - The child of a hung VPP is left to wait, because VPP may go on.  It is ended when another
-  VPP's socket stands in the old one's place, or after `RECONNECT_TIMEOUT`.
-- A child that this process did not hear for long ends (reporter.py), and is followed by
+  VPP's socket is in the old one's place, or after `RECONNECT_TIMEOUT`.
+- A child from which this process took nothing for long ends (reporter.py), and is followed by
   another at once: that is nothing that VPP did, and no news.
 - That one VPP hangs is news at most once in `HUNG_INTERVAL`.
 """
@@ -20,10 +20,11 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from errno import EAGAIN, EMFILE
+from errno import EMFILE
 
 from ..runtime import children
 from .records import (
+    ACCEPTS_NOBODY,
     ASK,
     Alive,
     Available,
@@ -55,7 +56,6 @@ MAX_CHECK_INTERVAL = 3.0  # seconds; longer between two checks, and this process
 MIN_RESTART_INTERVAL, MAX_RESTART_INTERVAL = 0.5, 30.0  # seconds after a reporter that failed
 REAP_TIMEOUT = 1.0  # seconds that the last child may take to end when the feed is closed
 DATAGRAM = 1 << 18  # octets; a socket buffer holds no larger message
-ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 
 
 @dataclass(frozen=True)
@@ -145,14 +145,14 @@ class Feed:
         opened: Callable[[int], None] = lambda descriptor: None,
         closing: Callable[[int], None] = lambda descriptor: None,
     ) -> None:
-        """`opened` and `closing` get the descriptor on which a reporter is heard."""
+        """`opened` and `closing` get the descriptor of a reporter's pipe."""
         self._settings = settings
         self._opened = opened
         self._closing = closing
         self._child: subprocess.Popen[bytes] | None = None
         self._ending: list[subprocess.Popen[bytes]] = []  # killed, and not reaped yet
         self._pipe: socket.socket | None = None
-        self._heard = self._checked = 0.0
+        self._received_at = self._checked = 0.0
         self._asked = False  # somebody listens who owes an answer
         self._silent = 0.0  # seconds for which the child has waited for VPP
         self._silent_since: float | None = None  # over as many connections as were tried
@@ -173,7 +173,7 @@ class Feed:
 
     def ask(self) -> None:
         """Have VPP asked now for what no event reports, as soon as that is allowed."""
-        if self._pipe is not None and self._asked:  # before that it takes any word for our end
+        if self._pipe is not None and self._asked:  # before that it takes any message for our end
             with contextlib.suppress(OSError):  # it is ending, or was asked often enough
                 self._pipe.send(ASK, socket.MSG_DONTWAIT)
 
@@ -190,7 +190,7 @@ class Feed:
         """To be called a few times a second: starts, and ends, what is due."""
         self._ending = [child for child in self._ending if child.poll() is None]
         if now - self._checked > MAX_CHECK_INTERVAL:
-            self._heard += now - self._checked  # what was said meanwhile waits to be read
+            self._received_at += now - self._checked  # what was sent meanwhile waits to be read
         self._checked = now
         if self._child is None:
             if now >= self._start_at:
@@ -205,7 +205,7 @@ class Feed:
             self._forget_silence()
             self._end(now)
             yield Away()
-        elif max(self._silent, now - self._heard) > RECONNECT_TIMEOUT:
+        elif max(self._silent, now - self._received_at) > RECONNECT_TIMEOUT:
             self._end(now)
 
     def receive(self, now: float) -> Iterator[News]:
@@ -217,11 +217,11 @@ class Feed:
             return
         except OSError:
             data, descriptors = b"", []
-        if not data:  # killed, or never come to speak
+        if not data:  # killed, or it never sent anything
             yield self._fail(now, "the process that asks VPP ended unexpectedly")
             return
         message = unpack(data)
-        self._heard = now
+        self._received_at = now
         if not isinstance(message, Connecting | Unreachable | Waiting | Unread):
             was_hung = self._hung
             self._forget_silence()
@@ -294,7 +294,7 @@ class Feed:
         self._pipe, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._pipe.setblocking(False)
         self._opened(self._pipe.fileno())
-        self._heard = self._checked = now
+        self._received_at = self._checked = now
         settings = self._settings
         with theirs:
             self._child = children.start(

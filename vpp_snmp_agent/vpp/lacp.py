@@ -3,7 +3,7 @@
     states = States()                           # of one VPP
     states.changed_ports(segment, router)       # LacpPorts as they are now, where they differ
 
-The API tells of a member that was lost only who dumps again, and no event says when that is
+The API reports a member that was lost only to who dumps again, and no event says when that is
 due; the octets in the segment change with the state itself.
 
 The rules this module keeps:
@@ -46,9 +46,9 @@ class States:
             known = router.lacp_ports.get(member)
             if known is None:
                 continue
-            place, at = f"/if/lacp/{bond.sw_if_index}/{member}", (bond.sw_if_index, member)
+            entry, at = f"/if/lacp/{bond.sw_if_index}/{member}", (bond.sw_if_index, member)
             try:
-                states = segment.value(f"{place}/state"), segment.value(f"{place}/partner-state")
+                states = segment.value(f"{entry}/state"), segment.value(f"{entry}/partner-state")
                 before = known.actor_state, known.partner_state
                 if states == before or max(states) > MAX_STATE:
                     continue

@@ -19,8 +19,8 @@ The rules this module keeps:
 - What is switched off is reported as nothing: what was shown of it before is forgotten.
 - Where VPP's answer cannot be used, what was reported stays, and VPP is asked again when it
   would have been anyway.
-- Neighbours are handed on while VPP still sends them.  Of each is kept what tells it from
-  what VPP sends next time: two small objects.  An event that changes nothing ends here.
+- Neighbours are handed on while VPP still sends them.  Of each is kept what distinguishes it
+  from what VPP sends next time: two small objects.  An event that changes nothing ends here.
 """
 
 import time
@@ -29,7 +29,8 @@ from collections.abc import Collection, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import repeat
 
-from .api import STATIC, UnusableAnswer, Vpp
+from .api import STATIC, Vpp
+from .client import UnusableAnswer
 from .records import (
     ADDRESSES,
     NEIGHBORS,
@@ -149,7 +150,7 @@ class Neighbors:
 
 
 def neighbor(index: int, address: bytes, state: int) -> Neighbor:
-    """The record of one; `state`: flags << 48 | MAC address, as api.py has it."""
+    """The record of one; `state`: flags << 48 | MAC address, as Vpp.neighbors yields it."""
     mac_address = (state & 0xFFFFFFFFFFFF).to_bytes(6, "big")
     return Neighbor(index, address, mac_address, bool(state >> 48 & STATIC))
 
@@ -193,8 +194,8 @@ class Schedule:
         """So many that are due, at most; they are asked now."""
         share = MIN_SHARE if self._next(self._later) <= now else 0
         taken: list[int] = []
-        for heap, most in ((self._fresh, count - share), (self._later, count)):
-            while len(taken) < most and self._next(heap) <= now:
+        for heap, limit in ((self._fresh, count - share), (self._later, count)):
+            while len(taken) < limit and self._next(heap) <= now:
                 _, index = heappop(heap)
                 taken.append(index)
                 self._ask_again(index, now)

@@ -15,7 +15,7 @@ vector of length 0.
 import enum
 import struct
 
-VERSION = 2  # in every release since v19.04: it tells no two apart
+VERSION = 2  # in every release since v19.04: it distinguishes no two
 
 HEADER = struct.Struct("=QQQQQ")  # version, base, epoch, in_progress, directory_vector
 HEAP = 4096
@@ -67,5 +67,5 @@ KINDS = {
     Generation.V26_02: _SINCE_V22_06 | {7: Kind.HISTOGRAM, 8: Kind.RING_BUFFER, 9: Kind.GAUGE},
 }
 
-IF_NAMES = b"/if/names"  # its type tells the generation
+IF_NAMES = b"/if/names"  # its type is that of the generation
 NODE_ERRORS = b"/node/errors"  # [thread][column]; v22.02 has the error vector in its place

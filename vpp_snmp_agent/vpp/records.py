@@ -11,11 +11,15 @@ The rules this module keeps:
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from errno import EAGAIN
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
 ASK = b"ask"  # what the parent says to the reporter, which is to ask VPP for all relations
 NO_INDEX = 0xFFFFFFFF  # ~0, VPP's word for "none" and "all"
+# The errno of a socket where somebody listens and accepts nobody: none at all for a time-out,
+# EAGAIN for a full backlog.
+ACCEPTS_NOBODY = (0, EAGAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Interface:
     tag: str
     l2_address: bytes  # six octets; zero on sub-interfaces and where there is none
     admin_up: bool
-    link_up: bool  # of a sub-interface stale: its parent's counts
+    link_up: bool  # of a sub-interface out of date: its parent's counts
     link_speed: int  # kbit/s; 0 unknown
     link_duplex: int  # 0 unknown, 1 half, 2 full
     link_mtu: int
@@ -330,8 +334,8 @@ def neighbor_changes(
 
 def _batches(entries: Iterable[E]) -> Iterator[tuple[E, ...]]:
     """At most MAX_RECORDS of them at a time, in their order."""
-    rest = iter(entries)
-    while some := tuple(islice(rest, MAX_RECORDS)):
+    remaining = iter(entries)
+    while some := tuple(islice(remaining, MAX_RECORDS)):
         yield some
 
 

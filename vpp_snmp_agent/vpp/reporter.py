@@ -11,8 +11,8 @@ down PIPE (a SOCK_SEQPACKET descriptor), and ends with its VPP or with its paren
 
 The rules this module keeps:
 
-- One process for each connection, because vpp_papi knows one VPP (api.py), and one thread.
-- A VPP that hangs is waited for, because no call has a time limit (api.py).  The parent is
+- One process for each connection, because vpp_papi knows one VPP (client.py), and one thread.
+- A VPP that hangs is waited for, because no call has a time limit (transport.py).  The parent is
   kept informed, and ends this process when another VPP is there.
 - What a call that failed left behind is reported to nobody: the process ends instead.
 - An event names an interface, and VPP is asked for that one: a change costs what it is.
@@ -28,7 +28,7 @@ The rules this module keeps:
   of a pair.
 - VPP keeps without limit what a client does not read.  A parent that does not read either is
   waited for: for `SEND_TIMEOUT`, then this process ends, and the parent starts another one,
-  which reports everything anew.
+  which reports everything again.
 """
 
 import contextlib
@@ -39,12 +39,16 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from errno import EAGAIN, EMSGSIZE
+from errno import EMSGSIZE
 from typing import NoReturn
 
-from .api import Client, UnusableAnswer, Vpp, VPPUnavailable, decode_any_text
+from .api import Vpp
+from .client import Client, UnusableAnswer, decode_any_text
+from .descriptor import peer_pid, receive_segment
 from .layer3 import ADDRESS_DELAYS, NEVER, Layer3, News
+from .mapping import SegmentUnavailable
 from .records import (
+    ACCEPTS_NOBODY,
     ASK,
     BONDS,
     BRIDGE_DOMAINS,
@@ -79,15 +83,14 @@ from .records import (
     changes,
     pack,
 )
-from .segment import SegmentUnavailable, peer_pid, receive_segment
+from .transport import VPPUnavailable
 
-RETRY_INTERVAL = 0.25  # seconds between two looks for a VPP that is not there
+RETRY_INTERVAL = 0.25  # seconds between two attempts to reach a VPP that is not there
 PING_INTERVAL = 2.0  # seconds between two questions to a VPP that has nothing to report
 ALIVE_INTERVAL = 0.5  # seconds without a message after which an octet of VPP's is one
 EVENT_INTERVAL = 0.02  # seconds between two times that events are asked about
 WHOLE_INTERVAL = 0.25  # seconds after a dump of all interfaces that events asked for
 RARE_INTERVAL = 1.0  # seconds between two dumps that stop the workers
-ACCEPTS_NOBODY = (0, EAGAIN)  # no errno at all: a time-out; EAGAIN: a full backlog
 HANDOVER_TIMEOUT = 0.5  # seconds that VPP may take to hand over its segment
 SEND_TIMEOUT = 10.0  # seconds that the parent may take to take a message
 MAX_MEMORY = 1 << 29  # octets of this process; 10,000 interfaces take a twentieth of it
@@ -362,7 +365,7 @@ class Interfaces:
             relations[LacpPort] = {}
         yield from self._ask(BridgeDomain, self._vpp.bridge_domains, relations)
         self._relations_allowed = time.monotonic() + RARE_INTERVAL
-        self._relations_due = NEVER  # until the next event; a rare look has them along
+        self._relations_due = NEVER  # until the next event; a rare refresh asks for them too
 
     def _ask(
         self,

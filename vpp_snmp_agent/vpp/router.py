@@ -3,7 +3,7 @@
 The rules this module keeps:
 
 - A router is of one VPP.  Another VPP is another router.
-- `apply` takes one message and says which interfaces it touches: those that it is about, and
+- `take` takes one message and says which interfaces it touches: those that it is about, and
   those over them, whose link, speed and status follow (RFC 2863 section 3.1.1).  The cost is
   in proportion to these, not to all there are.
 - What VPP computes from something else is not kept twice: a sub-interface's link is its
@@ -21,6 +21,7 @@ from .records import (
     Bond,
     BridgeDomain,
     Changes,
+    Complete,
     Identity,
     Interface,
     LacpPort,
@@ -28,6 +29,7 @@ from .records import (
     NeighborChanges,
     Record,
     Thread,
+    Threads,
 )
 
 ACTIVE_BACKUP_MODE, BROADCAST_MODE, LACP_MODE = 2, 4, 5  # of a bond (bond.api)
@@ -36,6 +38,7 @@ COLLECTING_AND_DISTRIBUTING = 0x30  # IEEE 802.3 43.4.2.2, in actor_state
 IPV4_SIZE = 4
 
 V = TypeVar("V")
+Reported = Changes | NeighborChanges | Threads | Complete  # what a router is made of
 
 
 class NeighborLists:
@@ -178,6 +181,19 @@ class Router:
         yield from self._higher_layers(pair.host_sw_if_index)
 
     # --- changes ----------------------------------------------------------------------------
+
+    def take(self, news: Reported) -> set[int]:
+        """Take whatever a VPP reports of itself; the sw_if_indexes of all that this touches."""
+        match news:
+            case Changes():
+                return self.apply(news)
+            case NeighborChanges():
+                return self.apply_neighbors(news)
+            case Threads(threads):
+                self.threads = threads
+            case Complete(what):
+                self.complete.add(what)
+        return set()
 
     def apply(self, message: Changes) -> set[int]:
         """Take what is gone and what is reported; the sw_if_indexes of all that this touches."""

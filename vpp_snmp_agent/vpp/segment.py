@@ -1,36 +1,19 @@
-"""VPP's statistics segment: map it, find a counter, read one cell of it.
+"""What is in VPP's statistics segment: its directory, and the values and names in it.
 
 The rules this module keeps:
 
-- Nothing is copied ahead: a cell is read when it is asked for, and summed over threads.
-- Every pointer, length and index is checked before it is used; what does not fit is
-  `SegmentUnavailable`, and no read leaves the mapping.  A length is held against what such a
-  thing can be, too: in a segment of 1 GB the rest of it is no bound.
-- Nobody may cut off what is mapped, which would end the agent by SIGBUS: a segment is sealed
-  against that, as VPP does, or of huge pages, which VPP cannot seal.
+- A length is held against what such a thing can be: in a segment of 1 GB the rest of it is no
+  bound.
 - What a search of the directory did not find is not searched for again in that directory; in
   another one, searches of a large one take a hundredth of the time at most.
-- A reading counts only if VPP changed no structure meanwhile (vlib/stats/stats.c:
-  in_progress is 0 and the epoch unchanged).  A writer that keeps the lock is waited for
-  briefly, and not again until it has let go: it may have died or hung with it.
-- A lock that is kept for `STUCK_TIMEOUT` is a main thread that hangs in it.  It changes nothing any
-  more, and its workers count on: what leads to a cell just as it did before is read.
-- Where a counter lies is remembered for an epoch.  Within one a vector may grow, but it
-  neither moves nor shrinks (vlib/counter.c validates it, or removes its entry): a cell that
-  was there still is, and for one that was not the lengths are read again.
+- What is read counts as `mapping.py` says.
 """
 
-import array
-import fcntl
-import mmap
 import os
-import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from .layout import (
     BASE_WORD,
@@ -38,27 +21,18 @@ from .layout import (
     ENTRY,
     EPOCH_WORD,
     ERROR_VECTOR_WORD,
-    HEAP,
     IF_NAMES,
-    IN_PROGRESS_WORD,
     KINDS,
     LENGTH,
-    LENGTH_BEFORE,
     NAME_OFFSET,
     NODE_ERRORS,
     VALUE_OFFSET,
-    VERSION,
-    VERSION_WORD,
     Generation,
     Kind,
 )
+from .mapping import WORD, MappedSegment, Vector
+from .mapping import SegmentUnavailable as SegmentUnavailable  # whoever reads a segment catches it
 
-MEMFD = "/memfd:stat segment"  # what VPP calls it (vlib/stats/init.c), as /proc shows it
-LOCK_WAIT = 0.05  # seconds; VPP holds its lock for microseconds, unless it is preempted
-STUCK_TIMEOUT = (
-    1.0  # seconds; the longest change, of 10,000 interfaces by 17 threads, takes tens of ms
-)
-ATTEMPTS = 5  # to read one cell between two structural changes
 MAX_THREADS = 1024  # far above what VPP can start: a longer vector is damage
 MAX_ENTRIES = 1_000_000  # of the directory; per-node counters of a large router are half of it
 MAX_NAME_LENGTH = 256  # bytes of a name in /if/names; VPP's API has 64 for it
@@ -66,219 +40,43 @@ MAX_NAMES = 100_000  # in /if/names, all of which are read at once
 NAME_SIZE = 64  # bytes of each that are read then
 SEARCH_PAUSE = 100  # as many times as long as a search took, before another directory's
 MAX_UNPAUSED_ENTRIES = 10_000  # which are searched in less than a millisecond
-
-WORD = 8
-_U32, U64 = 2**32 - 1, 2**64 - 1
-_LENGTH_WORDS = LENGTH_BEFORE // LENGTH.size  # back from a pointer, in u32 words
 SEARCH_SLICE = 4096  # entries
 NAMES_SLICE = 512  # entries; of each that is asked for its name costs a microsecond
+
+_U32, U64 = 2**32 - 1, 2**64 - 1
 _HEAD = 8  # bytes of a name: one word of its entry
 DELETED = b"deleted"  # what /if/names has since 23.10 where an interface was
 STRIDES = {Kind.SIMPLE: 1, Kind.COMBINED: 2}  # u64 words for each interface
 
-T = TypeVar("T")
 
-
-class SegmentUnavailable(Exception):
-    """The segment, or a part of it, cannot be had or read now; the text says why."""
-
-
-def receive_segment(path: str, timeout: float) -> tuple[int, int]:
-    """Ask VPP at `path` for its segment (vlib/stats/init.c).
-
-    Returns (a file descriptor of the segment, the process id of who gave it or 0).
-    Raises SegmentUnavailable after `timeout` seconds, or where nobody listens.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as vpp:
-        vpp.settimeout(timeout)
-        descriptors = array.array("i")
-        try:
-            vpp.connect(path)
-            # A zero-length message bears the descriptor: 0 octets are not the end here.
-            _, ancillary, _, _ = vpp.recvmsg(0, socket.CMSG_SPACE(descriptors.itemsize))
-            pid = peer_pid(vpp)
-        except OSError as error:
-            raise SegmentUnavailable(f"{path}: {error.strerror or 'no answer'}") from error
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
-    if not descriptors:
-        raise SegmentUnavailable(f"{path}: VPP gave no descriptor of its segment")
-    first, *others = descriptors
-    for other in others:
-        os.close(other)
-    return first, pid
-
-
-def open_segment_of(pid: int) -> int:
-    """A file descriptor of the segment that VPP, process `pid`, has open itself.
-
-    For one whose main thread hangs, which hands over nothing.  The kernel lets root look there,
-    and who VPP runs as.  Raises SegmentUnavailable.
-    """
-    directory = f"/proc/{pid}/fd"
-    try:
-        for each in os.listdir(directory):
-            path = f"{directory}/{each}"
-            with suppress(FileNotFoundError):  # it was closed just now
-                if os.readlink(path).startswith(MEMFD):
-                    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        why = f"{directory}: {error.strerror}"
-        if isinstance(error, PermissionError):
-            why = f"only root can read that of a VPP that hangs ({why})"
-        raise SegmentUnavailable(why) from error
-    raise SegmentUnavailable(f"process {pid} has no segment open")
-
-
-def _is_sealed(descriptor: int) -> bool:
-    """Whether a segment is sealed against being cut off; False if it is of huge pages.
-
-    Raises SegmentUnavailable if it is neither.
-    """
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-    except OSError:
-        seals = None  # it is not even a memfd
-    if seals is not None and seals & fcntl.F_SEAL_SHRINK:
-        return True
-    if seals is not None and os.fstatvfs(descriptor).f_bsize > mmap.PAGESIZE:
-        return False
-    raise SegmentUnavailable(
-        "the segment could be cut off while it is read (no F_SEAL_SHRINK, no huge pages):"
-        " what listens there is no VPP"
-    )
-
-
-def listener_pid(path: str, timeout: float) -> int:
-    """The process that listens at a stream socket; 0 if it is in another pid namespace.
-
-    It need not accept: the kernel knows.  Raises OSError.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(timeout)
-        probe.connect(path)
-        return peer_pid(probe)
-
-
-def peer_pid(connected: socket.socket) -> int:
-    """The process at the other end of a unix socket; 0 if it is in another pid namespace."""
-    credentials = array.array("i")
-    size = 3 * credentials.itemsize
-    credentials.frombytes(connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return credentials[0]
-
-
-@dataclass(frozen=True)
-class _Vector:
-    """A checked vector: where it starts (bytes), its length, and the u32 word that holds it."""
-
-    at: int
-    length: int
-    length_at: int
-
-
-class Segment:
-    """A mapped statistics segment."""
+class Segment(MappedSegment):
+    """A mapped statistics segment, and what its directory leads to."""
 
     def __init__(self, descriptor: int) -> None:
         """Maps and checks; the descriptor stays the caller's.  Raises SegmentUnavailable."""
-        try:
-            status = os.fstat(descriptor)
-            self.inode = status.st_ino  # another VPP has another one, whatever its pid
-            self.size = status.st_size
-            if self.size < HEAP:
-                raise SegmentUnavailable(f"a segment of {self.size} bytes is too small")
-            self.is_sealed = _is_sealed(descriptor)
-            self._map = mmap.mmap(descriptor, self.size, mmap.MAP_SHARED, mmap.PROT_READ)
-        except (OSError, ValueError) as error:
-            raise SegmentUnavailable(f"the segment cannot be mapped: {error}") from error
-        whole = memoryview(self._map)
-        self.whole = whole[: len(whole) - len(whole) % WORD]
-        self.words = self.whole.cast("Q")
-        self.lengths = self.whole.cast("I")
-        if self.words[VERSION_WORD] != VERSION:
-            raise SegmentUnavailable(
-                f"the segment has version {self.words[VERSION_WORD]}, not {VERSION}"
-            )
+        super().__init__(descriptor)
         self._entries: dict[bytes, int] = {}  # where an entry was seen last; checked again
         # The first bytes of all names, as far as they were searched, a slice each.
         self._heads: list[bytes] = []
-        self._heads_of: tuple[int, _Vector] | None = None  # in this epoch, of this directory
+        self._heads_of: tuple[int, Vector] | None = None  # in this epoch, of this directory
         self._missing: set[bytes] = set()  # the names that are not there
         self._texts: tuple[int, list[bytes]] | None = None  # `interface_names`, and their epoch
         self._search_from = 0.0  # by time.monotonic: not earlier for a name that was missing
-        self._locked_in: int | None = None  # the epoch in which the lock was seen held
-        self._locked_since = 0.0  # by time.monotonic
-        self.stuck_epoch: int | None = None  # the epoch whose lock is kept, and read through
 
-    # --- the lock -----------------------------------------------------------------------
-
-    def settled_epoch(self) -> int:
-        """The epoch, once no change is in progress, or none can be any more (`stuck_epoch`).
+    @classmethod
+    def map_and_close(cls, descriptor: int) -> "Segment":
+        """Map a segment that was handed over: its descriptor is of no use any more.
 
         Raises SegmentUnavailable.
         """
-        words = self.words
-        if not words[IN_PROGRESS_WORD]:
-            return words[EPOCH_WORD]
-        if not self._is_locked():
-            until = time.monotonic() + LOCK_WAIT
-            while words[IN_PROGRESS_WORD]:
-                if time.monotonic() > until:
-                    self.poll_lock()
-                    raise SegmentUnavailable("VPP keeps the segment locked")
-                time.sleep(0)  # whoever holds it may need this very core
-            return words[EPOCH_WORD]
-        if time.monotonic() < self._locked_since + STUCK_TIMEOUT:
-            raise SegmentUnavailable("VPP keeps the segment locked")
-        # Letting go makes a new epoch, so the lock of this one was held all the time.
-        self.stuck_epoch = self._locked_in
-        assert self.stuck_epoch is not None
-        return self.stuck_epoch
-
-    def _is_locked(self) -> bool:
-        """Whether the lock that is held now was seen held before."""
-        return self._locked_in == self.words[EPOCH_WORD]
-
-    def poll_lock(self) -> None:
-        """Note since when the lock is held.  A poller may come too rarely to tell."""
-        if self.words[IN_PROGRESS_WORD] and not self._is_locked():
-            self._locked_in = self.words[EPOCH_WORD]
-            self._locked_since = time.monotonic()
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether the lock is kept, by a main thread that hangs in it."""
-        is_locked = self.words[IN_PROGRESS_WORD] and self._is_locked()
-        return bool(is_locked) and time.monotonic() >= self._locked_since + STUCK_TIMEOUT
-
-    @property
-    def epoch(self) -> int:
-        """How many times VPP has changed what is in the segment."""
-        return self.words[EPOCH_WORD]
-
-    def unchanged(self, epoch: int) -> bool:
-        """Whether what was read since `settled_epoch` is of one piece."""
-        words = self.words
-        return words[EPOCH_WORD] == epoch and (
-            not words[IN_PROGRESS_WORD] or self.stuck_epoch == epoch
-        )
+        try:
+            return cls(descriptor)
+        finally:
+            os.close(descriptor)
 
     # --- what is where ----------------------------------------------------------------------
 
-    def vector(self, pointer: int, item: int) -> _Vector:
-        """Check the vector at `pointer`, of items of so many bytes."""
-        at = pointer - self.words[BASE_WORD]
-        if at % WORD or not HEAP + LENGTH_BEFORE <= at < self.size:
-            raise SegmentUnavailable(f"a pointer leads out of the segment ({pointer:#x})")
-        length_at = at // LENGTH.size - _LENGTH_WORDS
-        length = self.lengths[length_at]
-        if length * item > self.size - at:
-            raise SegmentUnavailable(f"a vector of {length} items does not fit the segment")
-        return _Vector(at, length, length_at)
-
-    def _directory(self) -> _Vector:
+    def _directory(self) -> Vector:
         directory = self.vector(self.words[DIRECTORY_WORD], ENTRY.size)
         if directory.length > MAX_ENTRIES:
             raise SegmentUnavailable(f"the directory has {directory.length} entries")
@@ -292,15 +90,15 @@ class Segment:
 
         def is_at(number: int) -> bool:
             at = start + number * ENTRY.size + NAME_OFFSET
-            return number < count and self._map[at : at + len(wanted)] == wanted
+            return number < count and self.map[at : at + len(wanted)] == wanted
 
         number = self._entries.get(name, count)
         if not is_at(number):
             number = self._entries[name] = self._search(name, directory, is_at)
-        type_, value, _ = ENTRY.unpack_from(self._map, start + number * ENTRY.size)
+        type_, value, _ = ENTRY.unpack_from(self.map, start + number * ENTRY.size)
         return type_, value
 
-    def _search(self, name: bytes, directory: _Vector, is_at: Callable[[int], bool]) -> int:
+    def _search(self, name: bytes, directory: Vector, is_at: Callable[[int], bool]) -> int:
         """The number of a name's entry.  Raises KeyError if there is none.
 
         Half a million entries are no rarity: the heads of the names are put together once, and
@@ -308,11 +106,11 @@ class Segment:
         that the first slice has them.
         """
         began = time.monotonic()
-        place = self.words[EPOCH_WORD], directory
-        if place != self._heads_of:
+        searched = self.words[EPOCH_WORD], directory
+        if searched != self._heads_of:
             if name in self._missing and began < self._search_from:
                 raise KeyError(name)
-            self._heads, self._heads_of = [], place
+            self._heads, self._heads_of = [], searched
             self._missing.clear()
         if name in self._missing:
             raise KeyError(name)
@@ -325,7 +123,7 @@ class Segment:
             raise KeyError(name)
         return number
 
-    def _find(self, name: bytes, directory: _Vector, is_at: Callable[[int], bool]) -> int:
+    def _find(self, name: bytes, directory: Vector, is_at: Callable[[int], bool]) -> int:
         """The number of a name's entry by the heads of all names; -1 if there is none."""
         head = (name + b"\0")[:_HEAD]
         for part, first in enumerate(range(0, directory.length, SEARCH_SLICE)):
@@ -339,7 +137,7 @@ class Segment:
                 at = heads.find(head, at + 1)
         return -1
 
-    def _heads_from(self, directory: _Vector, first: int, count: int) -> bytes:
+    def _heads_from(self, directory: Vector, first: int, count: int) -> bytes:
         """The first bytes of the names of so many entries."""
         step = ENTRY.size // WORD
         begin = (directory.at + NAME_OFFSET) // WORD
@@ -391,7 +189,7 @@ class Segment:
         """In a slice of the directory the symlinks that lead to one of these entries: (name,
         target, column); and the entry at which the next slice begins, None after the last.
 
-        Whoever looks for them by name has to look at each of every interface's symlinks.
+        To search for them by name is to read each of every interface's symlinks.
         Raises SegmentUnavailable, also where there is no such target.
         """
         return self.settled(partial(self._symlinks_from, first, tuple(targets)))
@@ -421,11 +219,11 @@ class Segment:
         following = first + SEARCH_SLICE
         return found, following if following < directory.length else None
 
-    def _entry_at(self, directory: _Vector, number: int) -> tuple[int, int, bytes]:
+    def _entry_at(self, directory: Vector, number: int) -> tuple[int, int, bytes]:
         """(type number, value, name) of an entry.  Raises SegmentUnavailable."""
         if number >= directory.length:
             raise SegmentUnavailable(f"the directory has no entry {number}")
-        type_, value, name = ENTRY.unpack_from(self._map, directory.at + number * ENTRY.size)
+        type_, value, name = ENTRY.unpack_from(self.map, directory.at + number * ENTRY.size)
         return type_, value, name
 
     @property
@@ -439,7 +237,7 @@ class Segment:
             return Generation.V22_02
         if KINDS[Generation.V26_02].get(type_) is not Kind.NAME_VECTOR:
             raise SegmentUnavailable(f"/if/names is of the unknown type {type_}")
-        # Nothing but the types themselves tells the later two apart, and a gauge is
+        # Nothing but the types themselves distinguishes the later two, and a gauge is
         # there from the first moment.
         try:
             type_, _ = self._entry(b"/sys/vector_rate")
@@ -526,7 +324,7 @@ class Segment:
                         found[name] = value >> 32
         return found
 
-    def rows(self, pointer: int, item: int) -> Iterator[_Vector]:
+    def rows(self, pointer: int, item: int) -> Iterator[Vector]:
         """The vector of each thread, of items of so many bytes.  Raises SegmentUnavailable."""
         threads = self.vector(pointer, WORD)
         if threads.length > MAX_THREADS:
@@ -545,7 +343,7 @@ class Segment:
 
     @property
     def uptime(self) -> int:
-        """Seconds since this VPP started, by its own count; 0 where it does not tell.
+        """Seconds since this VPP started, by its own count; 0 where it does not say.
 
         Not by /sys/boottime, which trusts the clock that a router has when it boots.
         """
@@ -591,30 +389,12 @@ class Segment:
         names = self.vector(pointer, WORD)
         if names.length > MAX_NAMES:
             raise SegmentUnavailable(f"/if/names has {names.length} names")
-        first, base, whole = names.at // WORD, self.words[BASE_WORD], self._map
+        first, base, whole = names.at // WORD, self.words[BASE_WORD], self.map
         # Wherever a pointer leads, a slice does not leave the mapping; of NULL it is empty.
         return self.words[EPOCH_WORD], [
             whole[(at := each - base) : at + NAME_SIZE] if each > base else b""
             for each in self.words[first : first + names.length].tolist()
         ]
-
-    def settled(self, read: Callable[[], T]) -> T:
-        """What is read within one epoch.  Raises SegmentUnavailable, as `read` may."""
-        for _ in range(ATTEMPTS):
-            epoch = self.settled_epoch()
-            try:
-                found = read()
-            except SegmentUnavailable:
-                if self.unchanged(epoch):
-                    raise
-                continue
-            except IndexError as error:
-                if self.unchanged(epoch):
-                    raise SegmentUnavailable("a length of the segment is damaged") from error
-                continue
-            if self.unchanged(epoch):
-                return found
-        raise SegmentUnavailable("VPP changes its segment too fast")
 
     def _name(self, sw_if_index: int) -> bytes:
         _, pointer = self.entry_of(IF_NAMES.decode())
@@ -627,7 +407,7 @@ class Segment:
         text = self.vector(address, 1)
         if text.length > MAX_NAME_LENGTH:
             raise SegmentUnavailable(f"a name of {text.length} bytes in /if/names")
-        return self._map[text.at : text.at + text.length].split(b"\0", 1)[0]
+        return self.map[text.at : text.at + text.length].split(b"\0", 1)[0]
 
 
 def name_in(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""How the story is told: a line for what holds, and what was seen of what does not."""
+"""How a story is printed: a line for what holds, and what was seen of what does not."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Every setting, seen through a real walk; read again on SIGHUP."""
+"""What a change of a setting entails at a reload (SIGHUP), seen through a real walk."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import yaml
 
 from simulator import Simulator
 from simulator.scenario import VPPCFG
-from simulator.stage import Agent, Snmpd, StageError, until
+from simulator.stage import AgentProcess, Snmpd, StageError, until
 
 pytestmark = pytest.mark.system
 
@@ -30,17 +30,17 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[Agent]:
+def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[AgentProcess]:
     """The edge router, frozen, with an empty settings file."""
     vpp.freeze()
     file.write_text("")
-    with Agent(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
+    with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
         until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
         yield running
 
 
 @pytest.fixture
-def put(agent: Agent, file: Path) -> Set:
+def put(agent: AgentProcess, file: Path) -> Set:
     """Write settings and have them read."""
 
     def put(**settings: Any) -> None:
@@ -61,7 +61,7 @@ def test_names_may_be_vpps(snmpd: Snmpd, put: Set) -> None:
     assert snmpd.column(f"{IF_TABLE}.2") == snmpd.column(NAME)
 
 
-def test_names_may_be_borne_by_the_taps(snmpd: Snmpd, put: Set) -> None:
+def test_names_may_be_those_of_the_taps(snmpd: Snmpd, put: Set) -> None:
     put(names="tap")
     until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
     names, aliases = snmpd.column(NAME), snmpd.column(ALIAS)
@@ -94,7 +94,7 @@ def test_an_alias_may_fall_back_on_the_name(snmpd: Snmpd, put: Set) -> None:
     column_comes(snmpd, ALIAS, 1001, "eno1")
 
 
-def test_speeds_may_be_told(snmpd: Snmpd, put: Set) -> None:
+def test_speeds_may_be_configured(snmpd: Snmpd, put: Set) -> None:
     put(speeds={"eno1": 2500, "Ten*": 100, "loop0": 5_000_000})
     column_comes(snmpd, HIGH_SPEED, 1001, "2500")
     speeds = snmpd.column(HIGH_SPEED)
@@ -146,7 +146,7 @@ def test_stateless_indexes_may_be_switched_to_and_back(
 
 
 def test_another_agentx_address_is_another_session(
-    snmpd: Snmpd, put: Set, agent: Agent, tmp_path: Path
+    snmpd: Snmpd, put: Set, agent: AgentProcess, tmp_path: Path
 ) -> None:
     flagless = [each for each in agent._command if each not in ("-a", snmpd.agentx)]
     agent.stop()
@@ -164,7 +164,7 @@ def test_another_agentx_address_is_another_session(
 
 
 def test_other_sockets_are_another_vpp(
-    snmpd: Snmpd, agent: Agent, tmp_path: Path, file: Path
+    snmpd: Snmpd, agent: AgentProcess, tmp_path: Path, file: Path
 ) -> None:
     agent.stop()
     flags = agent._command
@@ -181,26 +181,26 @@ def test_other_sockets_are_another_vpp(
 
 
 def test_a_bad_file_leaves_the_old_settings_in_force(
-    snmpd: Snmpd, put: Set, agent: Agent, file: Path
+    snmpd: Snmpd, put: Set, agent: AgentProcess, file: Path
 ) -> None:
     put(alias="name")
     column_comes(snmpd, ALIAS, 1001, "eno1")
     put(alias="nmae")
-    until("the refusal is told", lambda: "the settings stay as they were" in agent.text())
+    until("the refusal is logged", lambda: "the settings stay as they were" in agent.text())
     assert f"{file}:1: alias: expected one of description, name" in agent.text()
     assert snmpd.column(ALIAS)[1001] == "eno1"
 
 
-def test_more_or_less_can_be_logged(put: Set, agent: Agent, vpp: Simulator) -> None:
+def test_more_or_less_can_be_logged(put: Set, agent: AgentProcess, vpp: Simulator) -> None:
     assert " DEBUG " not in agent.text()
     put(debug=1)
     vpp.set_link("GigabitEthernet5/0/0", False)
-    until("it is told", lambda: "DEBUG VPP reports" in agent.text())
+    until("it is logged", lambda: "DEBUG VPP reports" in agent.text())
     assert "Getnext" not in agent.text()
 
 
 def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
-    snmpd: Snmpd, put: Set, agent: Agent
+    snmpd: Snmpd, put: Set, agent: AgentProcess
 ) -> None:
     def traced() -> int:
         snmpd.column(NAME)
@@ -214,13 +214,13 @@ def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
     assert agent.text().count("serving snmpd at") == 1
 
 
-def test_two_interfaces_of_one_host_name_are_told_apart(
-    snmpd: Snmpd, agent: Agent, vpp: Simulator
+def test_two_interfaces_of_one_host_name_have_different_names(
+    snmpd: Snmpd, agent: AgentProcess, vpp: Simulator
 ) -> None:
     vpp.add_loopback("loop5", host="eno1")
     until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
     assert list(snmpd.column(NAME).values()).count("eno1") == 1
-    until("it is told", lambda: "loop5 keeps its name" in agent.text())
+    until("it is logged", lambda: "loop5 keeps its name" in agent.text())
 
 
 # --- which MIBs, and what VPP is asked for them ------------------------------------------------
@@ -233,7 +233,7 @@ def sysortable(snmpd: Snmpd) -> set[str]:
 
 
 def test_mibs_are_chosen_and_a_change_is_a_new_session(
-    agent: Agent, snmpd: Snmpd, put: Set
+    agent: AgentProcess, snmpd: Snmpd, put: Set
 ) -> None:
     until("bonds are served", lambda: len(snmpd.column(f"{LAG}.1.1.1.1.2")) == 1)
     put(mibs=["IF-MIB", "IP-MIB"])
@@ -260,7 +260,7 @@ def test_mibs_are_chosen_and_a_change_is_a_new_session(
     assert agent.text().count("serving snmpd at") == 3
 
 
-def test_addresses_are_not_asked_for_where_nobody_is_told(
+def test_addresses_are_not_asked_for_where_they_are_not_served(
     snmpd: Snmpd, put: Set, vpp: Simulator
 ) -> None:
     addresses = f"{IP}.20.1.2"

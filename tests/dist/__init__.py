@@ -1,0 +1,1 @@
+"""`make dist-test`: the sdist and the wheel, as those who install them meet them."""
