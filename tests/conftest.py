@@ -207,16 +207,6 @@ def framed(message: bytes) -> bytes:
     return struct.pack(">QII", 0, len(message), 0) + message
 
 
-class Clock:
-    """A time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 class Reported:
     """What a reporter has reported so far, by key: each change applied in its order."""
 

@@ -42,7 +42,8 @@ from vpp_snmp_agent.vpp.records import (
     unpack,
 )
 
-from .conftest import Clock, Listener, Reported, link, named
+from .conftest import Listener, Reported, link, named
+from .routers import Clock
 
 STOPPING_WORKERS = ("lcp_itf_pair_get", "sw_bond_interface_dump", "sw_member_interface_dump")
 NO_BARRIER = ("sw_interface_lacp_dump", "bridge_domain_dump")

@@ -16,6 +16,9 @@ import pytest
 from simulator import Simulator
 from simulator.stage import CONF, SWITCHED_OFF, AgentProcess, Snmpd, until
 
+from .edge_router import ROWS, wait_for_rows
+from .oids import HIDDEN, LINK_DOWN, MIB_2
+
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can fill a namespace with routes"),
@@ -24,29 +27,8 @@ pytestmark = [
 ROUTES = 40_000
 WALK_LIMIT = 2.0  # seconds for all of mib-2
 GET_LIMIT = 0.5  # seconds: with its route modules on, snmpd takes 5 to 11
-MIB_2 = "1.3.6.1.2.1"
-IF_NAME = f"{MIB_2}.31.1.1.1.1"
-ROWS = 18
 DEBIANS = "-smux,mteTrigger,mteTriggerConf"  # what Debian's own snmpd leaves out
 
-# What the view hides, and what has to be there for it to be seen.
-HIDDEN = {
-    "3": "neighbours by kernel ifIndex",
-    "4.21": "routes",
-    "4.24": "routes",
-    "4.37": "default routers",
-    "6.13": "TCP connections",
-    "6.19": "TCP connections",
-    "6.20": "TCP listeners",
-    "7.5": "UDP ports",
-    "7.7": "UDP ports",
-    "25.4": "processes",
-    "25.5": "processes",
-    "25.6": "packages",
-    "28": "mail queues",
-    "55": "kernel interfaces",
-    "92": "sent notifications",
-}
 # Of IPV6-TCP-MIB and IPV6-UDP-MIB, which Debian's snmpd registers and leaves empty.
 NEVER_SEEN = {"6.16", "7.6"}
 # Of FRR's bgpd: its paths, and the routes of VPNs (test_beside.py has a bgpd).
@@ -115,8 +97,7 @@ def debians(directory: Path) -> Iterator[Snmpd]:
 @contextlib.contextmanager
 def used(snmpd: Snmpd) -> Iterator[None]:
     """With a notification that it has sent, to nobody, and an open TCP connection."""
-    link_down = ".1.3.6.1.6.3.1.1.5.3"
-    subprocess.run(["agentxtrap", "-x", snmpd.agentx, link_down], check=True)
+    subprocess.run(["agentxtrap", "-x", snmpd.agentx, LINK_DOWN], check=True)
     connect = "exec 3<>/dev/tcp/127.0.0.1/161 && echo connected && read -r _"
     with subprocess.Popen(
         [*snmpd.enter(), "bash", "-c", connect], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -149,7 +130,7 @@ def test_a_walk_of_all_mib_2_takes_two_seconds_at_most(
     away = walk(snmpd)
     assert time.monotonic() - began < WALK_LIMIT
     with Simulator(tmp_path / "vpp") as vpp, AgentProcess(tmp_path, vpp, snmpd.agentx):
-        until("the rows are served", lambda: len(snmpd.column(IF_NAME)) == ROWS)
+        wait_for_rows(snmpd)
         until("the addresses are", lambda: len(walk(snmpd, "4.20.1.2")) == 3)
         began = time.monotonic()
         served = walk(snmpd)

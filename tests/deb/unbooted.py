@@ -9,8 +9,10 @@ from pathlib import Path
 
 from simulator.stage import ROOT
 
+from ..edge_router import ROWS
+from ..oids import HIDDEN, IF_NAME
 from .debian import SOURCE, System
-from .router import HIDDEN, IF_NAME, ROWS, shown
+from .router import shown
 from .story import chapter, check, eventually
 
 UNITS = ("netns-dataplane.service", "snmpd-dataplane.service", "vpp-snmp-agent.service")

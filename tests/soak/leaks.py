@@ -44,14 +44,14 @@ def requests(count: int) -> Iterator[None]:
         _, served = snapshot.rows_of(snapshot.ask(settings), [], Configuration(settings))
         stage = Stage(Path(name) / "agentx", served)
         stage.serve()
-        position = "1.3.6.1.2.1.2"
+        position = INTERFACES
         for number in range(0, count, AT_ONCE):
             stage.peer.send(AT_ONCE * get_next(position, packet=number))
             *_, last = stage.receive(AT_ONCE)
             assert isinstance(last.body, pdu.Response)
             (found,) = last.body.varbinds
             ended = found.type is END_OF_MIB_VIEW
-            position = "1.3.6.1.2.1.2" if ended else dotted(found.name)
+            position = INTERFACES if ended else dotted(found.name)
             for _ in range(AT_ONCE):
                 yield
         stage.close()
@@ -64,7 +64,7 @@ def connections(count: int) -> Iterator[None]:
         stage = Stage(Path(name) / "agentx", mibs.modules(nothing))
         for _ in range(count):
             stage.serve()
-            stage.peer.send(get_next("1.3.6.1.2.1.2"))
+            stage.peer.send(get_next(INTERFACES))
             stage.receive(1)
             stage.peer.hang_up()
             stage.until("it is lost", lambda: not stage.master.serving)
