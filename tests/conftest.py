@@ -39,7 +39,7 @@ from vpp_snmp_agent.vpp.records import (
 
 from .cells import counters, interface_writer, plain, put, restarted
 from .journals import disk, hurried, unsynced
-from .operators import Check, by_thing, leaving_nothing, settings_for
+from .operators import Check, by_thing, leaving_nothing, run, settings_for
 from .routers import clock, first, publisher, second, sources
 from .segments import COLUMNS, SIZE, THREADS
 from .yaml_files import LOADERS, loading_with
@@ -56,6 +56,7 @@ __all__ = [
     "publisher",
     "put",
     "restarted",
+    "run",
     "second",
     "sources",
     "unsynced",

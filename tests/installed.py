@@ -21,6 +21,7 @@ from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, StageError, until
 
+from .deb.story import Failed
 from .edge_router import ROWS
 from .oids import HC_IN, HC_OUT, HIGH_SPEED, IF_DESCR, IF_IN, IF_INDEX, IF_MTU, IF_NAME
 
@@ -36,10 +37,6 @@ COLUMNS = {
 IN_TABLE = {"ifDescr": IF_DESCR, "ifInOctets": IF_IN}
 WRAP = 2**32  # of a Counter32
 MEGABIT = 10**6  # ifHighSpeed's unit
-
-
-class Failed(Exception):
-    """Something that must hold does not."""
 
 
 class Installed(AgentProcess):

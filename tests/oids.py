@@ -24,22 +24,3 @@ ETHERLIKE = f"{MIB_2}.10.7"  # RFC 3635
 BRIDGE = f"{MIB_2}.17"  # RFC 4188
 STORAGE = f"{MIB_2}.25.2.3.1"  # hrStorageEntry
 LAG = "1.2.840.10006.300.43"  # IEEE8023-LAG-MIB
-
-# What the view that ships hides, below mib-2, and what would show there.
-HIDDEN = {
-    "3": "neighbours by kernel ifIndex",
-    "4.21": "routes",
-    "4.24": "routes",
-    "4.37": "default routers",
-    "6.13": "TCP connections",
-    "6.19": "TCP connections",
-    "6.20": "TCP listeners",
-    "7.5": "UDP ports",
-    "7.7": "UDP ports",
-    "25.4": "processes",
-    "25.5": "processes",
-    "25.6": "packages",
-    "28": "mail queues",
-    "55": "kernel interfaces",
-    "92": "sent notifications",
-}

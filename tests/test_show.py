@@ -6,10 +6,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -39,36 +38,7 @@ from vpp_snmp_agent.settings.declarations import Settings
 
 from .edge_router import ROWS, wait_for_entries, wait_for_neighbors, wait_for_rows
 from .oids import ETHERLIKE, HC_IN, IF_ALIAS, IF_MIB, IF_NAME, IF_X_TABLE, INTERFACES, IP
-from .operators import leaving_nothing, settings_for
-
-
-class Printed(NamedTuple):
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def table(self) -> list[list[str]]:
-        """The cells; columns stand at least two spaces apart."""
-        return [re.split(r" {2,}", line.strip()) for line in self.out.splitlines()]
-
-
-Run = Callable[[Callable[[], int]], Printed]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; nothing is left behind by it."""
-
-    def ran(command: Callable[[], int]) -> Printed:
-        capsys.readouterr()
-        with leaving_nothing(tmp_path / "state"):
-            status = command()
-        return Printed(status, *capsys.readouterr())
-
-    return ran
+from .operators import Run, settings_for
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,8 @@ from simulator import Simulator
 from simulator.stage import CONF, SWITCHED_OFF, AgentProcess, Snmpd, until
 
 from .edge_router import ROWS, wait_for_rows
-from .oids import HIDDEN, LINK_DOWN, MIB_2
+from .hidden import HIDDEN, KERNEL, WHOLE
+from .oids import LINK_DOWN, MIB_2
 
 pytestmark = [
     pytest.mark.system,
@@ -46,20 +47,13 @@ STUCK_TIMEOUT = {
     "25.2.2.0": "hrMemorySize",
     "25.2.3.1.6.1": "hrStorageUsed",
 }
-# A community that no view bounds, a TCP port, and a process that is counted by its name.
-EXTRA = "rocommunity whole 127.0.0.1\nagentAddress tcp:127.0.0.1:161\nproc snmpd\n"
+EXTRA = f"{WHOLE}proc snmpd\n"  # and a process that is counted by its name
 
 
 def fill(snmpd: Snmpd, directory: Path, routes: int) -> None:
     """Give snmpd's namespace an interface, addresses, a neighbour and routes."""
     commands = [
-        "link add kernel0 type veth peer name kernel1",
-        "link set kernel0 up",
-        "link set kernel1 up",
-        "address add 198.18.0.1/24 dev kernel0",
-        "address add 2001:db8:18::1/64 dev kernel0 nodad",
-        "neighbor add 198.18.0.9 lladdr 02:00:00:00:00:09 dev kernel0",
-        "route add default via 198.18.0.2",
+        *KERNEL,
         *(f"route add 11.{n >> 8}.{n & 255}.0/24 via 198.18.0.2" for n in range(routes)),
     ]
     batch = directory / "routes.batch"

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import modules
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import OBJECTS as OWN
 from vpp_snmp_agent.operator import check
-from vpp_snmp_agent.settings.declarations import Settings, UnixAddress
+from vpp_snmp_agent.settings.declarations import UnixAddress
 
 from . import oids
 from .edge_router import (
@@ -35,6 +36,7 @@ from .edge_router import (
     wait_for_rows,
     wait_until_down,
 )
+from .operators import by_thing, settings_for
 
 pytestmark = pytest.mark.system
 
@@ -329,20 +331,13 @@ def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     directory = tmp_path / "second"
-    settings = Settings(
-        address=UnixAddress(snmpd.agentx),
-        api_socket=str(vpp.api_socket),
-        stats_socket=str(vpp.stats_socket),
-        api_dir=str(vpp.api_dir),
-        state_dir=str(directory / "state"),
-    )
+    settings = replace(settings_for(vpp, directory), address=UnixAddress(snmpd.agentx))
 
     def checked() -> str:
         """What `check` says of the second agent."""
         capsys.readouterr()
         check.check("/nowhere/agent.yaml", lambda: settings)
-        lines = capsys.readouterr().out.splitlines()
-        return next(line for line in lines if line[7:].startswith("agent "))
+        return by_thing(capsys.readouterr().out)["agent"][0]
 
     with AgentProcess(directory, vpp, snmpd.agentx) as second:
         ours = sum(
@@ -354,7 +349,7 @@ def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one
         assert "DUPLICATEREGISTRATION" in second.text()
         assert "`vpp-snmp-agent check` names the modules" in second.text()
         assert "serving snmpd" not in second.text()
-        assert checked().startswith("FAIL ")
+        assert checked().startswith("FAIL: ")
         assert f"snmpd refuses {ours} of " in checked()
         names = snmpd.column(oids.IF_NAME)
         asked = snmpd.text().count("duplicate registration")
@@ -362,7 +357,7 @@ def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one
         agent.stop()
         wait_for_line(second, "serving snmpd")
         assert snmpd.column(oids.IF_NAME) == names
-        assert checked().startswith("ok ")
+        assert checked().startswith("ok: ")
         # snmpd logs each refusal: it must not be asked for everything each time.
         assert snmpd.text().count("duplicate registration") < 2 * ours
         assert second.text().count("refused subtree") == ours

@@ -18,7 +18,8 @@ from simulator.stage import ROOT
 from vpp_snmp_agent.runtime.affinity import ranges
 
 from ..edge_router import ROWS
-from ..oids import HIDDEN, IF_ALIAS, MIB_2
+from ..hidden import HIDDEN
+from ..oids import IF_ALIAS, MIB_2
 from .debian import System
 from .router import (
     AUTH,

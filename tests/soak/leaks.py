@@ -22,10 +22,10 @@ from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, dotted
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.operator import snapshot
-from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, NeighborChanges
 
+from ..operators import settings_for
 from .probe import children
 
 GROWTH = 2 << 20  # octets
@@ -36,11 +36,7 @@ AT_ONCE = 50  # requests under way
 def requests(count: int) -> Iterator[None]:
     """Walks over the edge router's live counters, many requests under way at once."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name, Simulator(Path(name)) as vpp:
-        settings = Settings(
-            api_socket=str(vpp.api_socket),
-            stats_socket=str(vpp.stats_socket),
-            api_dir=str(vpp.api_dir),
-        )
+        settings = settings_for(vpp, Path(name))
         _, served = snapshot.rows_of(snapshot.ask(settings), [], Configuration(settings))
         stage = Stage(Path(name) / "agentx", served)
         stage.serve()
