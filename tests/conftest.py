@@ -41,7 +41,7 @@ from .cells import counters, interface_writer, plain, put, restarted
 from .journals import disk, hurried, unsynced
 from .operators import Check, by_thing, leaving_nothing, run, settings_for
 from .routers import clock, first, publisher, second, sources
-from .segments import COLUMNS, SIZE, THREADS
+from .segments import COLUMNS, SIZE, THREADS, drops, segment
 from .yaml_files import LOADERS, loading_with
 
 # Fixtures of several test files.
@@ -49,6 +49,7 @@ __all__ = [
     "clock",
     "counters",
     "disk",
+    "drops",
     "first",
     "hurried",
     "interface_writer",
@@ -58,6 +59,7 @@ __all__ = [
     "restarted",
     "run",
     "second",
+    "segment",
     "sources",
     "unsynced",
 ]

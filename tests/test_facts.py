@@ -12,14 +12,7 @@ from vpp_snmp_agent.interfaces.facts import DOWN, LOWER_LAYER_DOWN, UP, Configur
 from vpp_snmp_agent.interfaces.names import Candidates, Names
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp.records import (
-    NO_INDEX,
-    Addresses,
-    Bond,
-    BridgeDomain,
-    Interface,
-    Record,
-)
+from vpp_snmp_agent.vpp.records import NO_INDEX, Addresses, Bond, BridgeDomain, Interface, Record
 from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, Router
 
 from .routers import GIGABIT, MAC, bond, lacp_port, pair, port, router_of, sub, tap

@@ -19,15 +19,9 @@ import pytest
 
 from vpp_snmp_agent.interfaces import writer
 from vpp_snmp_agent.interfaces.journal import OLD
-from vpp_snmp_agent.interfaces.lines import (
-    line,
-)
+from vpp_snmp_agent.interfaces.lines import line
 from vpp_snmp_agent.interfaces.opening import LOCK, read
-from vpp_snmp_agent.interfaces.state import (
-    JOURNAL,
-    State,
-    StateError,
-)
+from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.interfaces.writer import NEW
 
 from .journals import (

@@ -26,12 +26,7 @@ from vpp_snmp_agent.vpp.records import (
     Thread,
     Threads,
 )
-from vpp_snmp_agent.vpp.router import (
-    ACTIVE_BACKUP_MODE,
-    BROADCAST_MODE,
-    NeighborLists,
-    Router,
-)
+from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, NeighborLists, Router
 
 from .routers import LACP, MAC, VPP, bond, lacp_port, lost, pair, port, router_of, sub, tap
 

@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.agentx.values import oid, subids
+from vpp_snmp_agent.interfaces import facts as rules
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
-from vpp_snmp_agent.interfaces.facts import (
-    DOWN,
-    LOWER_LAYER_DOWN,
-    UNKNOWN,
-    UP,
-    Configuration,
-    Facts,
-)
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Derived, Interfaces, Row
 from vpp_snmp_agent.mibs import modules
@@ -58,7 +51,7 @@ from .routers import (
     tap,
 )
 
-FACTS = Facts(
+FACTS = rules.Facts(
     name="eth0",
     alias="to Bern",
     type=6,
@@ -72,7 +65,7 @@ FACTS = Facts(
 )
 
 
-def a_row(index: int, status: int = UP, changed_at: float | None = None) -> Row:
+def a_row(index: int, status: int = rules.UP, changed_at: float | None = None) -> Row:
     uptime = UpTime()
     uptime.set(500, now=100.0)
     counters = InterfaceCounters(None, index, f"eth{index}", restarted_at=103.0)
@@ -84,7 +77,8 @@ def a_row(index: int, status: int = UP, changed_at: float | None = None) -> Row:
 
 
 @pytest.mark.parametrize(
-    ("status", "down"), [(UP, False), (DOWN, True), (UNKNOWN, False), (LOWER_LAYER_DOWN, True)]
+    ("status", "down"),
+    [(rules.UP, False), (rules.DOWN, True), (rules.UNKNOWN, False), (rules.LOWER_LAYER_DOWN, True)],
 )
 def test_lower_layer_down_is_down_and_unknown_is_not(status: int, down: bool) -> None:
     assert a_row(1, status).is_down == down
@@ -342,7 +336,7 @@ def test_a_collection_would_find_a_cycle() -> None:
 
 
 def test_whatever_happens_to_rows_leaves_nothing_to_collect(sources: CounterSet) -> None:
-    publisher = new_publisher(Configuration(Settings(taps="show")))
+    publisher = new_publisher(rules.Configuration(Settings(taps="show")))
     view = View([each for module in modules(publisher) for each in module.objects])
     with no_garbage():
         assert churn(publisher, view, sources) > 20 * 400
@@ -357,7 +351,7 @@ def test_another_configuration_leaves_nothing_to_collect(sources: CounterSet) ->
 
     def succeed(before: Publisher) -> Publisher:
         after = Publisher(
-            Configuration(Settings(alias="name")), before._indexes, before.uptime, before
+            rules.Configuration(Settings(alias="name")), before._indexes, before.uptime, before
         )
         modules(after)
         finish(after)

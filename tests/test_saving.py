@@ -10,10 +10,7 @@ from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces.counters import InterfaceCounters
-from vpp_snmp_agent.interfaces.facts import (
-    UNKNOWN,
-    Configuration,
-)
+from vpp_snmp_agent.interfaces.facts import UNKNOWN, Configuration
 from vpp_snmp_agent.interfaces.ip_statistics import IN_RECEIVES
 from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher

@@ -12,11 +12,7 @@ from vpp_snmp_agent.interfaces import stacking as room
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, Row
 from vpp_snmp_agent.interfaces.stacking import Stacking
-from vpp_snmp_agent.vpp.records import (
-    Bond,
-    BridgeDomain,
-    Changes,
-)
+from vpp_snmp_agent.vpp.records import Bond, BridgeDomain, Changes
 
 from .routers import (
     ETHERNET,
