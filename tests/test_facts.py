@@ -578,3 +578,17 @@ def test_a_tap_below_is_known_by_its_phy() -> None:
     over = sub(6, 901, "tap4097.6")
     router = router_of(port(1, "eth0"), tap(901, "tap4097"), over, pair(1, "eno1"))
     assert facts(over, router).lower_layers == ("tap of eth0",)
+
+
+def test_where_taps_bear_the_names_a_tap_is_described_by_its_phy_and_no_other() -> None:
+    router = router_of(port(1, "eth0", tag="to Bern"), tap(901, "tap4097"), pair(1, "eno1"))
+
+    def described(setting: Settings) -> list[str]:
+        configuration = Configuration(setting, Descriptions())
+        return [
+            rules.if_alias(each, "its name", router, configuration)
+            for each in router.interfaces.values()
+        ]
+
+    assert described(Settings(names="tap")) == ["to Bern", "LCP eth0 (tap4097)"]
+    assert described(DEFAULT) == ["to Bern", ""]

@@ -33,6 +33,7 @@ from .journals import (
 pytestmark = pytest.mark.usefixtures("hurried")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_a_flipped_bit_costs_at_most_its_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -56,6 +56,7 @@ def filled(directory: Path) -> None:
         assign(state, d=4, e=4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_cut_at_any_octet_it_renumbers_nothing_that_was_durable(tmp_path: Path) -> None:
     whole = tmp_path / "whole"

@@ -416,6 +416,7 @@ def described(router: Router) -> dict[int, tuple[object, ...]]:
 
 
 # To shrink a router takes minutes, and what fails says enough.
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.data())
 def test_any_changes_in_any_order_lead_to_the_same_and_touch_all_that_differs(

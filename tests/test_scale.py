@@ -308,6 +308,7 @@ def turns(managers: Managers, what: str, condition: object) -> None:
     until(what, so_far)
 
 
+@pytest.mark.slow
 def test_each_walker_asks_on_by_itself(asked: tuple[Managers, Subagent]) -> None:
     managers, _ = asked
     walkers = [Walker(managers, IN, OTHER), Walker(managers, OTHER)]

@@ -506,6 +506,7 @@ def save(state: State, now: float) -> None:
         state.save_some(now)
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millisecond(
     tmp_path: Path,
 ) -> None:
