@@ -1,4 +1,7 @@
-"""OIDs that several test files ask for, as the RFCs have them, and not as the agent does."""
+"""OIDs that several test files ask for, as the RFCs have them, and not as the agent does.
+
+bench/ has its own (bench/measures.py): it imports no tests.
+"""
 
 MIB_2 = "1.3.6.1.2.1"
 UP_TIME = f"{MIB_2}.1.3.0"  # sysUpTime

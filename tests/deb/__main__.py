@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from . import booted, unbooted, upgraded
-from .story import tell_as_root
+from .story import run_as_root
 
 
 def main() -> int:
@@ -24,7 +24,7 @@ def main() -> int:
             upgraded.run_story("bookworm", given.package, version)
         unbooted.run_story("trixie", given.package, version)
 
-    return tell_as_root(story, "make deb-test needs root: it makes systems and boots them")
+    return run_as_root(story, "make deb-test needs root: it makes systems and boots them")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def eventually(what: str, condition: Callable[[], object]) -> None:
     print(f"ok     {what}", flush=True)
 
 
-def tell_as_root(story: Callable[[], None], need: str) -> int:
+def run_as_root(story: Callable[[], None], need: str) -> int:
     """The exit status of a story that needs root; whoever ends it early has it clean up."""
     if os.geteuid():
         print(need, file=sys.stderr)

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..deb.story import tell_as_root
+from ..deb.story import run_as_root
 from . import librenms, prometheus, zabbix
 
 MANAGERS = {
@@ -29,7 +29,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix=f"vpp-snmp-agent-{manager}.") as directory:
                 MANAGERS[manager](Path(directory), given.mibs, given.update)
 
-    return tell_as_root(story, "make managers-test needs root: for network namespaces")
+    return run_as_root(story, "make managers-test needs root: for network namespaces")
 
 
 if __name__ == "__main__":
