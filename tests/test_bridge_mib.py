@@ -15,9 +15,9 @@ from vpp_snmp_agent.vpp.records import Changes, Interface, LcpPair
 from . import routers
 from .oids import BRIDGE
 from .routers import change, finish, port, publish, router_of, sub
-from .walks import found_in
+from .walks import column, found_in
 
-PORT, IF_INDEX = (f"{BRIDGE}.1.4.1.{column}" for column in (1, 2))
+PORT, IF_INDEX = (f"{BRIDGE}.1.4.1.{number}" for number in (1, 2))
 PORTS = (port(3, "eth0"), port(4, "eth1"), port(5, "eth2"), sub(6, 3, "eth0.17"))
 
 
@@ -48,12 +48,7 @@ class Served:
     @property
     def ports(self) -> dict[int, int]:
         """Our ifIndex by port number."""
-        start = f"{IF_INDEX}."
-        return {
-            int(name.removeprefix(start)): value
-            for name, value in self.all.items()
-            if name.startswith(start)
-        }
+        return column(self.all, IF_INDEX)
 
 
 def test_a_port_is_the_host_interfaces_ifindex_and_its_ifindex_is_the_phys() -> None:
