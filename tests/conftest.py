@@ -41,9 +41,9 @@ from vpp_snmp_agent.vpp.records import (
 
 from .cells import counters, interface_writer, plain, put, restarted
 from .journals import disk, hurried, unsynced
-from .operators import Check, by_thing, leaving_nothing, settings_for
+from .operators import Check, by_thing, leaving_nothing, run, settings_for
 from .routers import clock, first, publisher, second, sources
-from .segments import COLUMNS, SIZE, THREADS
+from .segments import COLUMNS, SIZE, THREADS, drops, segment
 from .yaml_files import LOADERS, loading_with
 
 # Fixtures of several test files.
@@ -51,6 +51,7 @@ __all__ = [
     "clock",
     "counters",
     "disk",
+    "drops",
     "first",
     "hurried",
     "interface_writer",
@@ -58,7 +59,9 @@ __all__ = [
     "publisher",
     "put",
     "restarted",
+    "run",
     "second",
+    "segment",
     "sources",
     "unsynced",
 ]
@@ -301,16 +304,6 @@ def index_of(vpp: Simulator, name: str) -> int:
 def framed(message: bytes) -> bytes:
     """As on the wire."""
     return struct.pack(">QII", 0, len(message), 0) + message
-
-
-class Clock:
-    """A time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Reported:

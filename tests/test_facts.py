@@ -12,18 +12,10 @@ from vpp_snmp_agent.interfaces.facts import DOWN, LOWER_LAYER_DOWN, UP, Configur
 from vpp_snmp_agent.interfaces.names import Candidates, Names
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp.records import (
-    NO_INDEX,
-    Addresses,
-    Bond,
-    BridgeDomain,
-    Interface,
-    LacpPort,
-    Record,
-)
+from vpp_snmp_agent.vpp.records import NO_INDEX, Addresses, Bond, BridgeDomain, Interface, Record
 from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, Router
 
-from .routers import GIGABIT, MAC, bond, pair, port, router_of, sub, tap
+from .routers import GIGABIT, MAC, bond, lacp_port, pair, port, router_of, sub, tap
 
 OTHER_MAC = bytes.fromhex("6805ca324611")
 DEFAULT = Settings()
@@ -326,11 +318,6 @@ def test_a_broadcast_bond_is_as_fast_as_its_slowest_member_whose_speed_is_known(
     assert [router.is_aggregated(each) for each in (1, 2, 3)] == [
         each in active for each in (1, 2, 3)
     ]
-
-
-def lacp_port(index: int, state: int) -> LacpPort:
-    """A member of a bond of which only its own state matters."""
-    return LacpPort(index, 65535, MAC, 7, 255, 1, state, 32768, OTHER_MAC, 9, 127, 2, 0x3D)
 
 
 def test_a_speed_beyond_32_bits_is_whole() -> None:

@@ -29,7 +29,8 @@ from vpp_snmp_agent.vpp.records import (
     Unavailable,
 )
 
-from .conftest import Clock, Listener, Reported, link, named
+from .conftest import Listener, Reported, link, named
+from .routers import Clock
 
 EDGE = {
     ("TenGigabitEthernet1/0/2", "203.0.113.17/24"),
@@ -338,8 +339,7 @@ class FakeVpp:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     monkeypatch.setattr(layer3, "time", clock)
     return clock
 

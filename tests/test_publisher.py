@@ -254,7 +254,7 @@ def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None
     publisher = new_publisher(indexes=indexes)
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
-    change(publisher, router, gone=3)
+    change(publisher, router, gone=[LOOP])
     indexes.durable = {"loop0", "eth0"}
     publisher.numbered(["loop0", "eth0"])
     finish(publisher)
@@ -268,7 +268,7 @@ def test_what_is_shown_and_hidden_is_saved() -> None:
     publisher = new_publisher(indexes=indexes)
     router = router_of(ETHERNET, LOOP)
     publish(publisher, router)
-    change(publisher, router, replace(ETHERNET, tag="core"), gone=3)
+    change(publisher, router, replace(ETHERNET, tag="core"), gone=[LOOP])
     assert indexes.calls == [("show", "eth0"), ("show", "loop0"), ("hide", "loop0")] or sorted(
         indexes.calls
     ) == [("hide", "loop0"), ("show", "eth0"), ("show", "eth0"), ("show", "loop0")]
@@ -282,7 +282,7 @@ def test_a_sw_if_index_that_changed_hands_is_another_row(
     before = publish(publisher, router)
     assert names(before) == {1003: "loop0"}
     clock.now += 3
-    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
+    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=[LOOP])
     after = rows_of(publisher)
     assert names(after) == {100_001: "loop9"}
     row = after[100_001]
@@ -300,7 +300,7 @@ def test_an_interface_keeps_its_index_at_another_sw_if_index(
     row = rows_of(publisher)[1003]
     assert row.counters.in_octets == 503
     clock.now += 3
-    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=3)
+    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=[LOOP])
     row = rows_of(publisher)[1003]
     assert (row.facts.name, row.counters.in_octets) == ("loop0", 503 + 505)
     assert row.counter_discontinuity_time == 300
@@ -328,7 +328,7 @@ def test_counters_stay_with_the_interface(publisher: Publisher, sources: Counter
     before = rows_of(publisher)
     assert (before[1001].counters.in_octets, before[1003].counters.in_octets) == (501, 503)
     counters = before[1001].counters
-    change(publisher, router, SUB, gone=3)
+    change(publisher, router, SUB, gone=[LOOP])
     after = rows_of(publisher)
     assert after[1001].counters is counters
     assert after[1002].counters.in_octets == 502
@@ -700,7 +700,7 @@ def test_what_becomes_known_or_goes_is_no_change_of_a_link(publisher: Publisher)
     router = router_of(replace(ETHERNET, link_up=False))
     publish(publisher, router)
     change(publisher, router, LOOP)
-    change(publisher, router, gone=1)
+    change(publisher, router, gone=[ETHERNET])
     assert not publisher.link_changes
 
 
@@ -826,7 +826,7 @@ def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> Non
     router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
     publish(publisher, router)
     assert len(publisher.ipv4_neighbors) == 1
-    change(publisher, router, gone=1)
+    change(publisher, router, gone=[ETHERNET])
     assert len(publisher.ipv4_neighbors) == 0
 
 
@@ -963,7 +963,7 @@ def test_what_vpp_had_reported_and_was_still_waiting_counts_for_other_settings_t
         finish(each)
     change(after, router, replace(ETHERNET, link_up=False))
     assert after.link_changes == [LinkChange(1001, False)]
-    change(after, router, gone=3)
+    change(after, router, gone=[LOOP])
     assert statuses(rows_of(after)) == {1001: DOWN}
 
 

@@ -32,13 +32,7 @@ from vpp_snmp_agent.interfaces.lines import (
 )
 from vpp_snmp_agent.interfaces.opening import read, read_totals
 from vpp_snmp_agent.interfaces.reached import Reached
-from vpp_snmp_agent.interfaces.state import (
-    FIRST,
-    JOURNAL,
-    OTHERS,
-    Port,
-    State,
-)
+from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, OTHERS, Port, State
 from vpp_snmp_agent.interfaces.totals import Saved
 
 from .journals import (
