@@ -21,12 +21,15 @@ PIP = $(VENV)/bin/python -m pip --quiet --disable-pip-version-check
 PINNED = --constraint tests/constraints.txt
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help demo test bench scale lint fuzz soak mibs managers-test deb deb-test dist dist-test
+.PHONY: help demo quick test bench scale lint fuzz soak mutants mibs managers-test
+.PHONY: deb deb-test dist dist-test
 .PHONY: packages mibs-packages deb-packages deb-test-packages clean
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
+	@echo "make quick        the tests that start no process: under a minute, without root and snmpd"
 	@echo "make test         linter, type checker, all tests"
+	@echo "make mutants      do the tests notice changes of what decides (MODULES=\"interfaces/facts\")"
 	@echo "make bench        what it costs, beside other agents (QUICK=1: two minutes; PYTHON=...)"
 	@echo "make scale        10,000 interfaces, 200,000 neighbours, churn (QUICK=1: three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
@@ -50,6 +53,9 @@ bench: packages
 scale: packages $(VENV)/ready
 	@$(VENV)/bin/python -m bench.scale $(if $(QUICK),--quick) $(if $(CI),--ci)
 
+quick: $(VENV)/ready
+	$(VENV)/bin/python -m pytest -q --quick
+
 test: lint
 	$(VENV)/bin/python -m pytest
 
@@ -63,6 +69,9 @@ fuzz: packages $(VENV)/ready
 
 soak: packages $(VENV)/ready
 	@$(VENV)/bin/python -m tests.soak $(if $(QUICK),--quick) $(if $(SEED),--seed $(SEED))
+
+mutants: $(VENV)/ready
+	@$(VENV)/bin/python -m tests.mutants $(MODULES)
 
 mibs: mibs-packages $(MIBS)/SNMPv2-SMI.mib
 

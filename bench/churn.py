@@ -17,10 +17,10 @@ from simulator import Simulator, Verbs
 from vpp_snmp_agent.agentx import pdu
 
 from .managers import PAUSE, Answer, Managers, Scout, on_wire
+from .measures import IF_ENTRY, IF_X_ENTRY
 
 PARENT = "HundredGigabitEthernet1/0/0"
-OPER_STATUS = "1.3.6.1.2.1.2.2.1.8"
-NAME = "1.3.6.1.2.1.31.1.1.1.1"
+OPER_STATUS, NAME = f"{IF_ENTRY}.8", f"{IF_X_ENTRY}.1"
 UP, DOWN = b"\0\0\0\1", b"\0\0\0\2"
 SESSIONS, LINKS, NEIGHBORS = 20, 30, 100  # changes a second; as many sessions go as come
 LIFE = 4.0  # seconds that a session lives: longer than it may take to be shown

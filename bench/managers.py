@@ -179,20 +179,8 @@ class Managers(Master):
             at = inside[-1].name
 
     def _get_bulk(self, name: bytes) -> list[VarBind]:
-        assert self._peer
-        self._packets += 1
         payload = struct.pack(">HH", 0, MAX_REPETITIONS) + encode_oid(name) + bytes(4)
-        self._peer.sendall(
-            pdu.encode(pdu.GETBULK, payload, session_id=SESSION, packet_id=self._packets)
-        )
-        while True:
-            header, payload = self._receive()
-            if header.type != pdu.RESPONSE:
-                self._say_yes(header)
-                continue
-            body = pdu.decode(header, payload).body
-            assert isinstance(body, pdu.Response)
-            return body.varbinds
+        return self._answer_to(pdu.GETBULK, payload)
 
 
 def on_wire(dotted: str) -> bytes:

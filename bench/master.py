@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from pathlib import Path
-from types import TracebackType
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import SearchRange
@@ -32,12 +31,7 @@ class Master:
     def __enter__(self) -> "Master":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._peer:
             self._peer.close()
         self._listener.close()
@@ -72,9 +66,11 @@ class Master:
         return header.type
 
     def _ask(self, type_: int, name: bytes) -> VarBind:
+        return self._answer_to(type_, pdu.ranges_payload([SearchRange(name, 0, NEVER)]))[0]
+
+    def _answer_to(self, type_: int, payload: bytes) -> list[VarBind]:
         assert self._peer
         self._packets += 1
-        payload = pdu.ranges_payload([SearchRange(name, 0, NEVER)])
         self._peer.sendall(pdu.encode(type_, payload, session_id=SESSION, packet_id=self._packets))
         while True:
             header, payload = self._receive()
@@ -85,7 +81,7 @@ class Master:
             assert isinstance(body, pdu.Response)
             if body.error or header.packet_id != self._packets:
                 raise ConnectionError(f"the subagent answered {pdu.error_name(body.error)}")
-            return body.varbinds[0]
+            return body.varbinds
 
     def get(self, name: bytes) -> VarBind:
         """One Get."""

@@ -4,9 +4,11 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 import pytest
@@ -39,9 +41,9 @@ from vpp_snmp_agent.vpp.records import (
 
 from .cells import counters, interface_writer, plain, put, restarted
 from .journals import disk, hurried, unsynced
-from .operators import Check, by_thing, leaving_nothing, settings_for
+from .operators import Check, by_thing, leaving_nothing, run, settings_for
 from .routers import clock, first, publisher, second, sources
-from .segments import COLUMNS, SIZE, THREADS
+from .segments import COLUMNS, SIZE, THREADS, drops, segment
 from .yaml_files import LOADERS, loading_with
 
 # Fixtures of several test files.
@@ -49,6 +51,7 @@ __all__ = [
     "clock",
     "counters",
     "disk",
+    "drops",
     "first",
     "hurried",
     "interface_writer",
@@ -56,7 +59,9 @@ __all__ = [
     "publisher",
     "put",
     "restarted",
+    "run",
     "second",
+    "segment",
     "sources",
     "unsynced",
 ]
@@ -66,8 +71,102 @@ N = TypeVar("N")
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 
+TESTS = Path(__file__).resolve().parent
+
+# What `--quick` leaves out, by marker.
+LEFT_OUT = {"system": "start snmpd", "process": "start processes", "slow": "take long"}
+# Who names one of these starts processes, or reads a vppcfg by one.
+STARTERS = {"Simulator", "Listener", "Feed", "Process", "Sleeper", "Popen", "subprocess"}
+STARTERS |= {"in_process", "get_context", "children", "started"}
+# Audit events (docs.python.org, "Audit events table") of a new process.
+PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"}
+
+QUICK: pytest.StashKey[dict[str, int]] = pytest.StashKey()
+noted: list[str] = []  # what a test that is to start no process has started
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden walk anew")
+    parser.addoption(
+        "--quick", action="store_true", help="without what starts snmpd or processes, or takes long"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        config.stash[QUICK] = dict.fromkeys(LEFT_OUT, 0)
+        sys.addaudithook(_note_process)
+
+
+def _note_process(event: str, arguments: tuple[object, ...]) -> None:
+    if event in PROCESS_EVENTS:
+        noted.append(event)
+
+
+def _names_starter(function: FunctionType, seen: set[FunctionType]) -> bool:
+    """Whether a function of ours, or one that it uses, names what starts processes."""
+    if function in seen or not Path(function.__code__.co_filename).is_relative_to(TESTS):
+        return False
+    seen.add(function)
+    codes: list[CodeType] = [function.__code__]
+    for code in codes:  # which grows: with the code of what is defined within
+        codes += [each for each in code.co_consts if isinstance(each, CodeType)]
+    names = {name for code in codes for name in code.co_names}
+    if names & STARTERS:
+        return True
+    used = [function.__globals__.get(name) for name in names]
+    used += [getattr(each, "__wrapped__", None) for each in used]  # below a decorator
+    return any(_names_starter(each, seen) for each in used if isinstance(each, FunctionType))
+
+
+def _starts_processes(item: pytest.Function) -> bool:
+    """Whether a test, or a fixture that it is given, names what starts processes."""
+    fixtures = (
+        fixture.func for each in item._fixtureinfo.name2fixturedefs.values() for fixture in each
+    )
+    seen: set[FunctionType] = set()
+    return any(
+        _names_starter(each, seen)
+        for each in (item.function, *fixtures)
+        if isinstance(each, FunctionType)
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what starts processes, and leave out what is not quick."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _starts_processes(item):
+            item.add_marker("process")
+    if QUICK not in config.stash:
+        return
+    left_out = config.stash[QUICK]
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        why = next((each for each in LEFT_OUT if item.get_closest_marker(each)), None)
+        if why:
+            left_out[why] += 1
+        (dropped if why else kept).append(item)
+    config.hook.pytest_deselected(items=dropped)
+    items[:] = kept
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if QUICK in config.stash:
+        left_out = config.stash[QUICK]
+        counts = [f"{left_out[mark]} that {what}" for mark, what in LEFT_OUT.items()]
+        terminalreporter.write_line(f"quick leaves out of the tests {', '.join(counts)}")
+
+
+@pytest.fixture(autouse=True)
+def without_processes() -> Iterator[None]:
+    """Under `--quick`, a test that starts a process and does not say so fails."""
+    noted.clear()
+    yield
+    assert not noted, "this test starts a process: mark it `process`"
 
 
 @pytest.fixture(scope="session")
@@ -205,16 +304,6 @@ def index_of(vpp: Simulator, name: str) -> int:
 def framed(message: bytes) -> bytes:
     """As on the wire."""
     return struct.pack(">QII", 0, len(message), 0) + message
-
-
-class Clock:
-    """A time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Reported:

@@ -21,24 +21,22 @@ from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, StageError, until
 
-IF_TABLE, IF_X_TABLE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
-ROWS = 18  # of the simulator's edge router
+from .deb.story import Failed
+from .edge_router import ROWS
+from .oids import HC_IN, HC_OUT, HIGH_SPEED, IF_DESCR, IF_IN, IF_INDEX, IF_MTU, IF_NAME
+
 # Columns that `show --json` has too, by its keys.
 COLUMNS = {
-    "ifIndex": f"{IF_TABLE}.1",
-    "ifMtu": f"{IF_TABLE}.4",
-    "ifName": f"{IF_X_TABLE}.1",
-    "inOctets": f"{IF_X_TABLE}.6",
-    "outOctets": f"{IF_X_TABLE}.10",
-    "speed": f"{IF_X_TABLE}.15",
+    "ifIndex": IF_INDEX,
+    "ifMtu": IF_MTU,
+    "ifName": IF_NAME,
+    "inOctets": HC_IN,
+    "outOctets": HC_OUT,
+    "speed": HIGH_SPEED,
 }
-IN_TABLE = {"ifDescr": f"{IF_TABLE}.2", "ifInOctets": f"{IF_TABLE}.10"}
+IN_TABLE = {"ifDescr": IF_DESCR, "ifInOctets": IF_IN}
 WRAP = 2**32  # of a Counter32
 MEGABIT = 10**6  # ifHighSpeed's unit
-
-
-class Failed(Exception):
-    """Something that must hold does not."""
 
 
 class Installed(AgentProcess):

@@ -2,9 +2,13 @@
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 from simulator import Simulator
 from vpp_snmp_agent.operator.output import Line
@@ -44,6 +48,40 @@ def leaving_nothing(state: Path) -> Iterator[None]:
     children_after, *others_after = _leavings(state)
     assert children_after <= children  # one that an earlier test left may end meanwhile
     assert others_after == others
+
+
+def cells(table: str) -> list[list[str]]:
+    """Of a table, whose columns stand at least two spaces apart."""
+    return [re.split(r" {2,}", line.strip()) for line in table.splitlines()]
+
+
+class Printed(NamedTuple):
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def table(self) -> list[list[str]]:
+        """The cells; columns stand at least two spaces apart."""
+        return cells(self.out)
+
+
+Run = Callable[[Callable[[], int]], Printed]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command; nothing is left behind by it."""
+
+    def ran(command: Callable[[], int]) -> Printed:
+        capsys.readouterr()
+        with leaving_nothing(tmp_path / "state"):
+            status = command()
+        return Printed(status, *capsys.readouterr())
+
+    return ran
 
 
 def in_short(line: Line) -> str:

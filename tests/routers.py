@@ -27,6 +27,7 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Identity,
     Interface,
+    LacpPort,
     LcpPair,
     Neighbor,
     NeighborChanges,
@@ -36,7 +37,7 @@ from vpp_snmp_agent.vpp.router import Router
 from vpp_snmp_agent.vpp.segment import Segment
 
 VPP = Identity("26.06-release", "2026-06-24", 4711)
-MAC = bytes.fromhex("6805ca324610")
+MAC, PARTNER = bytes.fromhex("6805ca324610"), bytes.fromhex("020000000b0d")
 GIGABIT = 10**6  # kbit/s
 LACP = 5
 
@@ -80,6 +81,11 @@ def bond(index: int, *members: int) -> Bond:
 def pair(phy: int, host: str, tap_index: int = 0) -> LcpPair:
     """An LCP pair; its TAP is at 900 + phy if not said otherwise."""
     return LcpPair(phy, tap_index or 900 + phy, vif_index=phy, host_if_name=host, netns="dataplane")
+
+
+def lacp_port(index: int, state: int = 0x3D) -> LacpPort:
+    """A member of a bond, as LACP has negotiated it."""
+    return LacpPort(index, 65535, MAC, 7, 255, index, state, 32768, PARTNER, 9, 127, 17, 0x3F)
 
 
 def router_of(
@@ -171,12 +177,14 @@ RESTARTED = replace(VPP, vpe_pid=4712)
 
 
 class Clock:
-    """Seconds that a test sets."""
+    """Seconds that a test sets; in the place of the module `time` too."""
 
     now = 1000.0
 
-    def __call__(self) -> float:
+    def monotonic(self) -> float:
         return self.now
+
+    __call__ = monotonic
 
 
 @pytest.fixture
@@ -191,10 +199,16 @@ def publisher(clock: Clock) -> Publisher:
     return publisher
 
 
-def change(publisher: Publisher, router: Router, *reported: Interface, gone: int = 0) -> None:
+def lost(*records: Record) -> tuple[tuple[type[Record], int], ...]:
+    """That VPP has them no more."""
+    return tuple((type(each), each.key) for each in records)
+
+
+def change(
+    publisher: Publisher, router: Router, *reported: Record, gone: Iterable[Record] = ()
+) -> None:
     """What VPP reports next."""
-    lost = ((Interface, gone),) if gone else ()
-    publisher.touch(router.apply(Changes(tuple(reported), lost)))
+    publisher.touch(router.apply(Changes(reported, lost(*gone))))
     finish(publisher)
 
 

@@ -6,11 +6,26 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from simulator.segment import SegmentWriter
+from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import Generation, Kind
+from vpp_snmp_agent.vpp.segment import Segment
 
 SIZE, LARGE = 1 << 20, 1 << 30
 THREADS, COLUMNS = 3, 10
+
+
+@pytest.fixture
+def segment(writer: SegmentWriter) -> Segment:
+    return Segment(writer.fd)
+
+
+@pytest.fixture
+def drops(segment: Segment) -> Counter:
+    """Not yet located."""
+    return Counter(segment, "/if/drops", Kind.SIMPLE)
 
 
 @contextmanager

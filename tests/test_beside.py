@@ -23,7 +23,9 @@ from simulator import Simulator
 from simulator.stage import AgentProcess, Process, Snmpd, until
 from vpp_snmp_agent.operator import check_snmpd
 
-from .test_snmpd import EXTRA, IF_NAME, MIB_2, ROUTES, ROWS, WALK_LIMIT, walk
+from .edge_router import ROWS, wait_for_rows
+from .oids import IF_NAME, MIB_2
+from .test_snmpd import EXTRA, ROUTES, WALK_LIMIT, walk
 
 FRR = Path("/usr/lib/frr")
 LLDPD = "/usr/sbin/lldpd"
@@ -204,7 +206,7 @@ def snmpd(directory: Path) -> Iterator[Snmpd]:
         stack.enter_context(lldpd(far, FAR_NAME))
         vpp = stack.enter_context(Simulator(directory / "vpp"))
         stack.enter_context(AgentProcess(directory, vpp, running.agentx))
-        until("the rows are served", lambda: len(running.column(IF_NAME)) == ROWS)
+        wait_for_rows(running)
         until("the kernel has the neighbour's routes", lambda: routes(near) == ROUTES)
         yield running
 

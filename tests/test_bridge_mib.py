@@ -1,6 +1,5 @@
 """mibs/bridge_mib.py: by a host interface's Linux ifindex to our ifIndex."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +13,11 @@ from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.records import Changes, Interface, LcpPair
 
 from . import routers
-from .routers import port, publish, router_of, sub
+from .oids import BRIDGE
+from .routers import change, finish, port, publish, router_of, sub
+from .walks import column, found_in
 
-PORT, IF_INDEX = (f"1.3.6.1.2.1.17.1.4.1.{column}" for column in (1, 2))
+PORT, IF_INDEX = (f"{BRIDGE}.1.4.1.{number}" for number in (1, 2))
 PORTS = (port(3, "eth0"), port(4, "eth1"), port(5, "eth2"), sub(6, 3, "eth0.17"))
 
 
@@ -33,32 +34,21 @@ class Served:
         self.module = bridge_mib.module(self.publisher)
         publish(self.publisher, self.router)
 
-    def finish(self, publisher: Publisher | None = None) -> None:
-        while (publisher or self.publisher).step(time.perf_counter()):
-            pass
-
     def report(self, *reported: LcpPair, gone: tuple[int, ...] = ()) -> None:
-        changes = Changes(tuple(reported), tuple((LcpPair, phy) for phy in gone))
-        self.publisher.touch(self.router.apply(changes))
-        self.finish()
+        change(self.publisher, self.router, *reported, gone=[pair(phy, 0) for phy in gone])
 
     def lose(self) -> None:
         self.publisher.lose()
-        self.finish()
+        finish(self.publisher)
 
     @property
     def all(self) -> dict[str, Any]:
-        return {dotted(each.name): each.value for each in walked(View(self.module.objects), b"")}
+        return found_in(View(self.module.objects))
 
     @property
     def ports(self) -> dict[int, int]:
         """Our ifIndex by port number."""
-        start = f"{IF_INDEX}."
-        return {
-            int(name.removeprefix(start)): value
-            for name, value in self.all.items()
-            if name.startswith(start)
-        }
+        return column(self.all, IF_INDEX)
 
 
 def test_a_port_is_the_host_interfaces_ifindex_and_its_ifindex_is_the_phys() -> None:
@@ -66,7 +56,7 @@ def test_a_port_is_the_host_interfaces_ifindex_and_its_ifindex_is_the_phys() -> 
     assert served.all == {f"{PORT}.8": 8, f"{PORT}.12": 12, f"{IF_INDEX}.8": 1006} | {
         f"{IF_INDEX}.12": 1003
     }
-    assert list(served.module.subtrees) == ["1.3.6.1.2.1.17.1.4"]
+    assert list(served.module.subtrees) == [f"{BRIDGE}.1.4"]
 
 
 def test_a_number_above_16_bits_has_no_row() -> None:
@@ -132,7 +122,7 @@ def test_another_configuration_takes_the_ports_over_and_the_old_one_gives_them_b
     before = served.publisher
     after = Publisher(Configuration(), before._saving.indexes, before.uptime, before)
     module = bridge_mib.module(after)
-    served.finish(after)
+    finish(after)
     after.succeed(before)
     for _ in before.dismantle():
         pass
@@ -144,5 +134,5 @@ def test_another_configuration_takes_the_ports_over_and_the_old_one_gives_them_b
 def test_an_interface_that_is_deleted_takes_its_port_along() -> None:
     served = Served(pair(3, 12), pair(4, 13))
     served.publisher.touch(served.router.apply(Changes((), ((Interface, 4),))))
-    served.finish()
+    finish(served.publisher)
     assert served.ports == {12: 1003}

@@ -9,11 +9,7 @@ import pytest
 from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import cells, mapping
 from vpp_snmp_agent.vpp.cells import BLOCK, Counter, Counters, Vectors, differing_blocks
-from vpp_snmp_agent.vpp.layout import (
-    DIRECTORY_WORD,
-    Generation,
-    Kind,
-)
+from vpp_snmp_agent.vpp.layout import DIRECTORY_WORD, Generation, Kind
 from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.segment import Segment
 
@@ -38,15 +34,17 @@ def test_packets_and_bytes_of_a_combined_cell_are_read_apart(writer: SegmentWrit
     assert Counter(segment, "/if/rx", Kind.COMBINED, 1).read(9) == 2**63 + 500
 
 
-def test_a_value_is_read_at_the_moment_it_is_asked_for(writer: SegmentWriter) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+def test_a_value_is_read_at_the_moment_it_is_asked_for(
+    writer: SegmentWriter, drops: Counter
+) -> None:
     for value in (1, 2, 3):
         put(writer, "/if/drops", 1, 0, value)
         assert drops.read(0) == value
 
 
-def test_the_cells_of_all_interfaces_are_read_at_once(writer: SegmentWriter) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+def test_the_cells_of_all_interfaces_are_read_at_once(
+    writer: SegmentWriter, drops: Counter
+) -> None:
     assert drops.read_all() == (0, COLUMNS)
     put(writer, "/if/drops", 0, 3, 2**40)
     put(writer, "/if/drops", 2, 3, 5)
@@ -177,8 +175,9 @@ def test_a_counter_of_another_kind_is_refused(writer: SegmentWriter) -> None:
         Counter(Segment(writer.fd), "/if/rx", Kind.SIMPLE).read(0)
 
 
-def test_growth_within_the_capacity_needs_no_new_epoch(writer: SegmentWriter) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+def test_growth_within_the_capacity_needs_no_new_epoch(
+    writer: SegmentWriter, drops: Counter
+) -> None:
     with pytest.raises(SegmentUnavailable, match="no cell 10"):
         drops.read(COLUMNS)
     epoch = writer.epoch
@@ -256,20 +255,16 @@ def test_a_cell_is_read_in_the_epoch_in_which_its_owner_is_known_and_in_no_other
 
 
 def test_a_segment_that_never_stands_still_is_given_up(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    drops: Counter, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     monkeypatch.setattr(segment, "unchanged", lambda epoch: False)
     with pytest.raises(SegmentUnavailable):
         drops.read(3)
 
 
 def test_a_counter_that_was_located_is_read_through_a_stuck_lock_though_never_read_before(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, drops: Counter, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     drops.locate()
     assert writer.grow(["/if/drops"], 1000)  # it moves
     drops.locate()
@@ -282,8 +277,7 @@ def test_a_counter_that_was_located_is_read_through_a_stuck_lock_though_never_re
     assert drops.read(999) == 5
 
 
-def test_to_locate_what_is_damaged_is_no_failure(writer: SegmentWriter) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
+def test_to_locate_what_is_damaged_is_no_failure(writer: SegmentWriter, drops: Counter) -> None:
     right = writer.words[DIRECTORY_WORD]
     writer.words[DIRECTORY_WORD] = 2**63
     drops.locate()
@@ -292,10 +286,8 @@ def test_to_locate_what_is_damaged_is_no_failure(writer: SegmentWriter) -> None:
 
 
 def test_through_a_stuck_lock_nothing_is_read_where_the_way_to_it_is_another(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, drops: Counter, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
@@ -336,8 +328,7 @@ def test_vectors_of_a_combined_counter_have_packets_and_octets_in_turn(
     assert len(read[2]) == 16 * COLUMNS
 
 
-def test_vectors_that_are_not_there_or_of_another_kind_are_refused(writer: SegmentWriter) -> None:
-    segment = Segment(writer.fd)
+def test_vectors_that_are_not_there_or_of_another_kind_are_refused(segment: Segment) -> None:
     with pytest.raises(SegmentUnavailable, match="has no /net/punt"):
         Vectors(segment, b"/net/punt").read()
     with pytest.raises(SegmentUnavailable, match="/if/rx is of type 3"):

@@ -289,6 +289,7 @@ def test_snmpd_itself_is_no_other_agent(snmpd: Snmpd) -> None:
     assert (line.mark, line.text) == ("ok", "in sysORTable, where FRR never is: none")
 
 
+@pytest.mark.process
 def test_where_snmpd_cannot_be_asked_that_is_noted_with_what_to_ask() -> None:
     line = check_snmpd._other_agents(0)
     assert line.mark == "note"

@@ -106,6 +106,7 @@ def test_an_answer_that_nobody_waits_for_changes_nothing(stage: Stage) -> None:
     assert stage.master.serving
 
 
+@pytest.mark.slow
 def test_a_master_that_asks_and_does_not_listen_has_no_answers_stored(
     tmp_path: Path,
 ) -> None:

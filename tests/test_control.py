@@ -179,6 +179,7 @@ def test_the_status_is_what_the_agent_says(tmp_path: Path) -> None:
     assert control.ask(str(tmp_path), {"do": "status"}) is None
 
 
+@pytest.mark.slow
 def test_a_long_list_comes_whole_and_in_pieces(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -456,6 +456,7 @@ class History:
 COMBINED = {name for name, kind, _ in SOURCES if kind is Kind.COMBINED}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(st.lists(MOVES, max_size=40))
 def test_both_ways_of_reading_say_the_same_and_neither_ever_falls(

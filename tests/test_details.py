@@ -9,11 +9,7 @@ from simulator import Simulator
 from vpp_snmp_agent.vpp import api, details, transport
 from vpp_snmp_agent.vpp import client as vpp_client
 from vpp_snmp_agent.vpp.client import Client
-from vpp_snmp_agent.vpp.records import (
-    NO_INDEX,
-    Interface,
-    LcpPair,
-)
+from vpp_snmp_agent.vpp.records import NO_INDEX, Interface, LcpPair
 
 from .conftest import framed, index_of
 

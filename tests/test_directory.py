@@ -13,16 +13,9 @@ from vpp_snmp_agent.vpp.directory import SEARCH_INTERVAL, Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
+from .routers import Clock
+
 HEAP = "/mem/main heap"
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(params=Generation)

@@ -9,11 +9,12 @@ from vpp_snmp_agent.agentx.mib import Table, View
 from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.xstats import XSTATS
 from vpp_snmp_agent.mibs import etherlike_mib
-from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
+from .oids import ETHERLIKE
 from .routers import port, router_of, served, sub
+from .walks import found_in
 
 # RFC 3635 section 4: number, name, syntax.
 OBJECTS = {
@@ -61,8 +62,8 @@ def test_each_column_of_a_port_is_what_its_driver_counts_and_others_are_absent()
     publisher.system.poll()
     while publisher.system.search_on():
         pass
-    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
-    prefix = "1.3.6.1.2.1.10.7"
+    found = found_in(View(module.objects))
+    prefix = ETHERLIKE
     assert {name: value for name, value in found.items() if ".2.1.1." not in name} == {
         f"{prefix}.2.1.3.1003": 7,
         f"{prefix}.2.1.8.1001": 11,
@@ -88,8 +89,8 @@ def test_each_port_of_hardware_says_its_duplex_and_nothing_else_does() -> None:
         port(6, "memif0/0", interface_dev_type="memif"),
     )
     module, _ = served(etherlike_mib.module, router)
-    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
-    entry = "1.3.6.1.2.1.10.7.2.1"
+    found = found_in(View(module.objects))
+    entry = f"{ETHERLIKE}.2.1"
     assert found == {f"{entry}.1.{1000 + n}": 1000 + n for n in (1, 2, 3, 4)} | {
         f"{entry}.19.1001": 1,
         f"{entry}.19.1002": 2,

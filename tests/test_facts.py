@@ -12,18 +12,10 @@ from vpp_snmp_agent.interfaces.facts import DOWN, LOWER_LAYER_DOWN, UP, Configur
 from vpp_snmp_agent.interfaces.names import Candidates, Names
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.settings.vppcfg import Descriptions
-from vpp_snmp_agent.vpp.records import (
-    NO_INDEX,
-    Addresses,
-    Bond,
-    BridgeDomain,
-    Interface,
-    LacpPort,
-    Record,
-)
+from vpp_snmp_agent.vpp.records import NO_INDEX, Addresses, Bond, BridgeDomain, Interface, Record
 from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, Router
 
-from .routers import GIGABIT, MAC, bond, pair, port, router_of, sub, tap
+from .routers import GIGABIT, MAC, bond, lacp_port, pair, port, router_of, sub, tap
 
 OTHER_MAC = bytes.fromhex("6805ca324611")
 DEFAULT = Settings()
@@ -328,11 +320,6 @@ def test_a_broadcast_bond_is_as_fast_as_its_slowest_member_whose_speed_is_known(
     ]
 
 
-def lacp_port(index: int, state: int) -> LacpPort:
-    """A member of a bond of which only its own state matters."""
-    return LacpPort(index, 65535, MAC, 7, 255, 1, state, 32768, OTHER_MAC, 9, 127, 2, 0x3D)
-
-
 def test_a_speed_beyond_32_bits_is_whole() -> None:
     fast = port(1, link_speed=400 * GIGABIT)
     assert rules.speed(fast, router_of(fast), DEFAULT) == 400 * 10**9
@@ -591,3 +578,17 @@ def test_a_tap_below_is_known_by_its_phy() -> None:
     over = sub(6, 901, "tap4097.6")
     router = router_of(port(1, "eth0"), tap(901, "tap4097"), over, pair(1, "eno1"))
     assert facts(over, router).lower_layers == ("tap of eth0",)
+
+
+def test_where_taps_bear_the_names_a_tap_is_described_by_its_phy_and_no_other() -> None:
+    router = router_of(port(1, "eth0", tag="to Bern"), tap(901, "tap4097"), pair(1, "eno1"))
+
+    def described(setting: Settings) -> list[str]:
+        configuration = Configuration(setting, Descriptions())
+        return [
+            rules.if_alias(each, "its name", router, configuration)
+            for each in router.interfaces.values()
+        ]
+
+    assert described(Settings(names="tap")) == ["to Bern", "LCP eth0 (tap4097)"]
+    assert described(DEFAULT) == ["to Bern", ""]

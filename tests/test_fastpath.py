@@ -401,6 +401,7 @@ class TestFastPath(test_mib.TestSlowPath):
 # --- any MIB, any request -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_request_is_answered_alike(data: st.DataObject) -> None:
@@ -421,6 +422,7 @@ def test_any_request_is_answered_alike(data: st.DataObject) -> None:
     by_both_paths(model.view, requests)
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.data())
 def test_any_gets_of_one_row_after_another_are_answered_alike(data: st.DataObject) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +35,14 @@ from .conftest import Listener, link, named
 from .routers import VPP
 
 ROWS = 35  # of the edge router, TAPs and local0 included
+
+
+@pytest.fixture
+def listener(vpp: Simulator) -> Iterator[Listener]:
+    """Of a VPP that has reported all."""
+    with Listener(vpp) as listener:
+        listener.wait_complete()
+        yield listener
 
 
 def children() -> set[int]:
@@ -111,40 +120,38 @@ def test_a_vpp_that_stops_is_away_at_once_and_found_again(vpp: Simulator) -> Non
         listener.wait_complete()
 
 
-def test_a_vpp_that_crashes_leaves_its_socket_and_is_away(vpp: Simulator) -> None:
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        vpp.kill()
-        listener.wait(feed.Away)
-        assert listener.wait(feed.Away).errno == errno.ECONNREFUSED
+def test_a_vpp_that_crashes_leaves_its_socket_and_is_away(
+    listener: Listener, vpp: Simulator
+) -> None:
+    vpp.kill()
+    listener.wait(feed.Away)
+    assert listener.wait(feed.Away).errno == errno.ECONNREFUSED
 
 
-def test_a_vpp_of_another_release_gets_a_process_of_its_own(vpp: Simulator) -> None:
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        first = children()
-        vpp.restart(release="22.02")
-        assert listener.wait(feed.Present).identity.version.startswith("22.02")
-        assert len(listener.wait_complete().pairs) == 16
-        assert len(children()) == 1
-        assert children().isdisjoint(first)
+def test_a_vpp_of_another_release_gets_a_process_of_its_own(
+    listener: Listener, vpp: Simulator
+) -> None:
+    first = children()
+    vpp.restart(release="22.02")
+    assert listener.wait(feed.Present).identity.version.startswith("22.02")
+    assert len(listener.wait_complete().pairs) == 16
+    assert len(children()) == 1
+    assert children().isdisjoint(first)
 
 
 def test_a_vpp_that_hangs_is_reported_once_and_goes_on_over_the_same_connection(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.5)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        child = children()
-        vpp.hang()
-        listener.wait(feed.Hung)
-        vpp.set_link("TenGigabitEthernet1/0/2", False)
-        vpp.resume()
-        listener.wait(feed.Answering)
-        listener.wait_until(link("TenGigabitEthernet1/0/2", False))
-        assert not listener.all(feed.Hung)
-        assert children() == child
+    child = children()
+    vpp.hang()
+    listener.wait(feed.Hung)
+    vpp.set_link("TenGigabitEthernet1/0/2", False)
+    vpp.resume()
+    listener.wait(feed.Answering)
+    listener.wait_until(link("TenGigabitEthernet1/0/2", False))
+    assert not listener.all(feed.Hung)
+    assert children() == child
 
 
 def test_a_vpp_that_has_nothing_to_report_does_not_hang(
@@ -175,48 +182,46 @@ def test_a_vpp_that_hangs_from_the_start_is_reported(
         listener.wait_complete()
 
 
-def test_a_hung_vpp_that_is_killed_is_away(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hung_vpp_that_is_killed_is_away(
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        vpp.hang()
-        listener.wait(feed.Hung)
-        vpp.kill()
-        listener.wait(feed.Away)
+    vpp.hang()
+    listener.wait(feed.Hung)
+    vpp.kill()
+    listener.wait(feed.Away)
 
 
 def test_another_vpp_in_a_hung_ones_place_is_taken_for_what_it_is(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        os.kill(vpp.pid, signal.SIGSTOP)
-        listener.wait(feed.Hung)
-        with Simulator(vpp.run_dir, release="25.10") as other:
-            listener.wait(feed.Away)
-            assert listener.wait(feed.Present).identity.vpe_pid == other.pid
+    os.kill(vpp.pid, signal.SIGSTOP)
+    listener.wait(feed.Hung)
+    with Simulator(vpp.run_dir, release="25.10") as other:
+        listener.wait(feed.Away)
+        assert listener.wait(feed.Present).identity.vpe_pid == other.pid
 
 
-def test_a_silent_vpp_is_given_up_at_last(vpp: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_vpp_is_given_up_at_last(
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        child = children()
-        vpp.hang()
-        since = listener.wait(feed.Hung).since
+    child = children()
+    vpp.hang()
+    since = listener.wait(feed.Hung).since
 
-        def replaced() -> bool:
-            listener.pump()
-            return bool(children() - child)
+    def replaced() -> bool:
+        listener.pump()
+        return bool(children() - child)
 
-        until("a new connection is tried", replaced)
-        vpp.resume()
-        listener.wait(feed.Answering)  # which was no news twice
-        listener.wait(feed.Present)
-        assert not listener.all(feed.Hung)
-        assert since < time.monotonic() - 2.0  # the time-out is of the silence
+    until("a new connection is tried", replaced)
+    vpp.resume()
+    listener.wait(feed.Answering)  # which was no news twice
+    listener.wait(feed.Present)
+    assert not listener.all(feed.Hung)
+    assert since < time.monotonic() - 2.0  # the time-out is of the silence
 
 
 def pump_for(listener: Listener, seconds: float) -> None:
@@ -235,105 +240,93 @@ def test_the_time_for_which_a_busy_vpp_is_silent_is_none_in_which_it_hangs() -> 
 
 
 def test_a_slow_vpp_that_is_configured_does_not_hang(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 2.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        for number in range(5):  # silent for longer than the time-out, all in all
-            vpp.hang()
-            vpp.add_loopback(f"loop{300 + number}")
-            pump_for(listener, 0.8)
-            vpp.resume()
-            listener.wait_until(named(f"loop{300 + number}"))
-        assert not listener.all(feed.Hung)
+    for number in range(5):  # silent for longer than the time-out, all in all
+        vpp.hang()
+        vpp.add_loopback(f"loop{300 + number}")
+        pump_for(listener, 0.8)
+        vpp.resume()
+        listener.wait_until(named(f"loop{300 + number}"))
+    assert not listener.all(feed.Hung)
 
 
 def test_a_reporter_that_was_stopped_is_no_silence_of_vpps(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        (child,) = children()
-        os.kill(child, signal.SIGSTOP)
-        pump_for(listener, 3.0)
-        os.kill(child, signal.SIGCONT)
-        vpp.set_link("TenGigabitEthernet1/0/2", False)
-        listener.wait_until(link("TenGigabitEthernet1/0/2", False))
-        assert not listener.all(feed.Hung)
-        assert children() == {child}
+    (child,) = children()
+    os.kill(child, signal.SIGSTOP)
+    pump_for(listener, 3.0)
+    os.kill(child, signal.SIGCONT)
+    vpp.set_link("TenGigabitEthernet1/0/2", False)
+    listener.wait_until(link("TenGigabitEthernet1/0/2", False))
+    assert not listener.all(feed.Hung)
+    assert children() == {child}
 
 
 def test_an_agent_that_was_stopped_takes_its_own_time_for_no_silence(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        child = children()
-        before = vpp.calls()["control_ping"]
-        until("nobody hears the reporter", lambda: vpp.calls()["control_ping"] >= before + 4)
-        pump_for(listener, 0.5)
-        assert not listener.news
-        assert children() == child
+    child = children()
+    before = vpp.calls()["control_ping"]
+    until("nobody hears the reporter", lambda: vpp.calls()["control_ping"] >= before + 4)
+    pump_for(listener, 0.5)
+    assert not listener.news
+    assert children() == child
 
 
 def test_both_stopped_are_no_silence_of_vpps(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 1.0)
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        (child,) = children()
-        os.kill(child, signal.SIGSTOP)
-        end = time.monotonic() + 3.0
-        until("the time-outs are over", lambda: time.monotonic() >= end)
-        os.kill(child, signal.SIGCONT)
-        pump_for(listener, 0.5)
-        assert not listener.news
-        assert children() == {child}
+    (child,) = children()
+    os.kill(child, signal.SIGSTOP)
+    end = time.monotonic() + 3.0
+    until("the time-outs are over", lambda: time.monotonic() >= end)
+    os.kill(child, signal.SIGCONT)
+    pump_for(listener, 0.5)
+    assert not listener.news
+    assert children() == {child}
 
 
 def test_a_reporter_that_stays_stopped_is_replaced(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "RECONNECT_TIMEOUT", 2.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        (child,) = children()
-        os.kill(child, signal.SIGSTOP)
-        listener.wait(feed.Present)
-        assert child not in children()
-        assert not listener.all(feed.Hung)
+    (child,) = children()
+    os.kill(child, signal.SIGSTOP)
+    listener.wait(feed.Present)
+    assert child not in children()
+    assert not listener.all(feed.Hung)
 
 
 def test_that_vpp_hangs_is_reported_at_most_once_in_an_interval(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, vpp: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "SILENCE_TIMEOUT", 0.5)
     monkeypatch.setattr(feed, "HUNG_INTERVAL", 9.0)
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        vpp.hang()
-        listener.wait(feed.Hung)
-        at = time.monotonic()
-        vpp.resume()
-        listener.wait(feed.Answering)
-        vpp.hang()
-        pump_for(listener, 2.9)  # and VPP is pinged every two
-        vpp.resume()
-        pump_for(listener, 0.5)
-        assert not listener.all(feed.Hung)
-        assert not listener.all(feed.Answering)
-        vpp.hang()  # and it stays so
-        since = listener.wait(feed.Hung).since
-        assert time.monotonic() >= at + 9.0
-        assert since < at + 8.0
-        vpp.resume()
-        listener.wait(feed.Answering)
+    vpp.hang()
+    listener.wait(feed.Hung)
+    at = time.monotonic()
+    vpp.resume()
+    listener.wait(feed.Answering)
+    vpp.hang()
+    pump_for(listener, 2.9)  # and VPP is pinged every two
+    vpp.resume()
+    pump_for(listener, 0.5)
+    assert not listener.all(feed.Hung)
+    assert not listener.all(feed.Answering)
+    vpp.hang()  # and it stays so
+    since = listener.wait(feed.Hung).since
+    assert time.monotonic() >= at + 9.0
+    assert since < at + 8.0
+    vpp.resume()
+    listener.wait(feed.Answering)
 
 
 def test_who_listens_and_accepts_nobody_hangs_after_the_same_time(
@@ -373,16 +366,14 @@ def test_a_reporter_that_nobody_hears_leaves_vpp_and_the_next_one_reports_all(
         listener.wait_until(lambda reported: len(reported.neighbors) == known + 4000)
 
 
-def test_a_reporter_that_is_killed_is_news_and_replaced(vpp: Simulator) -> None:
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        (child,) = children()
-        os.kill(child, signal.SIGKILL)
-        assert "ended unexpectedly" in listener.wait(feed.Failed).reason
-        listener.wait(feed.Present)
-        listener.wait_complete()
-        assert not listener.all(feed.Away)  # VPP itself was there all the time
-        assert listener.feed._pause == feed.MIN_RESTART_INTERVAL  # all was reported again
+def test_a_reporter_that_is_killed_is_news_and_replaced(listener: Listener) -> None:
+    (child,) = children()
+    os.kill(child, signal.SIGKILL)
+    assert "ended unexpectedly" in listener.wait(feed.Failed).reason
+    listener.wait(feed.Present)
+    listener.wait_complete()
+    assert not listener.all(feed.Away)  # VPP itself was there all the time
+    assert listener.feed._pause == feed.MIN_RESTART_INTERVAL  # all was reported again
 
 
 def test_a_reporter_that_fails_starts_anew_after_ever_longer_pauses(
@@ -427,27 +418,25 @@ def test_a_segment_for_which_no_descriptor_is_free_is_none(vpp: Simulator) -> No
 
 
 def test_the_loop_does_not_wait_for_a_child_to_end(
-    vpp: Simulator, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Listener(vpp) as listener:
-        listener.wait_complete()
-        (ended,) = children()
-        with monkeypatch.context() as patched:
+    (ended,) = children()
+    with monkeypatch.context() as patched:
 
-            def wait(*_: object) -> int:
-                raise AssertionError("the loop waits")
+        def wait(*_: object) -> int:
+            raise AssertionError("the loop waits")
 
-            patched.setattr(subprocess.Popen, "wait", wait)
-            os.kill(ended, signal.SIGKILL)
-            listener.wait(feed.Failed)
-            listener.wait(feed.Present)
-        listener.wait_complete()
+        patched.setattr(subprocess.Popen, "wait", wait)
+        os.kill(ended, signal.SIGKILL)
+        listener.wait(feed.Failed)
+        listener.wait(feed.Present)
+    listener.wait_complete()
 
-        def is_reaped() -> bool:
-            listener.pump()
-            return not Path(f"/proc/{ended}").exists()
+    def is_reaped() -> bool:
+        listener.pump()
+        return not Path(f"/proc/{ended}").exists()
 
-        until("the child is reaped", is_reaped)
+    until("the child is reaped", is_reaped)
 
 
 def test_changes_are_handed_on_as_they_came(vpp: Simulator) -> None:

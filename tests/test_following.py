@@ -18,7 +18,7 @@ from vpp_snmp_agent.vpp import feed, lacp
 from vpp_snmp_agent.vpp.records import NO_INDEX, Changes, Inventory, LacpPort, Thread, Threads
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import VPP, bond, new_publisher, port, publish, router_of, rows_of
+from .routers import VPP, bond, finish, new_publisher, port, publish, router_of, rows_of
 
 
 def test_how_long_vpp_has_run_is_believed_when_it_says_so_later() -> None:
@@ -35,11 +35,6 @@ def test_how_long_vpp_has_run_is_believed_when_it_says_so_later() -> None:
     assert follower.is_settled(1006.5)
     follower.check(1006.5)
     assert publisher.settled
-
-
-def finish(publisher: Publisher) -> None:
-    while publisher.step(time.perf_counter()):
-        pass
 
 
 PORT = LacpPort(3, 5, bytes(6), 11, 13, 17, 63, 19, bytes(6), 23, 29, 31, 61)

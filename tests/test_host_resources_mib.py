@@ -7,17 +7,17 @@ import pytest
 
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.values import dotted, oid
+from vpp_snmp_agent.agentx.values import oid
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import host_resources_mib
-from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
+from .oids import STORAGE
 from .routers import new_publisher
+from .walks import found_in
 
-ENTRY = "1.3.6.1.2.1.25.2.3.1"
 VIRTUAL_MEMORY = oid("1.3.6.1.2.1.25.2.1.3")
 
 
@@ -44,20 +44,20 @@ def publisher(sources: CounterSet) -> Publisher:
 
 def test_each_row_is_virtual_memory_and_has_every_column_but_failures(publisher: Publisher) -> None:
     module = host_resources_mib.module(publisher)
-    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
+    found = found_in(View(module.objects))
     assert found == {
-        f"{ENTRY}.1.1001": 1001,
-        f"{ENTRY}.1.1010": 1010,
-        f"{ENTRY}.2.1001": VIRTUAL_MEMORY,
-        f"{ENTRY}.2.1010": VIRTUAL_MEMORY,
-        f"{ENTRY}.3.1001": b"VPP main heap",
-        f"{ENTRY}.3.1010": b"VPP buffers default-numa-0",
-        f"{ENTRY}.4.1001": 4096,
-        f"{ENTRY}.4.1010": 2304,
-        f"{ENTRY}.5.1001": 1009,
-        f"{ENTRY}.5.1010": 31 + 37 + 41,
-        f"{ENTRY}.6.1001": 211,
-        f"{ENTRY}.6.1010": 37,
+        f"{STORAGE}.1.1001": 1001,
+        f"{STORAGE}.1.1010": 1010,
+        f"{STORAGE}.2.1001": VIRTUAL_MEMORY,
+        f"{STORAGE}.2.1010": VIRTUAL_MEMORY,
+        f"{STORAGE}.3.1001": b"VPP main heap",
+        f"{STORAGE}.3.1010": b"VPP buffers default-numa-0",
+        f"{STORAGE}.4.1001": 4096,
+        f"{STORAGE}.4.1010": 2304,
+        f"{STORAGE}.5.1001": 1009,
+        f"{STORAGE}.5.1010": 31 + 37 + 41,
+        f"{STORAGE}.6.1001": 211,
+        f"{STORAGE}.6.1010": 37,
     }
 
 
@@ -68,8 +68,8 @@ def test_each_row_is_registered_by_itself_once_it_is_found(sources: CounterSet) 
     assert list(module.rows()) == []
     publisher.use(sources)
     assert [str(row) for row in module.rows()] == [
-        f"{ENTRY}.[1-6].1001",
-        f"{ENTRY}.[1-6].1010",
+        f"{STORAGE}.[1-6].1001",
+        f"{STORAGE}.[1-6].1010",
     ]
 
 
@@ -78,5 +78,5 @@ def test_a_row_outlives_its_vpp_and_another_configuration(publisher: Publisher) 
     successor = Publisher(publisher.configuration, None, publisher.uptime, publisher)
     module = host_resources_mib.module(successor)
     assert len(module.rows()) == 2
-    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
-    assert (found[f"{ENTRY}.5.1001"], found[f"{ENTRY}.6.1001"]) == (1009, 0)
+    found = found_in(View(module.objects))
+    assert (found[f"{STORAGE}.5.1001"], found[f"{STORAGE}.6.1001"]) == (1009, 0)

@@ -87,6 +87,7 @@ OPERATIONS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("taps", ["hide", "show"])
 @settings(max_examples=100, deadline=None)
 @given(history=st.lists(OPERATIONS, max_size=25))

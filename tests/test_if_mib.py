@@ -2,7 +2,6 @@
 
 import os
 import struct
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -22,13 +21,27 @@ from vpp_snmp_agent.agentx.values import (
 )
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.formulas import READINGS
+from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import if_mib
 from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.records import BridgeDomain, Changes, Interface, Record
+from vpp_snmp_agent.vpp.records import BridgeDomain, Interface, Record
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import VPP, bond, new_publisher, port, publish, router_of, served, sub
+from .oids import IF_MIB, STACK
+from .routers import (
+    VPP,
+    Clock,
+    bond,
+    change,
+    finish,
+    new_publisher,
+    port,
+    publish,
+    router_of,
+    served,
+    sub,
+)
 
 # RFC 2863 section 6: every accessible object of the two entries, with its syntax.
 IF_ENTRY = """
@@ -166,8 +179,7 @@ def test_every_counter_column_has_its_source_before_and_after_a_restart_of_vpp()
         made = segment_of(SOURCES)
         publisher.use(CounterSet(Segment(made.fd)))
         os.close(made.fd)
-        while publisher.step(time.perf_counter()):
-            pass
+        finish(publisher)
         count = {name: times * values[0] for name, values in SOURCES.items()}
         in_not_unicast = count["rx-multicast"] + count["rx-broadcast"]
         out_not_unicast = count["tx-multicast"] + count["tx-broadcast"]
@@ -212,7 +224,7 @@ OTHER = port(2, "eth1", l2_address=bytes(6))
 SUB = sub(3, 1, "eth0.7")
 BOND = port(4, "BondEthernet0", l2_address=bytes(6))
 EDGE: tuple[Record, ...] = (PORT, OTHER, SUB, BOND, bond(4, 1, 2))
-STACK, RECEIVED = "1.3.6.1.2.1.31.1.2.1.3", "1.3.6.1.2.1.31.1.4.1.2"
+RECEIVED = f"{IF_MIB}.1.4.1.2"
 
 
 def indexes_in(view: View, prefix: str) -> list[tuple[int, ...]]:
@@ -250,10 +262,7 @@ def test_the_stack_follows_what_comes_and_goes() -> None:
     view = View(module.objects)
 
     def report(*records: Record, gone: tuple[Record, ...] = ()) -> list[tuple[int, ...]]:
-        lost = tuple((type(each), each.key) for each in gone)
-        publisher.touch(router.apply(Changes(records, lost)))
-        while publisher.step(time.perf_counter()):
-            pass
+        change(publisher, router, *records, gone=gone)
         return indexes_in(view, STACK)
 
     assert report() == [(0, 1001), (0, 1002), (1001, 0), (1002, 0)]
@@ -272,28 +281,25 @@ def test_the_stack_of_a_bvi_is_the_other_ports_of_its_bridge_domain() -> None:
     assert indexes_in(View(module.objects), STACK) == [(0, 1006), (1002, 0), (1006, 1002)]
 
 
-def test_ifstacklastchange_is_when_the_stack_changed_and_no_later() -> None:
-    now = 1000.0
-    publisher = new_publisher(clock=lambda: now)
-    publisher.uptime.set(0, 1000.0)
+def test_ifstacklastchange_is_when_the_stack_changed_and_no_later(
+    publisher: Publisher, clock: Clock
+) -> None:
     view = View(if_mib.module(publisher).objects)
     router = router_of(PORT)
     publish(publisher, router)
 
-    def change(*records: Interface) -> tuple[Any, Any]:
-        publisher.touch(router.apply(Changes(records)))
-        while publisher.step(time.perf_counter()):
-            pass
+    def changes_after(*records: Interface) -> tuple[Any, Any]:
+        change(publisher, router, *records)
         names = (oid(f"1.3.6.1.2.1.31.1.{scalar}.0") for scalar in (5, 6))
         table, stack = (decode_varbind(view.get(name)).value for name in names)
         return table, stack
 
-    now = 1003.0
-    assert change(OTHER, SUB) == (300, 300)
-    now = 1004.0
-    assert change(replace(SUB, sup_sw_if_index=2)) == (300, 400)
-    now = 1005.0
-    assert change(replace(SUB, sup_sw_if_index=2, tag="customer")) == (300, 400)
+    clock.now = 1003.0
+    assert changes_after(OTHER, SUB) == (300, 300)
+    clock.now = 1004.0
+    assert changes_after(replace(SUB, sup_sw_if_index=2)) == (300, 400)
+    clock.now = 1005.0
+    assert changes_after(replace(SUB, sup_sw_if_index=2, tag="customer")) == (300, 400)
 
 
 @pytest.mark.parametrize(("up", "event", "status"), [(False, 3, 2), (True, 4, 1)])

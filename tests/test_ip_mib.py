@@ -20,11 +20,12 @@ from vpp_snmp_agent.vpp.records import (
 )
 
 from . import routers
+from .oids import IP
 from .routers import new_publisher, port, router_of
+from .walks import below, found_in
 
 PORT, LOOP = port(1, "eth0"), port(2, "loop0")
 MAC = bytes.fromhex("02005e200205")
-IP = "1.3.6.1.2.1.4"
 
 
 def addressed(**by_index: str) -> list[Addresses]:
@@ -45,15 +46,7 @@ def served(*addresses: Addresses, neighbors: tuple[Neighbor, ...] = ()) -> dict[
     complete = (INTERFACES, ADDRESSES, NEIGHBORS)
     router = router_of(PORT, LOOP, *addresses, neighbors=neighbors, complete=complete)
     module, _ = routers.served(ip_mib.module, router)
-    return {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
-
-
-def below(found: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """What is below a prefix, by the rest of the name."""
-    start = f"{IP}.{prefix}."
-    return {
-        name.removeprefix(start): value for name, value in found.items() if name.startswith(start)
-    }
+    return found_in(View(module.objects))
 
 
 # RFC 4293 section 5, of each table the objects that can be read: number, name, syntax.
@@ -118,7 +111,7 @@ def test_every_column_has_its_number_and_syntax(table: Table) -> None:
 def test_an_ipv4_address_stands_in_every_table_of_addresses() -> None:
     found = served(*addressed(at_1="198.51.100.1/30"))
     key = "198.51.100.1"
-    assert below(found, "20.1") == {
+    assert below(found, f"{IP}.20.1") == {
         f"1.{key}": ip_address(key).packed,
         f"2.{key}": 1001,
         f"3.{key}": ip_address("255.255.255.252").packed,
@@ -126,7 +119,7 @@ def test_an_ipv4_address_stands_in_every_table_of_addresses() -> None:
         f"5.{key}": 65535,
     }
     prefix = "1001.1.4.198.51.100.0.30"
-    assert below(found, "34.1") == {
+    assert below(found, f"{IP}.34.1") == {
         f"{number}.1.4.{key}": value
         for number, value in {
             3: 1001,
@@ -140,25 +133,27 @@ def test_an_ipv4_address_stands_in_every_table_of_addresses() -> None:
             11: 1,
         }.items()
     }
-    assert below(found, "32.1") == {
+    assert below(found, f"{IP}.32.1") == {
         f"{number}.{prefix}": value
         for number, value in {5: 1, 6: 1, 7: 2, 8: 2**32 - 1, 9: 2**32 - 1}.items()
     }
-    assert below(found, "28.1") == {"2.1001": 65535, "3.1001": 1}
-    assert not below(found, "30.1")
+    assert below(found, f"{IP}.28.1") == {"2.1001": 65535, "3.1001": 1}
+    assert not below(found, f"{IP}.30.1")
 
 
 def test_an_ipv6_address_has_a_prefix_of_which_vpp_reports_no_lifetime() -> None:
     found = served(*addressed(at_2="2001:db8:205::1/126"))
     octets = ".".join(map(str, ip_address("2001:db8:205::1").packed))
     prefix = ".".join(map(str, ip_address("2001:db8:205::").packed))
-    assert below(found, "34.1.3") == {f"2.16.{octets}": 1002}
-    pointer = below(found, "34.1.5")[f"2.16.{octets}"]
+    assert below(found, f"{IP}.34.1.3") == {f"2.16.{octets}": 1002}
+    pointer = below(found, f"{IP}.34.1.5")[f"2.16.{octets}"]
     assert dotted(pointer) == f"{IP}.32.1.5.1002.2.16.{prefix}.126"
     assert dotted(pointer) in found
-    assert set(below(found, "32.1")) == {f"{column}.1002.2.16.{prefix}.126" for column in (5, 6)}
-    assert below(found, "30.1") == {"2.1002": 65535, "5.1002": 1, "8.1002": 1}
-    assert not below(found, "20.1")
+    assert set(below(found, f"{IP}.32.1")) == {
+        f"{column}.1002.2.16.{prefix}.126" for column in (5, 6)
+    }
+    assert below(found, f"{IP}.30.1") == {"2.1002": 65535, "5.1002": 1, "8.1002": 1}
+    assert not below(found, f"{IP}.20.1")
 
 
 @pytest.mark.parametrize("address", ["fe80::1", "fe80:0:0:1::1", "fe9f::2", "febf:ffff::3"])
@@ -166,22 +161,24 @@ def test_a_link_local_address_bears_its_zone(address: str) -> None:
     """It may be on every interface; all of fe80::/10 is link-local (RFC 4291 section 2.4)."""
     found = served(*addressed(at_1=f"{address}/64", at_2=f"{address}/64"))
     octets = ".".join(map(str, ip_address(address).packed))
-    assert below(found, "34.1.3") == {f"4.20.{octets}.0.0.3.{0xE8 + n}": 1000 + n for n in (1, 2)}
+    assert below(found, f"{IP}.34.1.3") == {
+        f"4.20.{octets}.0.0.3.{0xE8 + n}": 1000 + n for n in (1, 2)
+    }
 
 
 def test_an_address_on_two_interfaces_is_in_ipaddrtable_once() -> None:
     found = served(*addressed(at_1="192.0.2.1/32", at_2="192.0.2.1/24"))
-    assert below(found, "20.1.2") == {"192.0.2.1": 1001}
-    assert len(below(found, "32.1.5")) == 2
+    assert below(found, f"{IP}.20.1.2") == {"192.0.2.1": 1001}
+    assert len(below(found, f"{IP}.32.1.5")) == 2
 
 
 def test_two_addresses_of_one_prefix_share_its_row() -> None:
     found = served(*addressed(at_1="192.0.2.1/24 192.0.2.2/24 192.0.2.3/0"))
-    assert set(below(found, "32.1.5")) == {
+    assert set(below(found, f"{IP}.32.1.5")) == {
         "1001.1.4.192.0.2.0.24",
         "1001.1.4.0.0.0.0.0",
     }
-    assert below(found, "20.1.3")["192.0.2.3"] == bytes(4)
+    assert below(found, f"{IP}.20.1.3")["192.0.2.3"] == bytes(4)
 
 
 def test_a_neighbour_is_at_its_interface_in_both_tables() -> None:
@@ -192,14 +189,14 @@ def test_a_neighbour_is_at_its_interface_in_both_tables() -> None:
             Neighbor(9, ip_address("192.0.2.7").packed, MAC, False),  # of nothing that is shown
         )
     )
-    assert below(found, "22.1") == {
+    assert below(found, f"{IP}.22.1") == {
         "1.1001.198.51.100.2": 1001,
         "2.1001.198.51.100.2": MAC,
         "3.1001.198.51.100.2": ip_address("198.51.100.2").packed,
         "4.1001.198.51.100.2": 3,
     }
     v6 = "1001.2.16." + ".".join(map(str, ip_address("2001:db8::2").packed))
-    assert below(found, "35.1") == {
+    assert below(found, f"{IP}.35.1") == {
         f"{number}.{key}": value
         for key, type_ in (("1001.1.4.198.51.100.2", 3), (v6, 4))
         for number, value in {4: MAC, 6: type_, 7: 6, 8: 1}.items()
@@ -208,7 +205,7 @@ def test_a_neighbour_is_at_its_interface_in_both_tables() -> None:
 
 def test_without_a_segment_there_are_no_counters_and_nothing_else_is_missing() -> None:
     found = served()
-    assert set(below(found, "31.3.1")) == {
+    assert set(below(found, f"{IP}.31.3.1")) == {
         f"{column}.{version}.{1000 + n}"
         for column in (46, 47)
         for version in (1, 2)
@@ -225,8 +222,8 @@ def test_the_statistics_of_each_version_are_in_a_row_of_its_own_and_ipv4s_are_sc
             statistics.totals.count(column, number)
         statistics.totals.count("InReceives", 2**32 + 50 + more)
         statistics.totals.restarted_at = 1001.0 + more
-    found = {dotted(each.name): each.value for each in walked(View(module.objects), b"")}
-    table = below(found, "31.1.1")
+    found = found_in(View(module.objects))
+    table = below(found, f"{IP}.31.1.1")
     names = sorted({each.column for each in ERRORS})
     columns = {3: 50, 4: 2**32 + 50, 46: 100, 47: 1000} | {
         column.number: 1 + names.index(column.name.removeprefix("ipSystemStats"))

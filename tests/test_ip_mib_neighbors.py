@@ -99,6 +99,7 @@ def indexes_near(known: list[Subids]) -> st.SearchStrategy[Subids]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])
 @settings(max_examples=400, deadline=None)
 @given(entries=ENTRIES, data=st.data())

@@ -11,17 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vpp_snmp_agent.interfaces.journal import OLD
-from vpp_snmp_agent.interfaces.lines import (
-    encode_facts,
-)
+from vpp_snmp_agent.interfaces.lines import encode_facts
 from vpp_snmp_agent.interfaces.opening import read
-from vpp_snmp_agent.interfaces.state import (
-    FIRST,
-    JOURNAL,
-    OTHERS,
-    Port,
-    State,
-)
+from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, OTHERS, Port, State
 
 from .journals import (
     FACTS,
@@ -41,6 +33,7 @@ from .journals import (
 pytestmark = pytest.mark.usefixtures("hurried")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_a_flipped_bit_costs_at_most_its_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

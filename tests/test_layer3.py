@@ -30,7 +30,8 @@ from vpp_snmp_agent.vpp.records import (
 )
 from vpp_snmp_agent.vpp.schedule import ADDRESS_DELAYS, PAUSE
 
-from .conftest import Clock, Listener, Reported, link, named
+from .conftest import Listener, Reported, link, named
+from .routers import Clock
 
 EDGE = {
     ("TenGigabitEthernet1/0/2", "203.0.113.17/24"),
@@ -339,8 +340,7 @@ class FakeVpp:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Clock:
     monkeypatch.setattr(layer3, "time", clock)
     return clock
 

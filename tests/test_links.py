@@ -91,3 +91,15 @@ def test_nothing_is_notified_of_a_port_that_is_gone_or_is_not_to_be_notified(
     silent.facts = replace(silent.facts, link_traps=False)
     rows.remove(subids(1001))
     assert due(links, rows, 100) == []
+
+
+def test_neither_a_port_that_rests_nor_one_without_news_holds_up_the_others(
+    rows: SortedRows,
+) -> None:
+    links = Links()
+    go(links, rows, 1001, DOWN)
+    assert due(links, rows, 100) == [1001]
+    for index, *statuses in ((1001, UP), (1002, DOWN, UP), (1003, DOWN)):
+        for status in statuses:
+            go(links, rows, index, status)
+    assert due(links, rows, 100 + MIN_INTERVAL / 2) == [1003]

@@ -92,7 +92,7 @@ def test_a_sw_if_index_that_changed_hands_is_another_row(
     before = publish(publisher, router)
     assert names(before) == {1003: "loop0"}
     clock.now += 3
-    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
+    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=[LOOP])
     after = rows_of(publisher)
     assert names(after) == {100_001: "loop9"}
     row = after[100_001]
@@ -110,7 +110,7 @@ def test_an_interface_keeps_its_index_at_another_sw_if_index(
     row = rows_of(publisher)[1003]
     assert row.counters.in_octets == 503
     clock.now += 3
-    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=3)
+    change(publisher, router, replace(LOOP, sw_if_index=5, sup_sw_if_index=5), gone=[LOOP])
     row = rows_of(publisher)[1003]
     assert (row.facts.name, row.counters.in_octets) == ("loop0", 503 + 505)
     assert row.counter_discontinuity_time == 300

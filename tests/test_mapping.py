@@ -39,10 +39,8 @@ def test_a_lock_that_is_let_go_soon_is_waited_for(
 
 
 def test_a_lock_that_stays_held_is_waited_for_once(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, drops: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     writer.hold(True)
     with pytest.raises(SegmentUnavailable, match="locked"):
         drops.read(0)
@@ -54,10 +52,8 @@ def test_a_lock_that_stays_held_is_waited_for_once(
 
 
 def test_a_stuck_lock_is_read_through(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, drops: Counter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(4) == 0
     writer.hold(True)
     with pytest.raises(SegmentUnavailable, match="locked"):
@@ -71,10 +67,8 @@ def test_a_stuck_lock_is_read_through(
 
 
 def test_a_stuck_lock_is_noticed_without_a_reading(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, drops: Counter, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
-    drops = Counter(segment, "/if/drops", Kind.SIMPLE)
     assert drops.read(4) == 0
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     monkeypatch.setattr(mapping, "LOCK_WAIT", 3600.0)  # the reading must not wait
@@ -86,9 +80,8 @@ def test_a_stuck_lock_is_noticed_without_a_reading(
 
 
 def test_a_lock_that_was_taken_anew_is_another_one(
-    writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
+    writer: SegmentWriter, segment: Segment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    segment = Segment(writer.fd)
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
     segment.poll_lock()
@@ -159,9 +152,8 @@ def test_another_version_is_refused(writer: SegmentWriter) -> None:
     "value", [0, 1, 7, BASE, BASE + 4096, BASE + SIZE, BASE + SIZE - 8, 2**63, 2**64 - 8]
 )
 def test_a_header_that_leads_astray_is_refused(
-    writer: SegmentWriter, word: int, value: int
+    writer: SegmentWriter, segment: Segment, word: int, value: int
 ) -> None:
-    segment = Segment(writer.fd)
     right = writer.words[word]
     if value == right:
         value += 8
@@ -214,8 +206,8 @@ def test_a_length_beyond_the_segment_is_refused(
 
 def test_a_length_damaged_after_it_was_checked_never_leads_out_of_the_mapping(
     writer: SegmentWriter,
+    drops: Counter,
 ) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
     rows = writer.where("/if/drops")["rows"]
     assert isinstance(rows, list)

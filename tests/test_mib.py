@@ -522,6 +522,7 @@ class TestSlowPath:
         model = data.draw(models())
         assert list(self.walk(view=model.view)) == [varbind for _, varbind in model.cells]
 
+    @pytest.mark.slow
     @any_mib
     def test_any_range_of_any_mib_begins_as_in_the_model(self, data: st.DataObject) -> None:
         model = data.draw(models())

@@ -50,7 +50,7 @@ def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> Non
     router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
     publish(publisher, router)
     assert len(publisher.neighbors.ipv4) == 1
-    change(publisher, router, gone=1)
+    change(publisher, router, gone=[ETHERNET])
     assert len(publisher.neighbors.ipv4) == 0
 
 

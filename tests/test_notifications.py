@@ -13,11 +13,12 @@ from simulator.stage import AgentProcess, Snmpd, Snmptrapd, until
 from vpp_snmp_agent.interfaces.alarms import MIN_INTERVAL
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import NOTIFICATIONS, OBJECTS
 
+from . import oids
+from .edge_router import wait_for_line, wait_for_rows
+
 pytestmark = pytest.mark.system
 
-IF_TABLE, IF_X_TABLE = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
-TRAP_OID, UP_TIME = "1.3.6.1.6.3.1.1.4.1.0", "1.3.6.1.2.1.1.3.0"
-LINKS = {".1.3.6.1.6.3.1.1.5.3": "down", ".1.3.6.1.6.3.1.1.5.4": "up"}
+LINKS = {f".{oids.LINK_DOWN}": "down", f".{oids.LINK_UP}": "up"}
 PORTS = ("eno1", "enp1s0f2", "enp1s0f3", "TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1")
 ALARMS = {
     f".{NOTIFICATIONS}.{number}": name
@@ -45,7 +46,7 @@ def snmpd(tmp_path: Path, trapd: Snmptrapd) -> Iterator[Snmpd]:
 @pytest.fixture
 def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd) -> Iterator[AgentProcess]:
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-d") as running:
-        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
+        wait_for_rows(snmpd)
         yield running
 
 
@@ -53,12 +54,12 @@ def links(trapd: Snmptrapd) -> list[tuple[str, str]]:
     """What was heard of links, so far: (ifName, up or down)."""
     found = []
     for heard in trapd.heard():
-        event = LINKS.get(heard[TRAP_OID].removeprefix("OID: "))
+        event = LINKS.get(heard[oids.TRAP_OID].removeprefix("OID: "))
         if event:
             (name,) = [
                 value.removeprefix("STRING: ").strip('"')
                 for each, value in heard.items()
-                if each.startswith(f"{IF_X_TABLE}.1.")
+                if each.startswith(f"{oids.IF_NAME}.")
             ]
             found.append((name, event))
     return found
@@ -75,14 +76,17 @@ def test_a_cable_sends_one_notification_that_names_its_port(
     vpp.set_tag("GigabitEthernet5/0/0", b"Core: access switch")
     vpp.set_link("GigabitEthernet5/0/0", False)  # and its two sub-interfaces
     hear(trapd, ("eno1", "down"))
-    heard = next(each for each in trapd.heard() if each[TRAP_OID].removeprefix("OID: ") in LINKS)
+    heard = next(
+        each for each in trapd.heard() if each[oids.TRAP_OID].removeprefix("OID: ") in LINKS
+    )
     assert list(heard)[:7] == [  # what snmpd adds comes after
-        *(UP_TIME, TRAP_OID, f"{IF_TABLE}.1.1001", f"{IF_TABLE}.7.1001", f"{IF_TABLE}.8.1001"),
-        *(f"{IF_X_TABLE}.1.1001", f"{IF_X_TABLE}.18.1001"),
+        *(oids.UP_TIME, oids.TRAP_OID),
+        *(f"{each}.1001" for each in (oids.IF_INDEX, oids.ADMIN_STATUS, oids.OPER_STATUS)),
+        *(f"{oids.IF_NAME}.1001", f"{oids.IF_ALIAS}.1001"),
     ]
-    assert re.match(r"(Timeticks: )?\(\d+\)", heard[UP_TIME])
-    assert heard[f"{IF_TABLE}.8.1001"] == "INTEGER: 2"
-    assert heard[f"{IF_X_TABLE}.18.1001"] == 'STRING: "Core: access switch"'
+    assert re.match(r"(Timeticks: )?\(\d+\)", heard[oids.UP_TIME])
+    assert heard[f"{oids.OPER_STATUS}.1001"] == "INTEGER: 2"
+    assert heard[f"{oids.IF_ALIAS}.1001"] == 'STRING: "Core: access switch"'
     vpp.set_link("GigabitEthernet5/0/0", True)
     hear(trapd, ("eno1", "down"), ("eno1", "up"))
 
@@ -130,9 +134,9 @@ def test_settings_say_which_interfaces_notify(
     file = tmp_path / "agent.yaml"
     file.write_text("link-traps: { eno1.205: enabled, eno*: disabled }\n")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)):
-        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
-        enabled = snmpd.column(f"{IF_X_TABLE}.14")
-        names = snmpd.column(f"{IF_X_TABLE}.1")
+        wait_for_rows(snmpd)
+        enabled = snmpd.column(f"{oids.IF_X_TABLE}.14")
+        names = snmpd.column(oids.IF_NAME)
         assert {names[at] for at, value in enabled.items() if value == "1"} == {
             *(ALL - {"eno1"}),
             "eno1.205",
@@ -146,7 +150,7 @@ def test_settings_say_which_interfaces_notify(
 
 def alarms(trapd: Snmptrapd) -> list[tuple[str, dict[str, str]]]:
     """What was heard of VPP, so far: its name, and its variable bindings."""
-    found = ((heard[TRAP_OID].removeprefix("OID: "), heard) for heard in trapd.heard())
+    found = ((heard[oids.TRAP_OID].removeprefix("OID: "), heard) for heard in trapd.heard())
     return [(ALARMS[event], heard) for event, heard in found if event in ALARMS]
 
 
@@ -171,7 +175,7 @@ def test_a_vpp_that_hangs_is_heard_within_fifteen_seconds_and_that_it_answers(
     until("it is heard", lambda: alarms(trapd), HUNG_TIMEOUT)
     ((name, heard),) = alarms(trapd)
     assert name == "vppApiHung"
-    assert list(heard)[:5] == [UP_TIME, TRAP_OID, VERSION, API_STATE, SINCE]
+    assert list(heard)[:5] == [oids.UP_TIME, oids.TRAP_OID, VERSION, API_STATE, SINCE]
     assert heard[VERSION] == 'STRING: "26.06-release"'
     assert heard[API_STATE] == "INTEGER: 2"
     assert 9 <= int(heard[SINCE].removeprefix("Gauge32: ")) <= time.monotonic() - began + 1
@@ -215,7 +219,7 @@ def test_of_what_happens_to_vpp_while_snmpd_is_away_the_last_is_heard(
     trapd.stop()
     snmpd.stop()
     vpp.kill()
-    until("the agent knows", lambda: "VPP is away" in agent.text())
+    wait_for_line(agent, "VPP is away")
     agent.send(signal.SIGSTOP)  # or it would tell before anybody listens
     snmpd.start()
     trapd.start(snmpd)
@@ -229,7 +233,7 @@ def test_a_setting_says_whether_anybody_hears_of_vpp(
     file = tmp_path / "agent.yaml"
     file.write_text("vpp-traps: disabled\n")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file), "-d") as running:
-        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 18)
+        wait_for_rows(snmpd)
         vpp.kill()
         until("every port is down", lambda: len(links(trapd)) >= len(ALL))
         file.write_text("vpp-traps: enabled\n")

@@ -19,15 +19,9 @@ import pytest
 
 from vpp_snmp_agent.interfaces import writer
 from vpp_snmp_agent.interfaces.journal import OLD
-from vpp_snmp_agent.interfaces.lines import (
-    line,
-)
+from vpp_snmp_agent.interfaces.lines import line
 from vpp_snmp_agent.interfaces.opening import LOCK, read
-from vpp_snmp_agent.interfaces.state import (
-    JOURNAL,
-    State,
-    StateError,
-)
+from vpp_snmp_agent.interfaces.state import JOURNAL, State, StateError
 from vpp_snmp_agent.interfaces.writer import NEW
 
 from .journals import (
@@ -62,6 +56,7 @@ def filled(directory: Path) -> None:
         assign(state, d=4, e=4)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unsynced")
 def test_cut_at_any_octet_it_renumbers_nothing_that_was_durable(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
@@ -147,57 +142,56 @@ def kills(
     raise AssertionError("it never ended")
 
 
-def test_a_kill_at_any_step_of_a_compaction_leaves_the_old_or_the_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    write(home, *([1001, "a", second] for second in range(50)), [1002, "b", 3])
+def started_after_kills(
+    home: Path, monkeypatch: pytest.MonkeyPatch, known: dict[str, int], steps: int
+) -> Iterator[Path]:
+    """A directory for each step at which a start was killed, after the next start; of more steps
+    than so many."""
     count = 0
     for left in kills(home, monkeypatch, start):
         count += 1
-        assert indexes(left) == {"a": 1001, "b": 1002}
+        assert indexes(left) == known
         start(left)
-        assert indexes(left) == {"a": 1001, "b": 1002}
+        assert indexes(left) == known
+        yield left
+    assert count > steps
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A state directory, with nothing in it."""
+    path = tmp_path / "home"
+    path.mkdir()
+    return path
+
+
+def test_a_kill_at_any_step_of_a_compaction_leaves_the_old_or_the_new(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(home, *([1001, "a", second] for second in range(50)), [1002, "b", 3])
+    for left in started_after_kills(home, monkeypatch, {"a": 1001, "b": 1002}, 5):
         assert len(lines(left)) < 10
         assert not (left / NEW).exists()
         assert not asides(left)
-    assert count > 5
 
 
 def test_a_kill_at_any_step_of_setting_aside_loses_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
     write(home, [1001, "a", 1], [1002, "b", 2], [1003, "c", 3])
     data = (home / JOURNAL).read_bytes().replace(b'"b"', b'"x"')
     (home / JOURNAL).write_bytes(data)
-    count = 0
-    for left in kills(home, monkeypatch, start):
-        count += 1
-        assert indexes(left) == {"a": 1001, "c": 1003}
-        start(left)
-        assert indexes(left) == {"a": 1001, "c": 1003}
+    for left in started_after_kills(home, monkeypatch, {"a": 1001, "c": 1003}, 5):
         assert asides(left)
         assert all(aside.read_bytes() == data for aside in asides(left))
         assert not (left / NEW).exists()
-    assert count > 5
 
 
 def test_a_kill_at_any_step_of_a_first_start_takes_all_over_at_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
     old(home, a={"ifIndex": 1007, "row": ROW}, b={"ifIndex": 1001})
-    count = 0
-    for left in kills(home, monkeypatch, start):
-        count += 1
-        assert indexes(left) == {"a": 1007, "b": 1001}
-        start(left)
-        assert indexes(left) == {"a": 1007, "b": 1001}
-    assert count > 4
+    assert list(started_after_kills(home, monkeypatch, {"a": 1007, "b": 1001}, 4))
 
 
 def _assign_for_ever(directory: str, pipe: Any) -> None:
@@ -270,11 +264,9 @@ def test_a_journal_of_a_newer_program_ends_the_start_and_stays(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", [JOURNAL, LOCK, OLD])
-def test_no_symbolic_link_is_followed(tmp_path: Path, name: str) -> None:
+def test_no_symbolic_link_is_followed(home: Path, tmp_path: Path, name: str) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")
-    home = tmp_path / "home"
-    home.mkdir()
     (home / name).symlink_to(target)
     assert "it is a symbolic link" in refused(home)
     assert str(home / name) in refused(home)
@@ -285,11 +277,11 @@ def test_no_symbolic_link_is_followed(tmp_path: Path, name: str) -> None:
             read(str(home))
 
 
-def test_a_link_in_the_place_of_the_new_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_link_in_the_place_of_the_new_file_is_replaced_and_not_followed(
+    home: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "target"
     target.write_bytes(b"precious")
-    home = tmp_path / "home"
-    home.mkdir()
     (home / NEW).symlink_to(target)
     with opened(home):
         assert not (home / NEW).is_symlink()

@@ -382,7 +382,7 @@ def test_what_becomes_known_or_goes_is_no_change_of_a_link(publisher: Publisher)
     router = router_of(replace(ETHERNET, link_up=False))
     publish(publisher, router)
     change(publisher, router, LOOP)
-    change(publisher, router, gone=1)
+    change(publisher, router, gone=[ETHERNET])
     assert not publisher.link_changes
 
 
@@ -598,7 +598,7 @@ def test_what_vpp_had_reported_and_was_still_waiting_counts_for_other_settings_t
         finish(each)
     change(after, router, replace(ETHERNET, link_up=False))
     assert after.link_changes == [LinkChange(1001, False)]
-    change(after, router, gone=3)
+    change(after, router, gone=[LOOP])
     assert statuses(rows_of(after)) == {1001: DOWN}
 
 

@@ -26,8 +26,9 @@ from vpp_snmp_agent.vpp.directory import Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
-IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
-IF_TABLE = "1.3.6.1.2.1.2.2.1"
+from . import oids
+from .edge_router import wait_for_entries, wait_for_rows
+
 ALL = ("1-configured", "2-traffic", "3-detailed", "4-events", "5-deleted", "6-reused", "7-cleared")
 WHOLE = ALL[:4]  # the API conversation was recorded before the others
 
@@ -487,7 +488,7 @@ def served(recordings: Path, tmp_path: Path, snmpd: Snmpd) -> Iterator[tuple[Rep
         Replay(recordings, tmp_path, WHOLE[0], WHOLE[1:]) as replay,
         AgentProcess(tmp_path, replay, snmpd.agentx),
     ):
-        until("24 rows", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 24)
+        wait_for_rows(snmpd, 24)
         yield replay, snmpd
 
 
@@ -495,9 +496,9 @@ def served(recordings: Path, tmp_path: Path, snmpd: Snmpd) -> Iterator[tuple[Rep
 def test_all_24_rows_bear_the_right_names(served: tuple[Replay, Snmpd]) -> None:
     _, snmpd = served
     expected = {1000 + index: name for index, name in NAMES.items()}
-    assert snmpd.column(f"{IF_X_TABLE}.1") == expected
-    assert snmpd.column(f"{IF_TABLE}.2") == expected
-    assert snmpd.walk("1.3.6.1.2.1.2.1") == {"1.3.6.1.2.1.2.1.0": "INTEGER: 24"}
+    assert snmpd.column(oids.IF_NAME) == expected
+    assert snmpd.column(oids.IF_DESCR) == expected
+    assert snmpd.walk(oids.IF_NUMBER) == {f"{oids.IF_NUMBER}.0": "INTEGER: 24"}
 
 
 @pytest.mark.system
@@ -516,14 +517,14 @@ def test_every_octet_and_packet_counter_is_the_clis_in_each_recording(
         octets = printed_by("rx bytes")
 
         def are_served(octets: dict[int, str] = octets) -> bool:
-            return snmpd.column(f"{IF_X_TABLE}.6") == octets
+            return snmpd.column(oids.HC_IN) == octets
 
         until(f"the octets of {name}", are_served)
-        assert snmpd.column(f"{IF_X_TABLE}.10") == printed_by("tx bytes")
-        assert snmpd.column(f"{IF_TABLE}.10") == printed_by("rx bytes")
-        assert snmpd.column(f"{IF_TABLE}.15") == printed_by("punt")
+        assert snmpd.column(oids.HC_OUT) == printed_by("tx bytes")
+        assert snmpd.column(oids.IF_IN) == printed_by("rx bytes")
+        assert snmpd.column(f"{oids.IF_TABLE}.15") == printed_by("punt")
         for direction, columns in (("rx", (7, 8, 9)), ("tx", (11, 12, 13))):
-            kinds = [snmpd.column(f"{IF_X_TABLE}.{column}") for column in columns]
+            kinds = [snmpd.column(f"{oids.IF_X_TABLE}.{column}") for column in columns]
             total = printed_by(f"{direction} packets")
             assert {index: str(sum(int(kind[index]) for kind in kinds)) for index in total} == total
 
@@ -531,7 +532,7 @@ def test_every_octet_and_packet_counter_is_the_clis_in_each_recording(
 @pytest.mark.system
 def test_interfaces_are_stacked_as_the_router_is_configured(served: tuple[Replay, Snmpd]) -> None:
     _, snmpd = served
-    column = "1.3.6.1.2.1.31.1.2.1.3"
+    column = oids.STACK
     pairs = [tuple(map(int, name.split(".")[-2:])) for name in snmpd.walk(column)]
     stacked = sorted((NAMES[a - 1000], NAMES[b - 1000]) for a, b in pairs if a and b)
     bond = [("bond0", f"TenGigabitEthernet1/0/{port}") for port in (0, 1)]
@@ -568,7 +569,7 @@ def test_every_address_is_on_the_port_that_it_was_given_to(
         interface = what.rpartition("/")[0]
         (index,) = (index for index, name in names.items() if name == interface)
         expected |= {str(ip_interface(each).ip): NAMES[index] for each in addresses}
-    column = "1.3.6.1.2.1.4.34.1.3"
+    column = f"{oids.IP}.34.1.3"
 
     def all_are_there() -> bool:
         return len(snmpd.walk(column)) == len(expected)
@@ -582,8 +583,8 @@ def test_every_address_is_on_the_port_that_it_was_given_to(
     assert found["192.0.2.1"] == "loop0"
     assert found["203.0.113.2"] == "bond0.105"
     assert found["2001:db8:501::1"] == "enp1s0f3.501"
-    table = snmpd.walk("1.3.6.1.2.1.4.20.1.2")
-    assert table["1.3.6.1.2.1.4.20.1.2.203.0.113.2"] == "INTEGER: 1016"
+    table = snmpd.walk(f"{oids.IP}.20.1.2")
+    assert table[f"{oids.IP}.20.1.2.203.0.113.2"] == "INTEGER: 1016"
 
 
 @pytest.mark.system
@@ -593,7 +594,7 @@ def test_packets_of_either_family_are_the_clis(
     _, snmpd = served
     printed = cli(recordings, WHOLE[0])
     for version, source in ((1, "ip4"), (2, "ip6")):
-        sums = snmpd.column(f"1.3.6.1.2.1.4.31.3.1.4.{version}")
+        sums = snmpd.column(f"{oids.IP}.31.3.1.4.{version}")
         assert sums == {1000 + index: str(printed[index].get(source, 0)) for index in NAMES}
 
 
@@ -606,27 +607,27 @@ def test_packets_of_all_interfaces_are_the_clis(
     printed = cli(recordings, WHOLE[0]).values()
     for version, source in ((1, "ip4"), (2, "ip6")):
         expected = str(sum(each.get(source, 0) for each in printed))
-        assert snmpd.column("1.3.6.1.2.1.4.31.1.1.3")[version] == expected
-        assert snmpd.column("1.3.6.1.2.1.4.31.1.1.4")[version] == expected
-    assert snmpd.walk("1.3.6.1.2.1.4.1") == {"1.3.6.1.2.1.4.1.0": "INTEGER: 1"}
+        assert snmpd.column(f"{oids.IP}.31.1.1.3")[version] == expected
+        assert snmpd.column(f"{oids.IP}.31.1.1.4")[version] == expected
+    assert snmpd.walk(f"{oids.IP}.1") == {f"{oids.IP}.1.0": "INTEGER: 1"}
 
 
 @pytest.mark.system
 def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, Snmpd]) -> None:
     _, snmpd = served
-    status = snmpd.column(f"{IF_TABLE}.8")
+    status = snmpd.column(oids.OPER_STATUS)
     assert {index for index, value in status.items() if value == "2"} == {1002, 1019, 1022}
     # The bond has no active member, and its sub-interfaces stand on it.
     bond = {1007, *range(1014, 1019)}
     assert {index for index, value in status.items() if value == "7"} == bond
-    types = snmpd.column(f"{IF_TABLE}.3")
+    types = snmpd.column(oids.IF_TYPE)
     expected = {1007: "161", 1008: "135", 1020: "24", 1022: "53", 1023: "131", 1024: "131"}
     assert {index: types[index] for index in expected} == expected
-    mtus = snmpd.column(f"{IF_TABLE}.4")
+    mtus = snmpd.column(oids.IF_MTU)
     assert (mtus[1007], mtus[1014], mtus[1016], mtus[1020]) == ("9000", "9000", "1500", "9216")
-    addresses = snmpd.column(f"{IF_TABLE}.6")
+    addresses = snmpd.column(oids.IF_PHYS_ADDRESS)
     assert addresses[1007] == addresses[1016] == "64 9D 99 B1 31 AF "
-    alias = snmpd.column(f"{IF_X_TABLE}.18")
+    alias = snmpd.column(oids.IF_ALIAS)
     assert alias[1001] == "uplink-fiberring"
     assert alias[1002] == ""
 
@@ -693,21 +694,21 @@ def test_another_real_router_is_served_as_its_own_cli_has_it(
         Replay(recorded.path, tmp_path, recorded.snapshot) as replay,
         AgentProcess(tmp_path, replay, snmpd.agentx, *flags),
     ):
-        until("every row", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == len(names))
-        assert snmpd.column(f"{IF_X_TABLE}.1") == {1000 + n: name for n, name in names.items()}
+        wait_for_rows(snmpd, len(names))
+        assert snmpd.column(oids.IF_NAME) == {1000 + n: name for n, name in names.items()}
         for column, label in (("6", "rx bytes"), ("10", "tx bytes")):
             expected = {1000 + n: str(printed[n].get(label, 0)) for n in names}
             assert any(int(value) for value in expected.values())
-            assert snmpd.column(f"{IF_X_TABLE}.{column}") == expected
+            assert snmpd.column(f"{oids.IF_X_TABLE}.{column}") == expected
         flags_of = {
             each["sw_if_index"]: each["flags"] for each in recorded.dump("sw_interface_dump")
         }
         admin = {1000 + n: "1" if flags_of[n] & 1 else "2" for n in names}
-        assert snmpd.column(f"{IF_TABLE}.7") == admin
+        assert snmpd.column(oids.ADMIN_STATUS) == admin
         neighbors = sum(len(each) for each in recorded.dump("ip_neighbor_dump").values())
         until(
             "every neighbour",
-            lambda: len(snmpd.walk("1.3.6.1.2.1.4.35.1.4") if neighbors else ()) == neighbors,
+            lambda: len(snmpd.walk(f"{oids.IP}.35.1.4") if neighbors else ()) == neighbors,
         )
         addresses = {
             text.partition("/")[0]
@@ -716,7 +717,7 @@ def test_another_real_router_is_served_as_its_own_cli_has_it(
             if where.rpartition("/")[0] in recorded.own_names()
         }
         assert not any(ip_address(each).is_link_local for each in addresses)
-        until("every address", lambda: len(snmpd.walk("1.3.6.1.2.1.4.34.1.3")) == len(addresses))
+        wait_for_entries(snmpd, f"{oids.IP}.34.1.3", len(addresses))
 
 
 def test_walk_has_lacps_states_as_the_segment_has_them(recordings: Path, tmp_path: Path) -> None:

@@ -13,13 +13,21 @@ from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, StageError, until
 
+from .edge_router import (
+    ROWS,
+    wait_for_cell,
+    wait_for_entries,
+    wait_for_line,
+    wait_for_name,
+    wait_for_neighbors,
+    wait_for_rows,
+)
+from .oids import HIGH_SPEED, IF_ALIAS, IF_DESCR, IF_MIB, IF_NAME, IF_SPEED, IF_TABLE, IP, LAG
+
 pytestmark = pytest.mark.system
 
-IF_TABLE = "1.3.6.1.2.1.2.2.1"
-IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
-NAME, ALIAS, HIGH_SPEED = (f"{IF_X_TABLE}.{number}" for number in (1, 18, 15))
-SPEED, DISCARDS = f"{IF_TABLE}.5", f"{IF_TABLE}.13"
-ROWS, TAPS = 18, 16
+DISCARDS = f"{IF_TABLE}.13"
+TAPS = 16
 
 Set = Callable[..., None]
 
@@ -35,7 +43,7 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, file: Path) -> Iterator[
     vpp.freeze()
     file.write_text("")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as running:
-        until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+        wait_for_rows(snmpd)
         yield running
 
 
@@ -50,21 +58,17 @@ def put(agent: AgentProcess, file: Path) -> Set:
     return put
 
 
-def column_comes(snmpd: Snmpd, oid: str, index: int, value: str) -> None:
-    until(f"{oid}.{index} is {value}", lambda: snmpd.column(oid).get(index) == value)
-
-
 def test_names_may_be_vpps(snmpd: Snmpd, put: Set) -> None:
     put(names="vpp")
-    column_comes(snmpd, NAME, 1001, "GigabitEthernet5/0/0")
-    assert len(snmpd.column(NAME)) == ROWS
-    assert snmpd.column(f"{IF_TABLE}.2") == snmpd.column(NAME)
+    wait_for_cell(snmpd, IF_NAME, 1001, "GigabitEthernet5/0/0")
+    assert len(snmpd.column(IF_NAME)) == ROWS
+    assert snmpd.column(IF_DESCR) == snmpd.column(IF_NAME)
 
 
 def test_names_may_be_those_of_the_taps(snmpd: Snmpd, put: Set) -> None:
     put(names="tap")
-    until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
-    names, aliases = snmpd.column(NAME), snmpd.column(ALIAS)
+    wait_for_rows(snmpd, ROWS + TAPS)
+    names, aliases = snmpd.column(IF_NAME), snmpd.column(IF_ALIAS)
     by_name = {name: index for index, name in names.items()}
     assert names[1001] == "GigabitEthernet5/0/0"
     assert aliases[by_name["eno1"]] == "LCP GigabitEthernet5/0/0 (tap4096)"
@@ -73,35 +77,35 @@ def test_names_may_be_those_of_the_taps(snmpd: Snmpd, put: Set) -> None:
 
 def test_taps_may_be_shown(snmpd: Snmpd, put: Set) -> None:
     put(taps="show")
-    until("the taps show", lambda: len(snmpd.column(NAME)) == ROWS + TAPS)
-    assert "tap4096" in snmpd.column(NAME).values()
-    assert snmpd.column(NAME)[1001] == "eno1"
+    wait_for_rows(snmpd, ROWS + TAPS)
+    assert "tap4096" in snmpd.column(IF_NAME).values()
+    assert snmpd.column(IF_NAME)[1001] == "eno1"
     put()
-    until("the taps are hidden", lambda: len(snmpd.column(NAME)) == ROWS)
+    wait_for_rows(snmpd)
 
 
 def test_globs_hide_rows(snmpd: Snmpd, put: Set) -> None:
     put(hide=["loop*", "bond0.1??", "Ten*/0"])
-    until("four bonds, a loop, a port are gone", lambda: len(snmpd.column(NAME)) == ROWS - 6 + 1)
-    names = set(snmpd.column(NAME).values())
+    wait_for_rows(snmpd, ROWS - 6 + 1)
+    names = set(snmpd.column(IF_NAME).values())
     assert "local0" in names  # the list is the operator's, whole
     assert not names & {"loop0", "bond0.100", "bond0.130", "TenGigabitEthernet1/0/0"}
 
 
 def test_an_alias_may_fall_back_on_the_name(snmpd: Snmpd, put: Set) -> None:
-    assert snmpd.column(ALIAS)[1001] == ""
+    assert snmpd.column(IF_ALIAS)[1001] == ""
     put(alias="name")
-    column_comes(snmpd, ALIAS, 1001, "eno1")
+    wait_for_cell(snmpd, IF_ALIAS, 1001, "eno1")
 
 
 def test_speeds_may_be_configured(snmpd: Snmpd, put: Set) -> None:
     put(speeds={"eno1": 2500, "Ten*": 100, "loop0": 5_000_000})
-    column_comes(snmpd, HIGH_SPEED, 1001, "2500")
+    wait_for_cell(snmpd, HIGH_SPEED, 1001, "2500")
     speeds = snmpd.column(HIGH_SPEED)
     assert speeds[1015] == "2500"  # eno1.205
     assert speeds[1011] == "200"  # bond0 over two members
     assert speeds[1013] == "5000000"
-    assert snmpd.column(SPEED)[1013] == "4294967295"  # saturated
+    assert snmpd.column(IF_SPEED)[1013] == "4294967295"  # saturated
 
 
 def test_drops_may_be_discards(snmpd: Snmpd, put: Set, vpp: Simulator) -> None:
@@ -111,38 +115,38 @@ def test_drops_may_be_discards(snmpd: Snmpd, put: Set, vpp: Simulator) -> None:
     assert counted["drops"] > 0
     assert snmpd.column(DISCARDS)[1001] == str(misses)
     put(discards="all")
-    column_comes(snmpd, DISCARDS, 1001, str(misses + counted["drops"]))
+    wait_for_cell(snmpd, DISCARDS, 1001, str(misses + counted["drops"]))
 
 
 def test_a_vppcfg_is_taken_up_without_a_row_vanishing(
     snmpd: Snmpd, put: Set, tmp_path: Path
 ) -> None:
-    before = snmpd.column(NAME)
+    before = snmpd.column(IF_NAME)
     (tmp_path / "vppcfg.yaml").write_text(VPPCFG)
     put(vppcfg=str(tmp_path / "vppcfg.yaml"))
-    while snmpd.column(ALIAS)[1001] == "":
-        assert snmpd.column(NAME) == before
-    assert snmpd.column(ALIAS)[1001] == "Infra: access switch"
+    while snmpd.column(IF_ALIAS)[1001] == "":
+        assert snmpd.column(IF_NAME) == before
+    assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
     put()
-    column_comes(snmpd, ALIAS, 1001, "")
+    wait_for_cell(snmpd, IF_ALIAS, 1001, "")
 
 
 def test_stateless_indexes_may_be_switched_to_and_back(
     snmpd: Snmpd, put: Set, vpp: Simulator
 ) -> None:
-    before = snmpd.column(NAME)
+    before = snmpd.column(IF_NAME)
     put(settle=0)
     vpp.delete("BondEthernet0.130")
     vpp.add_sub("BondEthernet0", 131, host="bond0.131")
-    until("the new one is there", lambda: "bond0.131" in snmpd.column(NAME).values())
-    until("the old one is gone", lambda: len(snmpd.column(NAME)) == ROWS)
-    kept = snmpd.column(NAME)
+    wait_for_name(snmpd, "bond0.131")
+    wait_for_rows(snmpd)
+    kept = snmpd.column(IF_NAME)
     assert set(kept) - set(before)
     put(ifindex="stateless")
     index = 1000 + vpp.interfaces()["BondEthernet0.131"]["sw_if_index"]
-    column_comes(snmpd, NAME, index, "bond0.131")
+    wait_for_cell(snmpd, IF_NAME, index, "bond0.131")
     put(settle=0)
-    until("the kept ones are back", lambda: snmpd.column(NAME) == kept)
+    until("the kept ones are back", lambda: snmpd.column(IF_NAME) == kept)
 
 
 def test_another_agentx_address_is_another_session(
@@ -154,13 +158,13 @@ def test_another_agentx_address_is_another_session(
     put_file = tmp_path / "agent.yaml"
     put_file.write_text(f"address: {snmpd.agentx}\n")
     agent.start()
-    until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+    wait_for_rows(snmpd)
     with Snmpd(tmp_path / "other") as other:
         put(address=other.agentx)
-        until("the other serves them", lambda: len(other.column(NAME)) == ROWS)
-        assert not snmpd.column(NAME)
+        wait_for_rows(other)
+        assert not snmpd.column(IF_NAME)
         put(address=snmpd.agentx)
-        until("the first serves them again", lambda: len(snmpd.column(NAME)) == ROWS)
+        wait_for_rows(snmpd)
 
 
 def test_other_sockets_are_another_vpp(
@@ -177,25 +181,25 @@ def test_other_sockets_are_another_vpp(
             f"api-socket: {second.api_socket}\nstats-socket: {second.stats_socket}\nsettle: 0\n"
         )
         agent.start()
-        until("the second VPP's rows are served", lambda: len(snmpd.column(NAME)) == 30)
+        wait_for_rows(snmpd, 30)
 
 
 def test_a_bad_file_leaves_the_old_settings_in_force(
     snmpd: Snmpd, put: Set, agent: AgentProcess, file: Path
 ) -> None:
     put(alias="name")
-    column_comes(snmpd, ALIAS, 1001, "eno1")
+    wait_for_cell(snmpd, IF_ALIAS, 1001, "eno1")
     put(alias="nmae")
-    until("the refusal is logged", lambda: "the settings stay as they were" in agent.text())
+    wait_for_line(agent, "the settings stay as they were")
     assert f"{file}:1: alias: expected one of description, name" in agent.text()
-    assert snmpd.column(ALIAS)[1001] == "eno1"
+    assert snmpd.column(IF_ALIAS)[1001] == "eno1"
 
 
 def test_more_or_less_can_be_logged(put: Set, agent: AgentProcess, vpp: Simulator) -> None:
     assert " DEBUG " not in agent.text()
     put(debug=1)
     vpp.set_link("GigabitEthernet5/0/0", False)
-    until("it is logged", lambda: "DEBUG VPP reports" in agent.text())
+    wait_for_line(agent, "DEBUG VPP reports")
     assert "Getnext" not in agent.text()
 
 
@@ -203,7 +207,7 @@ def test_every_pdu_can_be_logged_and_no_more_without_a_new_connection(
     snmpd: Snmpd, put: Set, agent: AgentProcess
 ) -> None:
     def traced() -> int:
-        snmpd.column(NAME)
+        snmpd.column(IF_NAME)
         return agent.text().count("DEBUG < ")
 
     assert traced() == 0
@@ -218,14 +222,12 @@ def test_two_interfaces_of_one_host_name_have_different_names(
     snmpd: Snmpd, agent: AgentProcess, vpp: Simulator
 ) -> None:
     vpp.add_loopback("loop5", host="eno1")
-    until("it is served", lambda: "loop5" in snmpd.column(NAME).values())
-    assert list(snmpd.column(NAME).values()).count("eno1") == 1
-    until("it is logged", lambda: "loop5 keeps its name" in agent.text())
+    wait_for_name(snmpd, "loop5")
+    assert list(snmpd.column(IF_NAME).values()).count("eno1") == 1
+    wait_for_line(agent, "loop5 keeps its name")
 
 
 # --- which MIBs, and what VPP is asked for them ------------------------------------------------
-
-IP, LAG = "1.3.6.1.2.1.4", "1.2.840.10006.300.43"
 
 
 def sysortable(snmpd: Snmpd) -> set[str]:
@@ -245,9 +247,9 @@ def test_mibs_are_chosen_and_a_change_is_a_new_session(
         return False
 
     until("bonds are gone", gone)
-    until("the rows are served", lambda: len(snmpd.column(NAME)) == ROWS)
+    wait_for_rows(snmpd)
     assert LAG not in sysortable(snmpd)
-    assert "1.3.6.1.2.1.31" in sysortable(snmpd)
+    assert IF_MIB in sysortable(snmpd)
     put(mibs=["IEEE8023-LAG-MIB"])
 
     def back() -> bool:
@@ -256,7 +258,7 @@ def test_mibs_are_chosen_and_a_change_is_a_new_session(
         return False
 
     until("bonds are back", back)
-    assert not snmpd.column(NAME)
+    assert not snmpd.column(IF_NAME)
     assert agent.text().count("serving snmpd at") == 3
 
 
@@ -264,7 +266,7 @@ def test_addresses_are_not_asked_for_where_they_are_not_served(
     snmpd: Snmpd, put: Set, vpp: Simulator
 ) -> None:
     addresses = f"{IP}.20.1.2"
-    until("addresses are served", lambda: len(snmpd.walk(addresses)) == 3)
+    wait_for_entries(snmpd, addresses, 3)
     asked = 2 * 19  # each interface but the TAPs, for both families
     until("the round is over", lambda: vpp.calls()["ip_address_dump"] == asked)
     put(mibs=["IF-MIB"], addresses=1, neighbors=1, period=1)
@@ -278,7 +280,7 @@ def test_addresses_are_not_asked_for_where_they_are_not_served(
 def test_addresses_and_neighbours_are_switched_off_one_by_one(
     snmpd: Snmpd, put: Set, vpp: Simulator
 ) -> None:
-    until("neighbours are served", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+    wait_for_neighbors(snmpd)
     put(neighbors=0, addresses=1)
     asked = vpp.calls()
     more = asked["ip_address_dump"] + 3 * 2 * 19
@@ -292,4 +294,4 @@ def test_addresses_and_neighbours_are_switched_off_one_by_one(
     assert len(snmpd.walk(f"{IP}.20.1.2")) == 3
     put(neighbors=300, addresses=0, settle=1)  # until then VPP is being configured
     until("addresses are shown no more", lambda: is_empty(f"{IP}.20.1.2"))
-    until("neighbours are served again", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
+    wait_for_neighbors(snmpd)

@@ -15,35 +15,14 @@ import pytest
 
 from simulator import Simulator, Spec
 from simulator.stage import until
-from vpp_snmp_agent.vpp import feed, layer3, reporter
+from vpp_snmp_agent.vpp import feed, layer3, records, reporter
 from vpp_snmp_agent.vpp.api import Vpp
 from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
 from vpp_snmp_agent.vpp.layer3 import Layer3
-from vpp_snmp_agent.vpp.records import (
-    ADDRESSES,
-    ASK,
-    INTERFACES,
-    LCP_PAIRS,
-    NEIGHBORS,
-    Addresses,
-    Alive,
-    Available,
-    Bond,
-    BridgeDomain,
-    Broken,
-    Changes,
-    Complete,
-    Interface,
-    Inventory,
-    LacpPort,
-    LcpPair,
-    Unavailable,
-    Unread,
-    unpack,
-)
 from vpp_snmp_agent.vpp.schedule import ADDRESS_DELAYS
 
-from .conftest import Clock, Listener, Reported, link, named
+from .conftest import Listener, Reported, link, named
+from .routers import Clock
 
 STOPPING_WORKERS = ("lcp_itf_pair_get", "sw_bond_interface_dump", "sw_member_interface_dump")
 NO_BARRIER = ("sw_interface_lacp_dump", "bridge_domain_dump")
@@ -67,14 +46,20 @@ def has(index: int) -> Callable[[Reported], bool]:
 
 def test_everything_is_reported_relations_first(vpp: Simulator) -> None:
     vpp.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
-    order = [LcpPair, Bond, LacpPort, BridgeDomain, Interface]
+    order = [
+        records.LcpPair,
+        records.Bond,
+        records.LacpPort,
+        records.BridgeDomain,
+        records.Interface,
+    ]
     with Listener(vpp, addresses=3600) as listener:
-        listener.wait_until(lambda reported: INTERFACES in reported.complete)
-        came = [type(each) for news in listener.all(Changes) for each in news.reported]
+        listener.wait_until(lambda reported: records.INTERFACES in reported.complete)
+        came = [type(each) for news in listener.all(records.Changes) for each in news.reported]
         assert [kind for kind in order if kind in came] == order
         assert came == sorted(came, key=order.index)
         last = listener.news[-1]
-        assert isinstance(last, Complete)
+        assert isinstance(last, records.Complete)
         assert len(listener.reported.interfaces) == len(vpp.interfaces())
 
 
@@ -86,8 +71,8 @@ def test_an_event_asks_for_the_interface_that_it_names_and_no_other(vpp: Simulat
         for up in (False, True):
             vpp.set_link("TenGigabitEthernet1/0/2", up)
             listener.wait_until(link("TenGigabitEthernet1/0/2", up))
-            changed = [each for news in listener.all(Changes) for each in news.reported]
-            names = [each.interface_name for each in changed if isinstance(each, Interface)]
+            changed = [each for news in listener.all(records.Changes) for each in news.reported]
+            names = [each.interface_name for each in changed if isinstance(each, records.Interface)]
             assert set(names) == {"TenGigabitEthernet1/0/2"}
         after = vpp.calls()
         assert after[ONE] == before.get(ONE, 0) + 2
@@ -164,8 +149,8 @@ def test_a_new_interface_is_reported_after_its_pair(vpp: Simulator) -> None:
             listener.wait_until(has(pair.host_sw_if_index))
             tap = reported.interfaces[pair.host_sw_if_index]
             assert tap.interface_name.endswith(f".{number}")
-        came = [each for news in listener.all(Changes) for each in news.reported]
-        for pair in (each for each in came if isinstance(each, LcpPair)):
+        came = [each for news in listener.all(records.Changes) for each in news.reported]
+        for pair in (each for each in came if isinstance(each, records.LcpPair)):
             for index in (pair.phy_sw_if_index, pair.host_sw_if_index):
                 assert came.index(pair) < came.index(reported.interfaces[index])
 
@@ -280,15 +265,15 @@ def test_a_deleted_interface_is_gone_with_its_addresses_before_anything_rare_is_
 ) -> None:
     index = vpp.add_loopback("loop7")
     with Listener(vpp, addresses=3600) as listener:
-        listener.wait_complete(ADDRESSES)
+        listener.wait_complete(records.ADDRESSES)
         vpp.add_loopback("loop8")
         listener.wait_until(named("loop8"))
         before = vpp.calls()  # a rare dump was just made, so none is due for a second
         vpp.delete("loop7")
         listener.wait_until(lambda reported: index not in reported.interfaces)
         assert vpp.calls()["lcp_itf_pair_get"] == before["lcp_itf_pair_get"]
-        gone = [set(news.gone) for news in listener.all(Changes) if news.gone]
-        assert gone == [{(Interface, index), (Addresses, index)}]
+        gone = [set(news.gone) for news in listener.all(records.Changes) if news.gone]
+        assert gone == [{(records.Interface, index), (records.Addresses, index)}]
 
 
 def test_what_a_deleted_interface_was_related_to_is_gone_soon(vpp: Simulator) -> None:
@@ -419,32 +404,32 @@ class FakeVpp:
         self.neighbor_events: NeighborEvents = {}
         self.pair_questions = 0
         self.found = {
-            index: Interface(
+            index: records.Interface(
                 index, index, name, "dpdk", "", bytes(6), True, True, 10, 2, 9000, 1500
             )
             for index, name in enumerate(names, 1)
         }
         self.found_pairs = {
-            index: LcpPair(index, 100 + index, 200 + index, f"e{index}", "dataplane")
+            index: records.LcpPair(index, 100 + index, 200 + index, f"e{index}", "dataplane")
             for index in self.found
         }
 
-    def interfaces(self) -> dict[int, Interface]:
+    def interfaces(self) -> dict[int, records.Interface]:
         return dict(self.found)
 
-    def interfaces_named(self, indexes: list[int]) -> dict[int, Interface]:
+    def interfaces_named(self, indexes: list[int]) -> dict[int, records.Interface]:
         return {index: self.found[index] for index in indexes if index in self.found}
 
-    def pairs(self) -> dict[int, LcpPair]:
+    def pairs(self) -> dict[int, records.LcpPair]:
         self.pair_questions += 1
         if self.unusable:
             raise UnusableAnswer(self.unusable)
         return dict(self.found_pairs)
 
-    def bonds(self) -> dict[int, Bond]:
+    def bonds(self) -> dict[int, records.Bond]:
         return {}
 
-    def bridge_domains(self) -> dict[int, BridgeDomain]:
+    def bridge_domains(self) -> dict[int, records.BridgeDomain]:
         return {}
 
 
@@ -457,26 +442,29 @@ def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() ->
     def refresh() -> list[Any]:
         """Whatever is due, and all that is rare; that it was all is left out."""
         of._rare_allowed = 0.0
-        news = [each for each in of.refresh(set()) if not isinstance(each, Inventory)]
+        news = [each for each in of.refresh(set()) if not isinstance(each, records.Inventory)]
         for each in news:
             reported.apply(each)
         return news
 
-    failed = Unavailable(LCP_PAIRS, vpp.unusable)
+    failed = records.Unavailable(records.LCP_PAIRS, vpp.unusable)
     first = refresh()
     assert first[0] == failed
     assert reported.interfaces == vpp.found  # and completely
-    assert (reported.pairs, reported.complete) == ({}, {INTERFACES, ADDRESSES, NEIGHBORS})
+    assert (reported.pairs, reported.complete) == (
+        {},
+        {records.INTERFACES, records.ADDRESSES, records.NEIGHBORS},
+    )
     assert refresh() == []
     vpp.unusable = ""
-    assert Available(LCP_PAIRS) in refresh()
+    assert records.Available(records.LCP_PAIRS) in refresh()
     assert reported.pairs == vpp.found_pairs
     vpp.unusable = "otherwise"
     vpp.found[2] = replace(vpp.found[2], interface_name="port4")
-    assert Unavailable(LCP_PAIRS, "otherwise") in refresh()
+    assert records.Unavailable(records.LCP_PAIRS, "otherwise") in refresh()
     assert reported.pairs.keys() == {1, 3}
     assert reported.interfaces == vpp.found
-    assert not list(layer3.failures.passed(ADDRESSES))
+    assert not list(layer3.failures.passed(records.ADDRESSES))
 
 
 @pytest.fixture
@@ -493,14 +481,14 @@ def test_that_vpp_answers_is_said_where_no_message_says_it(
     pipe: tuple[reporter.Pipe, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs, ours = pipe
-    theirs.send(Complete(ADDRESSES))
-    assert unpack(ours.recv(feed.DATAGRAM)) == Complete(ADDRESSES)
+    theirs.send(records.Complete(records.ADDRESSES))
+    assert records.unpack(ours.recv(feed.DATAGRAM)) == records.Complete(records.ADDRESSES)
     theirs.send_alive()
     with pytest.raises(BlockingIOError):
         ours.recv(feed.DATAGRAM)
     monkeypatch.setattr(reporter, "ALIVE_INTERVAL", 0.0)
     theirs.send_alive()
-    assert unpack(ours.recv(feed.DATAGRAM)) == Alive()
+    assert records.unpack(ours.recv(feed.DATAGRAM)) == records.Alive()
 
 
 UNREAD = """
@@ -524,11 +512,11 @@ def test_a_parent_that_reads_nothing_is_left_with_a_word_of_why() -> None:
         ) as child,
     ):
         theirs.close()
-        ours.send(ASK)  # which is not read any more
+        ours.send(records.ASK)  # which is not read any more
         assert child.wait(10) == 0
-        came = [unpack(data) for data in iter(lambda: ours.recv(feed.DATAGRAM), b"")]
-    assert {type(each) for each in came[:-1]} == {Changes}
-    assert came[-1] == Unread()
+        came = [records.unpack(data) for data in iter(lambda: ours.recv(feed.DATAGRAM), b"")]
+    assert {type(each) for each in came[:-1]} == {records.Changes}
+    assert came[-1] == records.Unread()
 
 
 TOO_LONG = """
@@ -549,6 +537,8 @@ def test_what_fits_no_message_ends_the_reporter_with_a_reason() -> None:
         ) as child,
     ):
         theirs.close()
-        assert unpack(ours.recv(feed.DATAGRAM)) == Broken("Changes are too long for one message")
+        assert records.unpack(ours.recv(feed.DATAGRAM)) == records.Broken(
+            "Changes are too long for one message"
+        )
         assert not ours.recv(feed.DATAGRAM)
         assert child.wait(10) == 0

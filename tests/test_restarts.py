@@ -16,25 +16,25 @@ from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, until
 
+from . import oids
+from .edge_router import ROWS, index_of_row, statuses, wait_for_name, wait_for_rows, wait_until_gone
 from .soak.probe import ABSENT, Poll
 
 pytestmark = pytest.mark.system
 
-IF_TABLE = "1.3.6.1.2.1.2.2.1"
-IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
-ROWS = 18
-
 
 def librenms(snmpd: Snmpd) -> set[tuple[int, str, str, str, str]]:
     """A poll: ifXEntry whole, then its columns of ifEntry; ports by ifIndex."""
-    whole = snmpd.walk(IF_X_TABLE, options=["-Cr10"])
+    whole = snmpd.walk(oids.IF_X_TABLE, options=["-Cr10"])
     names = {
         int(name.rsplit(".", 1)[1]): value
         for name, value in whole.items()
-        if name.startswith(f"{IF_X_TABLE}.1.")
+        if name.startswith(f"{oids.IF_NAME}.")
     }
-    columns = {number: snmpd.column(f"{IF_TABLE}.{number}") for number in (2, 7, 8, 9, 3, 6, 4)}
-    aliases = snmpd.column(f"{IF_X_TABLE}.18")
+    columns = {
+        number: snmpd.column(f"{oids.IF_TABLE}.{number}") for number in (2, 7, 8, 9, 3, 6, 4)
+    }
+    aliases = snmpd.column(oids.IF_ALIAS)
     assert all(column.keys() == names.keys() for column in columns.values())
     return {
         (index, name, columns[2][index], columns[3][index], aliases[index])
@@ -44,9 +44,9 @@ def librenms(snmpd: Snmpd) -> set[tuple[int, str, str, str, str]]:
 
 def cacti(snmpd: Snmpd) -> set[tuple[int, str, str, str]]:
     """A re-index: one walk a field; ifNumber must be the number of rows."""
-    fields = [snmpd.column(f"{IF_TABLE}.{number}") for number in (1, 2, 3, 6)]
-    names = snmpd.column(f"{IF_X_TABLE}.1")
-    number = snmpd.walk("1.3.6.1.2.1.2.1")["1.3.6.1.2.1.2.1.0"]
+    fields = [snmpd.column(f"{oids.IF_TABLE}.{number}") for number in (1, 2, 3, 6)]
+    names = snmpd.column(oids.IF_NAME)
+    number = snmpd.walk(oids.IF_NUMBER)[f"{oids.IF_NUMBER}.0"]
     assert number == f"INTEGER: {len(names)}"
     assert len(set(names.values())) == len(names)  # ifName is Cacti's sort field
     assert all(field.keys() == names.keys() for field in fields)
@@ -59,13 +59,9 @@ def ports(snmpd: Snmpd) -> tuple[object, object]:
     return librenms(snmpd), cacti(snmpd)
 
 
-def status(snmpd: Snmpd) -> set[str]:
-    return set(snmpd.column(f"{IF_TABLE}.8").values())
-
-
 def live(snmpd: Snmpd) -> bool:
     """All rows there, all that are meant to be up are up."""
-    served = snmpd.column(f"{IF_TABLE}.8")
+    served = snmpd.column(oids.OPER_STATUS)
     return len(served) == ROWS and sum(value == "1" for value in served.values()) == ROWS - 1
 
 
@@ -95,7 +91,7 @@ def test_the_agents_restart_changes_no_port(agent: AgentProcess, snmpd: Snmpd) -
 
 def totals(snmpd: Snmpd) -> dict[str, int]:
     """What is counted of all ports together, and by drivers."""
-    subtrees = ("1.3.6.1.2.1.4.31.1.1", "1.3.6.1.2.1.10.7.11.1")
+    subtrees = (f"{oids.IP}.31.1.1", f"{oids.ETHERLIKE}.11.1")
     return {
         name: int(value.removeprefix("Counter64: "))
         for subtree in subtrees
@@ -103,7 +99,7 @@ def totals(snmpd: Snmpd) -> dict[str, int]:
         if value.startswith("Counter64: ")
     } | {
         name: int(value.removeprefix("Counter32: "))
-        for name, value in snmpd.walk("1.3.6.1.2.1.4.31.1.1").items()
+        for name, value in snmpd.walk(f"{oids.IP}.31.1.1").items()
         if value.startswith("Counter32: ") and ".31.1.1.3." not in name  # which wraps
     }
 
@@ -111,8 +107,8 @@ def totals(snmpd: Snmpd) -> dict[str, int]:
 def test_what_is_counted_beside_rows_does_not_fall_over_any_restart(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    in_header_errors = "1.3.6.1.2.1.4.31.1.1.7.1"
-    of_driver = "1.3.6.1.2.1.10.7.11.1.2.1003"
+    in_header_errors = f"{oids.IP}.31.1.1.7.1"
+    of_driver = f"{oids.ETHERLIKE}.11.1.2.1003"
     until("all is counted", lambda: {in_header_errors, of_driver} <= totals(snmpd).keys())
     first = totals(snmpd)
 
@@ -151,7 +147,7 @@ def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     before = ports(snmpd)
-    octets = {index: int(value) for index, value in snmpd.column(f"{IF_X_TABLE}.6").items()}
+    octets = {index: int(value) for index, value in snmpd.column(oids.HC_IN).items()}
     indexes = {name: row["sw_if_index"] for name, row in vpp.interfaces().items()}
     vpp.restart(empty=True)
     vpp.configure(seconds=20, seed=7)
@@ -167,12 +163,12 @@ def test_a_vpp_that_returns_with_other_indexes_over_20_s_changes_no_port(
     after = {name: row["sw_if_index"] for name, row in vpp.interfaces().items()}
     assert indexes != after
     # Every port goes on with the counters of the new VPP, and says that some may be missing.
-    jumped = snmpd.column(f"{IF_X_TABLE}.19")
+    jumped = snmpd.column(oids.IF_DISCONTINUITY)
     assert "(0) 0:00:00.00" not in jumped.values()
     vpp.freeze()
     truth = {each.name: each for each in vpp.truth().values()}
-    served = snmpd.column(f"{IF_X_TABLE}.6")
-    by_name = {value: index for index, value in snmpd.column(f"{IF_X_TABLE}.1").items()}
+    served = snmpd.column(oids.HC_IN)
+    by_name = {value: index for index, value in snmpd.column(oids.IF_NAME).items()}
     index = by_name["bond0.100"]
     assert int(served[index]) >= octets[index] + truth["BondEthernet0.100"].rx.bytes
     assert all(int(served[index]) >= value for index, value in octets.items())
@@ -186,15 +182,15 @@ def test_a_restarted_vpp_that_lost_an_interface_for_good_loses_it_once_settled(
     with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         vpp.restart(empty=True)
-        until("all is down", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
+        wait_for_rows(snmpd)
         hardware = {"eno1", "eno2", "enp1s0f2", "enp1s0f3"}
-        until("only hardware is left", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == 6)
-        names = set(snmpd.column(f"{IF_X_TABLE}.1").values())
+        wait_for_rows(snmpd, 6)
+        names = set(snmpd.column(oids.IF_NAME).values())
         assert not names & hardware  # without its pair each bears VPP's name
         vpp.configure()
         vpp.wait_until_configured()
         until("all is back", lambda: live(snmpd))
-        assert hardware < set(snmpd.column(f"{IF_X_TABLE}.1").values())
+        assert hardware < set(snmpd.column(oids.IF_NAME).values())
 
 
 def test_what_a_settled_vpp_deletes_goes_at_once_and_its_index_waits_for_it(
@@ -204,17 +200,17 @@ def test_what_a_settled_vpp_deletes_goes_at_once_and_its_index_waits_for_it(
     with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         before = ports(snmpd)
-        names = snmpd.column(f"{IF_X_TABLE}.1")
+        names = snmpd.column(oids.IF_NAME)
         gone = next(index for index, name in names.items() if name == "bond0.130")
         vpp.delete("BondEthernet0.130")
-        until("it is gone", lambda: gone not in snmpd.column(f"{IF_X_TABLE}.1"))
+        wait_until_gone(snmpd, gone)
         vpp.add_sub("BondEthernet0", 777, host="bond0.777")
-        until("another is there", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
-        assert gone not in snmpd.column(f"{IF_X_TABLE}.1")
+        wait_for_rows(snmpd)
+        assert gone not in snmpd.column(oids.IF_NAME)
         vpp.delete("BondEthernet0.777")
         vpp.add_sub("BondEthernet0", 130, host="bond0.130")
-        until("it is back", lambda: gone in snmpd.column(f"{IF_X_TABLE}.1"))
-        until("the other is gone", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
+        until("it is back", lambda: gone in snmpd.column(oids.IF_NAME))
+        wait_for_rows(snmpd)
         assert ports(snmpd) == before
 
 
@@ -225,15 +221,15 @@ def test_an_agent_that_starts_while_vpp_is_away_serves_what_it_knew(
     agent.stop()
     vpp.stop()
     agent.start()
-    until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
+    wait_for_rows(snmpd)
     assert ports(snmpd) == before
-    assert status(snmpd) == {"2", "7"}
-    assert not snmpd.column(f"{IF_X_TABLE}.6")  # counters that nobody has are not there
-    assert snmpd.column(f"{IF_X_TABLE}.15")
+    assert statuses(snmpd) == {"2", "7"}
+    assert not snmpd.column(oids.HC_IN)  # counters that nobody has are not there
+    assert snmpd.column(oids.HIGH_SPEED)
     vpp.start()
     until("VPP's interfaces are live", lambda: live(snmpd))
     assert ports(snmpd) == before
-    assert len(snmpd.column(f"{IF_X_TABLE}.6")) == ROWS
+    assert len(snmpd.column(oids.HC_IN)) == ROWS
 
 
 def test_all_three_restarted_in_any_order(
@@ -264,7 +260,7 @@ def journal(tmp_path: Path) -> Path:
 def test_a_journal_that_is_damaged_is_set_aside_and_what_can_be_read_is_kept(
     tmp_path: Path, agent: AgentProcess, snmpd: Snmpd
 ) -> None:
-    before = snmpd.column(f"{IF_X_TABLE}.1")
+    before = snmpd.column(oids.IF_NAME)
     agent.stop()
     lines = journal(tmp_path).read_bytes().splitlines(keepends=True)
     name = b'"BondEthernet0.105"'
@@ -273,7 +269,7 @@ def test_a_journal_that_is_damaged_is_set_aside_and_what_can_be_read_is_kept(
     journal(tmp_path).write_bytes(b"".join(damaged))
     agent.start()
     until("the rows are served", lambda: live(snmpd))
-    after = snmpd.column(f"{IF_X_TABLE}.1")
+    after = snmpd.column(oids.IF_NAME)
     lost = [index for index, name in before.items() if name == "bond0.105"]
     assert {index: name for index, name in before.items() if index not in lost}.items() < (
         after.items()
@@ -330,10 +326,10 @@ def test_a_second_agent_on_one_state_is_refused_and_neither_harms_the_other(
     assert str(agent.pid) in refusal
     assert ports(snmpd) == before
     vpp.add_loopback("loop7")
-    until("the first goes on", lambda: "loop7" in snmpd.column(f"{IF_X_TABLE}.1").values())
+    wait_for_name(snmpd, "loop7")
     agent.kill()
     agent.start()
-    until("it is known again", lambda: "loop7" in snmpd.column(f"{IF_X_TABLE}.1").values())
+    wait_for_name(snmpd, "loop7")
 
 
 def test_the_ports_of_0_1_0_are_taken_over_whole_and_its_file_is_left(
@@ -354,7 +350,7 @@ def test_the_ports_of_0_1_0_are_taken_over_whole_and_its_file_is_left(
     old.write_text(text)
     with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
-        by_name = {name: index for index, name in snmpd.column(f"{IF_X_TABLE}.1").items()}
+        by_name = {name: index for index, name in snmpd.column(oids.IF_NAME).items()}
         assert (by_name["eno1"], by_name["bond0.105"]) == (4711, 815)
         assert by_name["loop0"] == 100_001
     assert old.read_text() == text
@@ -380,9 +376,9 @@ def test_what_is_gone_is_listed_and_can_be_forgotten(
 
     with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags) as agent:
         until("the rows are served", lambda: live(snmpd))
-        gone = next(i for i, n in snmpd.column(f"{IF_X_TABLE}.1").items() if n == "bond0.130")
+        gone = index_of_row(snmpd, "bond0.130")
         vpp.delete("BondEthernet0.130")
-        until("it is gone", lambda: gone not in snmpd.column(f"{IF_X_TABLE}.1"))
+        wait_until_gone(snmpd, gone)
         assert listed()["BondEthernet0.130"][0] == str(gone)
         assert "no" in listed()["BondEthernet0.130"]
         assert "yes" in listed()["BondEthernet0.105"]
@@ -391,10 +387,10 @@ def test_what_is_gone_is_listed_and_can_be_forgotten(
         assert command("forget", "Bond*").stdout == f"forgot {gone} BondEthernet0.130\n"
         assert "BondEthernet0.130" not in listed()
         vpp.add_sub("BondEthernet0", 130, host="bond0.130")
-        until("it is back", lambda: "bond0.130" in snmpd.column(f"{IF_X_TABLE}.1").values())
-        assert gone not in snmpd.column(f"{IF_X_TABLE}.1")  # its number is nobody's again
+        wait_for_name(snmpd, "bond0.130")
+        assert gone not in snmpd.column(oids.IF_NAME)  # its number is nobody's again
         vpp.delete("BondEthernet0.130")
-        until("it is gone", lambda: "bond0.130" not in snmpd.column(f"{IF_X_TABLE}.1").values())
+        until("it is gone", lambda: "bond0.130" not in snmpd.column(oids.IF_NAME).values())
         agent.stop()
     assert command("forget", "BondEthernet0.130").returncode == 0  # without an agent
     assert "BondEthernet0.130" not in listed()
@@ -406,7 +402,7 @@ def test_stateless_indexes_are_vpps(
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "--ifindex", "stateless", *flags):
         until("the rows are served", lambda: live(snmpd))
         indexes = {1000 + row["sw_if_index"] for row in vpp.interfaces().values()}
-        assert set(snmpd.column(f"{IF_X_TABLE}.1")) < indexes
+        assert set(snmpd.column(oids.IF_NAME)) < indexes
         assert not (tmp_path / "state").exists()
 
 
@@ -417,9 +413,9 @@ def test_an_agent_that_starts_while_vpp_is_being_configured_loses_no_port(
     agent.stop()
     vpp.restart(empty=True)
     agent.start()
-    until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
+    wait_for_rows(snmpd)
     assert ports(snmpd) == before
-    assert status(snmpd) == {"2", "7"}
+    assert statuses(snmpd) == {"2", "7"}
     vpp.configure()
     vpp.wait_until_configured()
     until("VPP's interfaces are live", lambda: live(snmpd))
@@ -433,9 +429,9 @@ class Poller(Poll):
     """Asks each 20 ms for the number of rows, and for name and status of all of them."""
 
     def __init__(self, snmpd: Snmpd, names: dict[int, str], statuses: dict[int, str]) -> None:
-        columns = [f"{IF_X_TABLE}.1.{index}" for index in names]
-        columns += [f"{IF_TABLE}.8.{index}" for index in names]
-        super().__init__(snmpd, ["1.3.6.1.2.1.2.1.0", *columns], pause=0.02)
+        columns = [f"{oids.IF_NAME}.{index}" for index in names]
+        columns += [f"{oids.OPER_STATUS}.{index}" for index in names]
+        super().__init__(snmpd, [f"{oids.IF_NUMBER}.0", *columns], pause=0.02)
         self._known = [name.encode() for name in names.values()]
         self._statuses = list(map(int, statuses.values()))
         self.seen: Counter[str] = Counter()
@@ -469,7 +465,7 @@ BUSY = "import os\nwhile os.getppid() == {}: pass"
 def test_through_twenty_restarts_nobody_reads_an_empty_or_half_table(
     agent: AgentProcess, snmpd: Snmpd
 ) -> None:
-    names, statuses = snmpd.column(f"{IF_X_TABLE}.1"), snmpd.column(f"{IF_TABLE}.8")
+    names, statuses = snmpd.column(oids.IF_NAME), snmpd.column(oids.OPER_STATUS)
     script = BUSY.format(os.getpid())
     busy = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
     try:

@@ -19,7 +19,6 @@ from vpp_snmp_agent.vpp.records import (
     Changes,
     Complete,
     Interface,
-    LacpPort,
     LcpPair,
     Neighbor,
     NeighborChanges,
@@ -27,14 +26,9 @@ from vpp_snmp_agent.vpp.records import (
     Thread,
     Threads,
 )
-from vpp_snmp_agent.vpp.router import (
-    ACTIVE_BACKUP_MODE,
-    BROADCAST_MODE,
-    NeighborLists,
-    Router,
-)
+from vpp_snmp_agent.vpp.router import ACTIVE_BACKUP_MODE, BROADCAST_MODE, NeighborLists, Router
 
-from .routers import LACP, MAC, VPP, bond, pair, port, router_of, sub, tap
+from .routers import LACP, MAC, VPP, bond, lacp_port, lost, pair, port, router_of, sub, tap
 
 ETH0, ETH1, ETH2 = port(1, "eth0"), port(2, "eth1"), port(3, "eth2")
 BOND = port(4, "bond0", interface_dev_type="bond")
@@ -47,17 +41,12 @@ XOR = 3  # a bond's mode
 MODES = (LACP, XOR, ACTIVE_BACKUP_MODE, BROADCAST_MODE)
 
 
-def lacp_port(index: int, state: int = 0x3D) -> LacpPort:
-    partner = bytes.fromhex("020000000b0d")
-    return LacpPort(index, 65535, MAC, 7, 255, index, state, 32768, partner, 9, 127, 17, 0x3F)
-
-
 def report(router: Router, *records: Record) -> set[int]:
     return router.apply(Changes(tuple(records)))
 
 
 def lose(router: Router, *records: Record) -> set[int]:
-    return router.apply(Changes(gone=tuple((type(each), each.key) for each in records)))
+    return router.apply(Changes(gone=lost(*records)))
 
 
 # --- what is taken ---------------------------------------------------------------------------
@@ -427,6 +416,7 @@ def described(router: Router) -> dict[int, tuple[object, ...]]:
 
 
 # To shrink a router takes minutes, and what fails says enough.
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.data())
 def test_any_changes_in_any_order_lead_to_the_same_and_touch_all_that_differs(

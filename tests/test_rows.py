@@ -2,8 +2,7 @@
 
 import gc
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -15,15 +14,8 @@ from hypothesis import strategies as st
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime, View
 from vpp_snmp_agent.agentx.values import oid, subids
+from vpp_snmp_agent.interfaces import facts as rules
 from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
-from vpp_snmp_agent.interfaces.facts import (
-    DOWN,
-    LOWER_LAYER_DOWN,
-    UNKNOWN,
-    UP,
-    Configuration,
-    Facts,
-)
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Derived, Interfaces, Row
 from vpp_snmp_agent.mibs import modules
@@ -35,12 +27,7 @@ from vpp_snmp_agent.vpp.records import (
     INTERFACES,
     NEIGHBORS,
     Addresses,
-    Bond,
     BridgeDomain,
-    Changes,
-    Interface,
-    LacpPort,
-    LcpPair,
     Neighbor,
     NeighborChanges,
     Record,
@@ -48,9 +35,23 @@ from vpp_snmp_agent.vpp.records import (
 from vpp_snmp_agent.vpp.router import Router
 from vpp_snmp_agent.vpp.segment import Segment
 
-from .routers import MAC, VPP, bond, new_publisher, pair, port, publish, router_of, sub, tap
+from .routers import (
+    MAC,
+    VPP,
+    bond,
+    change,
+    finish,
+    lacp_port,
+    new_publisher,
+    pair,
+    port,
+    publish,
+    router_of,
+    sub,
+    tap,
+)
 
-FACTS = Facts(
+FACTS = rules.Facts(
     name="eth0",
     alias="to Bern",
     type=6,
@@ -64,7 +65,7 @@ FACTS = Facts(
 )
 
 
-def a_row(index: int, status: int = UP, changed_at: float | None = None) -> Row:
+def a_row(index: int, status: int = rules.UP, changed_at: float | None = None) -> Row:
     uptime = UpTime()
     uptime.set(500, now=100.0)
     counters = InterfaceCounters(None, index, f"eth{index}", restarted_at=103.0)
@@ -76,7 +77,8 @@ def a_row(index: int, status: int = UP, changed_at: float | None = None) -> Row:
 
 
 @pytest.mark.parametrize(
-    ("status", "down"), [(UP, False), (DOWN, True), (UNKNOWN, False), (LOWER_LAYER_DOWN, True)]
+    ("status", "down"),
+    [(rules.UP, False), (rules.DOWN, True), (rules.UNKNOWN, False), (rules.LOWER_LAYER_DOWN, True)],
 )
 def test_lower_layer_down_is_down_and_unknown_is_not(status: int, down: bool) -> None:
     assert a_row(1, status).is_down == down
@@ -197,9 +199,9 @@ def test_the_set_of_indexes_changed_with_an_index_and_not_with_its_value_or_owne
         lambda: table.withdraw(1005),
     ]
     moments = []
-    for change in changes:
+    for event in changes:
         table.now += 1
-        change()
+        event()
         moments.append(table.derived.changed_at)
     assert moments == [1001.0, 1001.0, 1001.0, 1001.0, 1005.0, 1006.0]
 
@@ -253,10 +255,6 @@ def test_any_claims_are_shown_as_the_lowest_ifindex_makes_them(
 HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes(15) + b"\1", 64)
 
 
-def lacp_port(index: int, state: int) -> LacpPort:
-    return LacpPort(index, 65535, MAC, 7, 255, index, state, 32768, MAC, 9, 127, 17, 0x3F)
-
-
 def everything(pid: int) -> Router:
     """A VPP that has reported one of each sort."""
     return router_of(
@@ -272,11 +270,6 @@ def everything(pid: int) -> Router:
     )
 
 
-def finish(publisher: Publisher) -> None:
-    while publisher.step(time.perf_counter()):
-        pass
-
-
 def churn(publisher: Publisher, view: View, sources: CounterSet) -> int:
     """All that may happen to rows, but for another configuration; how many were served."""
     router = everything(4711)
@@ -285,20 +278,19 @@ def churn(publisher: Publisher, view: View, sources: CounterSet) -> int:
     finish(publisher)
     served = sum(1 for _ in walked(view, b""))
 
-    def change(*reported: Record, gone: tuple[tuple[type[Record], int], ...] = ()) -> None:
-        publisher.touch(router.apply(Changes(reported, gone)))
-        finish(publisher)
+    def report(*reported: Record, gone: Iterable[Record] = ()) -> None:
+        change(publisher, router, *reported, gone=gone)
         publisher.link_changes.clear()
 
     for number in range(20):
-        change(port(2, "eth1", link_up=number % 2 > 0), lacp_port(3, 0x3D - number))
-        change(port(1, "eth0", tag=f"customer {number}"), Addresses(6, (HERE, THERE)))
-        change(port(50, f"new{number}"), sub(51, 50, f"new{number}.51"), pair(50, "e0"))
-        change(gone=((Interface, 51), (Interface, 50), (LcpPair, 50), (Addresses, 6)))
-        change(bond(5, 2), BridgeDomain(10, 7, (7, 4)))
-        change(bond(5, 2, 3), BridgeDomain(10, 7, (7, 4, 6)))
-        change(gone=((LcpPair, 1), (Bond, 5), (BridgeDomain, 10), (LacpPort, 2)))
-        change(pair(1, "e0"), bond(5, 2, 3), BridgeDomain(10, 7, (7, 4, 6)), lacp_port(2, 0x3D))
+        report(port(2, "eth1", link_up=number % 2 > 0), lacp_port(3, 0x3D - number))
+        report(port(1, "eth0", tag=f"customer {number}"), Addresses(6, (HERE, THERE)))
+        report(port(50, f"new{number}"), sub(51, 50, f"new{number}.51"), pair(50, "e0"))
+        report(gone=(port(51), port(50), pair(50, "e0"), Addresses(6, ())))
+        report(bond(5, 2), BridgeDomain(10, 7, (7, 4)))
+        report(bond(5, 2, 3), BridgeDomain(10, 7, (7, 4, 6)))
+        report(gone=(pair(1, "e0"), bond(5), BridgeDomain(10, 7, ()), lacp_port(2)))
+        report(pair(1, "e0"), bond(5, 2, 3), BridgeDomain(10, 7, (7, 4, 6)), lacp_port(2, 0x3D))
         entry = Neighbor(6, bytes((198, 51, 100, number)), MAC, False)
         gone = NeighborChanges((entry,), ((1, bytes((192, 0, 2, 2 + number))),))
         publisher.touch_neighbors(router.apply_neighbors(gone))
@@ -344,7 +336,7 @@ def test_a_collection_would_find_a_cycle() -> None:
 
 
 def test_whatever_happens_to_rows_leaves_nothing_to_collect(sources: CounterSet) -> None:
-    publisher = new_publisher(Configuration(Settings(taps="show")))
+    publisher = new_publisher(rules.Configuration(Settings(taps="show")))
     view = View([each for module in modules(publisher) for each in module.objects])
     with no_garbage():
         assert churn(publisher, view, sources) > 20 * 400
@@ -359,7 +351,10 @@ def test_another_configuration_leaves_nothing_to_collect(sources: CounterSet) ->
 
     def succeed(before: Publisher) -> Publisher:
         after = Publisher(
-            Configuration(Settings(alias="name")), before._saving.indexes, before.uptime, before
+            rules.Configuration(Settings(alias="name")),
+            before._saving.indexes,
+            before.uptime,
+            before,
         )
         modules(after)
         finish(after)

@@ -10,10 +10,7 @@ from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import UpTime
 from vpp_snmp_agent.interfaces import counting
 from vpp_snmp_agent.interfaces.counters import InterfaceCounters
-from vpp_snmp_agent.interfaces.facts import (
-    UNKNOWN,
-    Configuration,
-)
+from vpp_snmp_agent.interfaces.facts import UNKNOWN, Configuration
 from vpp_snmp_agent.interfaces.ip_statistics import IN_RECEIVES
 from vpp_snmp_agent.interfaces.journal import Port
 from vpp_snmp_agent.interfaces.publisher import Publisher
@@ -359,7 +356,7 @@ def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
     publisher.uptime.set(0, 1000.0)
     router = router_of(ETHERNET, LOOP)
     count(publisher, router, first)
-    change(publisher, router, gone=3)
+    change(publisher, router, gone=[LOOP])
     assert octets(publisher) == {1001: 501}
     clock.now += 3
     set_rx(first, 3, 11)  # VPP zeroes an index when it is made anew
@@ -374,7 +371,7 @@ def test_who_gets_an_index_gets_nothing_of_what_it_counted_before(first: Segment
     count(publisher, router, first)
     assert octets(publisher) == {1003: 503}
     set_rx(first, 3, 13)
-    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=3)
+    change(publisher, router, replace(LOOP, interface_name="loop9"), gone=[LOOP])
     assert octets(publisher) == {100_001: 13}
 
 

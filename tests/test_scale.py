@@ -34,6 +34,8 @@ from vpp_snmp_agent.agentx.values import (
     oid,
 )
 
+from .oids import IF_X_TABLE, OPER_STATUS
+
 MILLI = 10**6  # ns
 
 
@@ -279,7 +281,7 @@ class Subagent(threading.Thread):
         self._socket.sendall(reply)
 
 
-IN, OTHER = "1.3.6.1.2.1.2.2.1.8", "1.3.6.1.2.1.31.1.1.1.2"
+IN, OTHER = OPER_STATUS, f"{IF_X_TABLE}.2"
 
 
 @pytest.fixture
@@ -306,6 +308,7 @@ def turns(managers: Managers, what: str, condition: object) -> None:
     until(what, so_far)
 
 
+@pytest.mark.slow
 def test_each_walker_asks_on_by_itself(asked: tuple[Managers, Subagent]) -> None:
     managers, _ = asked
     walkers = [Walker(managers, IN, OTHER), Walker(managers, OTHER)]

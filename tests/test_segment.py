@@ -12,11 +12,7 @@ from simulator.segment import BASE, SegmentWriter
 from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp import segment as vpp_segment
 from vpp_snmp_agent.vpp.cells import Counter, Vectors
-from vpp_snmp_agent.vpp.layout import (
-    NODE_ERRORS,
-    Generation,
-    Kind,
-)
+from vpp_snmp_agent.vpp.layout import NODE_ERRORS, Generation, Kind
 from vpp_snmp_agent.vpp.mapping import SegmentUnavailable
 from vpp_snmp_agent.vpp.segment import Segment
 
@@ -124,8 +120,8 @@ def test_a_directory_that_moved_is_found_again(writer: SegmentWriter) -> None:
 
 def test_an_entry_that_was_removed_and_added_elsewhere_is_found_again(
     writer: SegmentWriter,
+    drops: Counter,
 ) -> None:
-    drops = Counter(Segment(writer.fd), "/if/drops", Kind.SIMPLE)
     assert drops.read(0) == 0
     writer.remove("/if/drops")
     with pytest.raises(SegmentUnavailable, match="has no /if/drops"):

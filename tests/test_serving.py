@@ -82,6 +82,7 @@ def test_rows_that_were_never_shown_leave_nothing_in_the_state(
     assert {each.key: each.facts and each.facts.alias for each in state.shown()} == {"eth0": ""}
 
 
+@pytest.mark.slow
 def test_a_new_name_that_waits_for_the_disk_does_not_hold_up_other_settings(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

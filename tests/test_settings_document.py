@@ -115,6 +115,7 @@ def test_merges_in_settings_are_refused_unfollowed() -> None:
     assert refusal("speeds: &s { a: 1 }\n<<: [ *s, *s ]\n") == "agent.yaml:2: unknown key `<<`"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("either_loader")
 def test_aliases_that_multiply_are_refused() -> None:
     subs = ", ".join(f"{n}: {{ description: x }}" for n in range(2000))

@@ -6,10 +6,9 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -37,39 +36,9 @@ from vpp_snmp_agent.operator import show, snapshot
 from vpp_snmp_agent.runtime import children
 from vpp_snmp_agent.settings.declarations import Settings
 
-from .operators import leaving_nothing, settings_for
-
-ROWS = 18
-IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
-
-
-class Printed(NamedTuple):
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def table(self) -> list[list[str]]:
-        """The cells; columns stand at least two spaces apart."""
-        return [re.split(r" {2,}", line.strip()) for line in self.out.splitlines()]
-
-
-Run = Callable[[Callable[[], int]], Printed]
-
-
-@pytest.fixture
-def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command; nothing is left behind by it."""
-
-    def ran(command: Callable[[], int]) -> Printed:
-        capsys.readouterr()
-        with leaving_nothing(tmp_path / "state"):
-            status = command()
-        return Printed(status, *capsys.readouterr())
-
-    return ran
+from .edge_router import ROWS, wait_for_entries, wait_for_neighbors, wait_for_rows
+from .oids import ETHERLIKE, HC_IN, IF_ALIAS, IF_MIB, IF_NAME, IF_X_TABLE, INTERFACES, IP
+from .operators import Run, settings_for
 
 
 @pytest.fixture(autouse=True)
@@ -328,10 +297,10 @@ def test_without_counters_the_rest_is_shown(run: Run, settings: Settings, tmp_pa
         f"vpp-snmp-agent: no counters: {nowhere}: there is no such socket;"
         " start VPP, with `statseg { default }` in its startup.conf\n"
     )
-    walked = run(lambda: show.walk(settings, "1.3.6.1.2.1.31"))
+    walked = run(lambda: show.walk(settings, IF_MIB))
     assert walked.status == 1
-    assert f".{IF_X_TABLE}.1.1001 = " in walked.out
-    assert f".{IF_X_TABLE}.6.1001 = " not in walked.out
+    assert f".{IF_NAME}.1001 = " in walked.out
+    assert f".{HC_IN}.1001 = " not in walked.out
 
 
 @pytest.mark.usefixtures("known")
@@ -432,8 +401,8 @@ def test_what_is_no_oid_is_refused(run: Run, gone: Settings, given: str) -> None
 def test_without_vpp_a_walk_shows_what_is_known(run: Run, gone: Settings) -> None:
     printed = run(lambda: show.walk(gone, IF_X_TABLE))
     assert printed.status == 1
-    assert f'.{IF_X_TABLE}.18.1005 = STRING: "to Bern"\n' in printed.out
-    assert f"{IF_X_TABLE}.6.1005" not in printed.out
+    assert f'.{IF_ALIAS}.1005 = STRING: "to Bern"\n' in printed.out
+    assert f"{HC_IN}.1005" not in printed.out
 
 
 API_STATE = f"{vpp_snmp_agent_mib.OBJECTS}.1.4"
@@ -504,18 +473,18 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
     )
     assert settings.vppcfg
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", settings.vppcfg):
-        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_TABLE}.1")) == ROWS)
-        until("addresses too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.22.1.1")) == 3)
+        wait_for_rows(snmpd)
+        wait_for_neighbors(snmpd)
         # The agent writes down what it learned in its own time, and nobody else may write.
         kept = tmp_path / "state" / JOURNAL
         until("they are kept", lambda: kept.exists() and "c0000201/32" in kept.read_text())
         until("nothing is written", lambda: time.time() - kept.stat().st_mtime > 1.5)
-        until("errors too", lambda: len(snmpd.walk("1.3.6.1.2.1.4.31.1.1.7")) == 2)
-        until("and of ports", lambda: len(snmpd.walk("1.3.6.1.2.1.10.7.11.1.2")) == 2)
+        wait_for_entries(snmpd, f"{IP}.31.1.1.7", 2)
+        wait_for_entries(snmpd, f"{ETHERLIKE}.11.1.2", 2)
         scalars = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19, 25, 26)
         tables = (20, 22, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
-        ip = [f"1.3.6.1.2.1.4.{each}" for each in (*scalars, *tables)]
-        mib_2 = ("1.3.6.1.2.1.2", *ip, "1.3.6.1.2.1.10.7", "1.3.6.1.2.1.31")
+        ip = [f"{IP}.{each}" for each in (*scalars, *tables)]
+        mib_2 = (INTERFACES, *ip, ETHERLIKE, IF_MIB)
         for below in ("1.2.840.10006", *mib_2):
             theirs = snmpd.run("snmpwalk", below).stdout
             ours = run(lambda below=below: show.walk(settings, below))  # type: ignore[misc]

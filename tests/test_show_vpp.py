@@ -19,8 +19,7 @@ from vpp_snmp_agent.operator.snapshot import Asked
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.segment import SegmentUnavailable
 
-from .operators import leaving_nothing
-from .test_show import Printed
+from .operators import Printed, Run, cells
 
 MIB_FILE = Path(vpp_snmp_agent_mib.__file__).with_name("VPP-SNMP-AGENT-MIB")
 BIGGEST = 1204  # ip4-frag's fragment_sent
@@ -30,28 +29,16 @@ ShowVpp = Callable[[Settings, bool], Printed]
 
 
 @pytest.fixture
-def show_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> ShowVpp:
-    """`show vpp`, without the pause between its readings; nothing is left behind by it."""
+def show_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> ShowVpp:
+    """`show vpp`, without the pause between its readings."""
     monkeypatch.setattr(snapshot, "RATE_INTERVAL", 0.0)
     monkeypatch.setattr(snapshot, "ANSWER_TIMEOUT", 5.0)
-
-    def shown(settings: Settings, as_json: bool) -> Printed:
-        capsys.readouterr()
-        with leaving_nothing(tmp_path / "state"):
-            status = show_vpp.show_vpp(settings, as_json)
-        return Printed(status, *capsys.readouterr())
-
-    return shown
+    return lambda settings, as_json: run(lambda: show_vpp.show_vpp(settings, as_json))
 
 
 def tables(printed: Printed) -> list[list[list[str]]]:
     """The cells of each table, its heads first; the first table has none."""
-    return [
-        [re.split(r" {2,}", line.strip()) for line in part.splitlines()]
-        for part in printed.out.split("\n\n")
-    ]
+    return [cells(part) for part in printed.out.split("\n\n")]
 
 
 def test_state_threads_memory_buffers_and_errors_are_tables(

@@ -16,6 +16,10 @@ import pytest
 from simulator import Simulator
 from simulator.stage import CONF, SWITCHED_OFF, AgentProcess, Snmpd, until
 
+from .edge_router import ROWS, wait_for_rows
+from .hidden import HIDDEN, KERNEL, WHOLE
+from .oids import LINK_DOWN, MIB_2
+
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can fill a namespace with routes"),
@@ -24,29 +28,8 @@ pytestmark = [
 ROUTES = 40_000
 WALK_LIMIT = 2.0  # seconds for all of mib-2
 GET_LIMIT = 0.5  # seconds: with its route modules on, snmpd takes 5 to 11
-MIB_2 = "1.3.6.1.2.1"
-IF_NAME = f"{MIB_2}.31.1.1.1.1"
-ROWS = 18
 DEBIANS = "-smux,mteTrigger,mteTriggerConf"  # what Debian's own snmpd leaves out
 
-# What the view hides, and what has to be there for it to be seen.
-HIDDEN = {
-    "3": "neighbours by kernel ifIndex",
-    "4.21": "routes",
-    "4.24": "routes",
-    "4.37": "default routers",
-    "6.13": "TCP connections",
-    "6.19": "TCP connections",
-    "6.20": "TCP listeners",
-    "7.5": "UDP ports",
-    "7.7": "UDP ports",
-    "25.4": "processes",
-    "25.5": "processes",
-    "25.6": "packages",
-    "28": "mail queues",
-    "55": "kernel interfaces",
-    "92": "sent notifications",
-}
 # Of IPV6-TCP-MIB and IPV6-UDP-MIB, which Debian's snmpd registers and leaves empty.
 NEVER_SEEN = {"6.16", "7.6"}
 # Of FRR's bgpd: its paths, and the routes of VPNs (test_beside.py has a bgpd).
@@ -64,20 +47,13 @@ STUCK_TIMEOUT = {
     "25.2.2.0": "hrMemorySize",
     "25.2.3.1.6.1": "hrStorageUsed",
 }
-# A community that no view bounds, a TCP port, and a process that is counted by its name.
-EXTRA = "rocommunity whole 127.0.0.1\nagentAddress tcp:127.0.0.1:161\nproc snmpd\n"
+EXTRA = f"{WHOLE}proc snmpd\n"  # and a process that is counted by its name
 
 
 def fill(snmpd: Snmpd, directory: Path, routes: int) -> None:
     """Give snmpd's namespace an interface, addresses, a neighbour and routes."""
     commands = [
-        "link add kernel0 type veth peer name kernel1",
-        "link set kernel0 up",
-        "link set kernel1 up",
-        "address add 198.18.0.1/24 dev kernel0",
-        "address add 2001:db8:18::1/64 dev kernel0 nodad",
-        "neighbor add 198.18.0.9 lladdr 02:00:00:00:00:09 dev kernel0",
-        "route add default via 198.18.0.2",
+        *KERNEL,
         *(f"route add 11.{n >> 8}.{n & 255}.0/24 via 198.18.0.2" for n in range(routes)),
     ]
     batch = directory / "routes.batch"
@@ -115,8 +91,7 @@ def debians(directory: Path) -> Iterator[Snmpd]:
 @contextlib.contextmanager
 def used(snmpd: Snmpd) -> Iterator[None]:
     """With a notification that it has sent, to nobody, and an open TCP connection."""
-    link_down = ".1.3.6.1.6.3.1.1.5.3"
-    subprocess.run(["agentxtrap", "-x", snmpd.agentx, link_down], check=True)
+    subprocess.run(["agentxtrap", "-x", snmpd.agentx, LINK_DOWN], check=True)
     connect = "exec 3<>/dev/tcp/127.0.0.1/161 && echo connected && read -r _"
     with subprocess.Popen(
         [*snmpd.enter(), "bash", "-c", connect], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -149,7 +124,7 @@ def test_a_walk_of_all_mib_2_takes_two_seconds_at_most(
     away = walk(snmpd)
     assert time.monotonic() - began < WALK_LIMIT
     with Simulator(tmp_path / "vpp") as vpp, AgentProcess(tmp_path, vpp, snmpd.agentx):
-        until("the rows are served", lambda: len(snmpd.column(IF_NAME)) == ROWS)
+        wait_for_rows(snmpd)
         until("the addresses are", lambda: len(walk(snmpd, "4.20.1.2")) == 3)
         began = time.monotonic()
         served = walk(snmpd)

@@ -12,11 +12,7 @@ from vpp_snmp_agent.interfaces import stacking as room
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.rows import Interfaces, Row
 from vpp_snmp_agent.interfaces.stacking import Stacking
-from vpp_snmp_agent.vpp.records import (
-    Bond,
-    BridgeDomain,
-    Changes,
-)
+from vpp_snmp_agent.vpp.records import Bond, BridgeDomain, Changes
 
 from .routers import (
     ETHERNET,
@@ -51,7 +47,7 @@ def test_a_derived_table_follows_the_rows(publisher: Publisher, clock: Clock) ->
     clock.now += 2
     change(publisher, router, replace(SUB, tag="other"))
     assert derived.changed_at == 1000.0
-    change(publisher, router, gone=2)
+    change(publisher, router, gone=[SUB])
     assert (len(derived.rows), derived.changed_at) == (0, 1002.0)
 
 
@@ -62,7 +58,7 @@ def test_what_a_row_is_over_may_come_and_go_after_it(publisher: Publisher) -> No
     assert entries(publisher) == []
     change(publisher, router, ETHERNET)
     assert entries(publisher) == ["eth0.7 on eth0"]
-    change(publisher, router, gone=1)
+    change(publisher, router, gone=[ETHERNET])
     assert entries(publisher) == []
 
 

@@ -32,13 +32,7 @@ from vpp_snmp_agent.interfaces.lines import (
 )
 from vpp_snmp_agent.interfaces.opening import read, read_totals
 from vpp_snmp_agent.interfaces.reached import Reached
-from vpp_snmp_agent.interfaces.state import (
-    FIRST,
-    JOURNAL,
-    OTHERS,
-    Port,
-    State,
-)
+from vpp_snmp_agent.interfaces.state import FIRST, JOURNAL, OTHERS, Port, State
 from vpp_snmp_agent.interfaces.totals import Saved
 
 from .journals import (
@@ -512,6 +506,7 @@ def save(state: State, now: float) -> None:
         state.save_some(now)
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_take_a_mebibyte_a_minute_at_most_and_no_call_a_millisecond(
     tmp_path: Path,
 ) -> None:

@@ -4,7 +4,8 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -20,28 +21,41 @@ from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import modules
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import OBJECTS as OWN
 from vpp_snmp_agent.operator import check
-from vpp_snmp_agent.settings.declarations import Settings, UnixAddress
+from vpp_snmp_agent.settings.declarations import UnixAddress
+
+from . import oids
+from .edge_router import (
+    ROWS,
+    index_of_row,
+    wait_for_addresses,
+    wait_for_cell,
+    wait_for_entries,
+    wait_for_line,
+    wait_for_name,
+    wait_for_neighbors,
+    wait_for_rows,
+    wait_until_down,
+)
+from .operators import by_thing, settings_for
 
 pytestmark = pytest.mark.system
 
-INTERFACES = "1.3.6.1.2.1.2"
-ETHERLIKE = "1.3.6.1.2.1.10.7"
-IF_MIB = "1.3.6.1.2.1.31"
-LAG = "1.2.840.10006.300.43"
-IP = "1.3.6.1.2.1.4"
 IP_SCALARS = (1, 2, 3, 4, 5, 7, 8, 11, 14, 15, 16, 18, 19)
 OF_IP = tuple(
-    f"{IP}.{each}"
+    f"{oids.IP}.{each}"
     for each in (*IP_SCALARS, 20, 22, 25, 26, 27, 28, 29, 30, 31.1, 31.2, 31.3, 32, 34, 35)
 )
-BRIDGE = "1.3.6.1.2.1.17"
-STORAGE = "1.3.6.1.2.1.25.2.3.1"  # whose first rows are snmpd's
-SUBTREES = (LAG, INTERFACES, *OF_IP, ETHERLIKE, BRIDGE, STORAGE, IF_MIB, OWN)  # in order
-MIN_STORAGE = 1001  # the first index of a row that is ours
-IF_TABLE = "1.3.6.1.2.1.2.2.1"
-IF_X_TABLE = "1.3.6.1.2.1.31.1.1.1"
-IF_NAME, HC_IN, HC_OUT, IF_ALIAS = (f"{IF_X_TABLE}.{number}" for number in (1, 6, 10, 18))
-ROWS = 18
+SUBTREES = (
+    oids.LAG,
+    oids.INTERFACES,
+    *OF_IP,
+    oids.ETHERLIKE,
+    oids.BRIDGE,
+    oids.STORAGE,
+    oids.IF_MIB,
+    OWN,
+)  # in order
+MIN_STORAGE = 1001  # the first index of a row that is ours: those before are snmpd's
 STACKED = 12 + 7 + 13  # one over another; over nothing; nothing over it
 BOND = 8 + 1 + 2 * 15 + 1  # dot3adAggTable, its port list, its ports; dot3adTablesLastChanged
 PORTS = 6 * 2 + 10 + 3 + 4 + 3  # dot3StatsTable, of which two ports have more; dot3HCStatsTable
@@ -61,7 +75,7 @@ REFUSED = "notWritable"
 
 # What depends on when it is asked: last changes, and VPP's process id, ages and epoch.
 VARYING = re.compile(
-    rf"({IF_MIB}\.1\.[56]|{LAG}\.1\.3|{IP}\.(?:27|29|31\.2)|{OWN}\.1\.(?:2|3|5|7|9|11|14))\.0"
+    rf"({oids.IF_MIB}\.1\.[56]|{oids.LAG}\.1\.3|{oids.IP}\.(?:27|29|31\.2)|{OWN}\.1\.(?:2|3|5|7|9|11|14))\.0"
 )
 
 
@@ -80,14 +94,19 @@ def agent(tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path) -> Iterato
     vpp.clear()
     vpp.step(1000)
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as running:
-        until("the rows are served", served(snmpd))
-        until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
-        until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
-        until("errors are counted", lambda: len(snmpd.walk(f"{IP}.31.1.1.7")) == 2)
-        until("and are rows", lambda: len(snmpd.walk(f"{OWN}.5.1")) == 19)
-        until("and those of ports", lambda: len(snmpd.walk(f"{ETHERLIKE}.11.1.2")) == 2)
-        until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
+        wait_until_all_is_served(snmpd)
         yield running
+
+
+def wait_until_all_is_served(snmpd: Snmpd) -> None:
+    """By a short walk of each thing that comes by itself; one of everything takes seconds."""
+    wait_for_rows(snmpd)
+    wait_for_addresses(snmpd)
+    wait_for_neighbors(snmpd)
+    wait_for_entries(snmpd, f"{oids.IP}.31.1.1.7", 2)  # errors
+    wait_for_entries(snmpd, f"{OWN}.5.1", 19)
+    wait_for_entries(snmpd, f"{oids.ETHERLIKE}.11.1.2", 2)  # of drivers
+    until("VPP's memory is", lambda: len(storages(snmpd)) == STORAGES)
 
 
 def distinguish(vpp: Simulator) -> None:
@@ -110,10 +129,6 @@ def distinguish(vpp: Simulator) -> None:
     vpp.set_detailed(DETAILED, True)
 
 
-def served(snmpd: Snmpd, rows: int = ROWS) -> Callable[[], bool]:
-    return lambda: len(snmpd.column(IF_NAME)) == rows
-
-
 def whole_walk(snmpd: Snmpd, *options: str) -> list[tuple[str, str]]:
     """All that is ours, by name."""
     return [entry for subtree in SUBTREES for entry in walk(snmpd, subtree, *options)]
@@ -123,7 +138,7 @@ def walk(
     snmpd: Snmpd, subtree: str, *options: str, tool: str = "snmpbulkwalk"
 ) -> list[tuple[str, str]]:
     """What is ours of a subtree, by name."""
-    least = MIN_STORAGE if subtree == STORAGE else 0
+    least = MIN_STORAGE if subtree == oids.STORAGE else 0
     walked = snmpd.walk(subtree, tool, options).items()
     return [
         (name, lasting(name, value))
@@ -139,7 +154,7 @@ def lasting(name: str, value: str) -> str:
 
 def storages(snmpd: Snmpd) -> dict[int, str]:
     """hrStorageDescr of VPP's memory, by hrStorageIndex."""
-    found = snmpd.column(f"{STORAGE}.3")
+    found = snmpd.column(f"{oids.STORAGE}.3")
     return {index: name for index, name in found.items() if index >= MIN_STORAGE}
 
 
@@ -161,22 +176,22 @@ def test_the_whole_walk_is_the_golden_one(
     assert len(lines.splitlines()) == VARBINDS
 
 
-COUNTERS = [f"{IF_TABLE}.{column}" for column in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)]
+COUNTERS = [f"{oids.IF_TABLE}.{column}" for column in (10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)]
 
 
 def test_no_two_counters_nor_sizes_of_the_golden_walk_are_the_same() -> None:
     walk = dict(line.split(" = ", 1) for line in GOLDEN.read_text().splitlines())
     columns = {
         entry: {name: value for name, value in walk.items() if name.startswith(f"{entry}.")}
-        for entry in (*COUNTERS, f"{IF_X_TABLE}.2", f"{IF_X_TABLE}.3", f"{IF_TABLE}.4")
+        for entry in (*COUNTERS, f"{oids.IF_X_TABLE}.2", f"{oids.IF_X_TABLE}.3", oids.IF_MTU)
     }
     values = [value for column in columns.values() for value in column.values()]
     moved = [value for value in values if not value.endswith(": 0")]
     assert len(moved) > 100
     assert len(set(moved)) == len(moved)
-    detailed = {name.rsplit(".", 1)[1] for name, value in columns[f"{IF_X_TABLE}.2"].items()}
+    detailed = {name.rsplit(".", 1)[1] for name, value in columns[f"{oids.IF_X_TABLE}.2"].items()}
     assert len(detailed) > 10
-    assert any(not value.endswith(": 0") for value in columns[f"{IF_X_TABLE}.2"].values())
+    assert any(not value.endswith(": 0") for value in columns[f"{oids.IF_X_TABLE}.2"].values())
 
 
 def test_names_are_in_order_and_none_comes_twice(agent: AgentProcess, snmpd: Snmpd) -> None:
@@ -192,7 +207,9 @@ def test_every_get_gives_what_the_walk_gave(agent: AgentProcess, snmpd: Snmpd) -
 
 
 def test_every_getnext_gives_the_neighbour(agent: AgentProcess, snmpd: Snmpd) -> None:
-    for subtree in (each for each in SUBTREES if each != STORAGE):  # snmpd's own do not stand still
+    for subtree in (
+        each for each in SUBTREES if each != oids.STORAGE
+    ):  # snmpd's own do not stand still
         walked = walk(snmpd, subtree)
         for at in range(0, len(walked) - 1, 60):
             part = walked[at : at + 61]
@@ -217,7 +234,9 @@ def test_a_bulk_walk_gives_what_a_plain_one_gives(
 
 
 def test_a_get_of_what_is_not_there_says_what_is_missing(agent: AgentProcess, snmpd: Snmpd) -> None:
-    answers = asked(snmpd, "snmpget", [f"{HC_IN}.4711", f"{IF_TABLE}.23.1001", f"{HC_IN}.1001"])
+    answers = asked(
+        snmpd, "snmpget", [f"{oids.HC_IN}.4711", f"{oids.IF_TABLE}.23.1001", f"{oids.HC_IN}.1001"]
+    )
     assert "No Such Instance" in answers[0][1]
     assert "No Such Object" in answers[1][1]
     assert answers[2][1].startswith("Counter64: ")
@@ -229,17 +248,17 @@ def test_nothing_can_be_set(agent: AgentProcess, snmpd: Snmpd, tmp_path: Path) -
     conf.write_text(conf.read_text().replace("rocommunity public", "rwcommunity public"))
     snmpd.stop()
     snmpd.start()
-    until("the rows are served", served(snmpd))
-    done = snmpd.run("snmpset", f"{IF_ALIAS}.1001", "s", "mine", check=False)
+    wait_for_rows(snmpd)
+    done = snmpd.run("snmpset", f"{oids.IF_ALIAS}.1001", "s", "mine", check=False)
     assert done.returncode
     assert REFUSED in done.stdout + done.stderr
-    assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
+    assert snmpd.column(oids.IF_ALIAS)[1001] == "Infra: access switch"
 
 
 def test_sysortable_shows_every_module(agent: AgentProcess, snmpd: Snmpd) -> None:
     shown = snmpd.walk("1.3.6.1.2.1.1.9.1.2").values()
     ours = [module.capability for module in modules(Publisher(Configuration(), None, UpTime()))]
-    assert IF_MIB in ours
+    assert oids.IF_MIB in ours
     assert {f"OID: .{each}" for each in ours} <= set(shown)
 
 
@@ -252,7 +271,7 @@ def test_octets_are_true_at_the_moment_of_the_request(
     vpp.run()
     for _ in range(5):
         before = vpp.truth()
-        served = {"rx": snmpd.column(HC_IN), "tx": snmpd.column(HC_OUT)}
+        served = {"rx": snmpd.column(oids.HC_IN), "tx": snmpd.column(oids.HC_OUT)}
         after = vpp.truth()
         compared = 0
         for name, truth in before.items():
@@ -268,15 +287,15 @@ def test_octets_are_true_at_the_moment_of_the_request(
 def test_cleared_counters_go_on_and_are_a_discontinuity(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    assert set(snmpd.column(f"{IF_X_TABLE}.19").values()) == {"(0) 0:00:00.00"}
-    before = snmpd.column(HC_IN)
+    assert set(snmpd.column(oids.IF_DISCONTINUITY).values()) == {"(0) 0:00:00.00"}
+    before = snmpd.column(oids.HC_IN)
     vpp.clear()
-    assert snmpd.column(HC_IN) == before
+    assert snmpd.column(oids.HC_IN) == before
     vpp.step(5)
-    after = snmpd.column(HC_IN)
+    after = snmpd.column(oids.HC_IN)
     assert all(int(after[index]) >= int(value) for index, value in before.items())
     assert int(after[1001]) > int(before[1001])
-    served = snmpd.column(f"{IF_X_TABLE}.19")
+    served = snmpd.column(oids.IF_DISCONTINUITY)
     assert served[1001] != "(0) 0:00:00.00"
     assert served[1013] == "(0) 0:00:00.00"  # loop0 has never counted anything
 
@@ -287,13 +306,13 @@ def test_cleared_counters_go_on_and_are_a_discontinuity(
 def test_with_snmpds_own_table_off_no_row_of_the_kernels_ever_shows(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd
 ) -> None:
-    assert served(snmpd, 0)()
-    assert not snmpd.column(f"{IF_TABLE}.2")
+    assert not snmpd.column(oids.IF_NAME)
+    assert not snmpd.column(oids.IF_DESCR)
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
-        until("the rows are served", served(snmpd))
+        wait_for_rows(snmpd)
         assert agent.stop() == 0
-    assert not snmpd.column(IF_NAME)
-    assert not snmpd.column(f"{IF_TABLE}.2")
+    wait_for_rows(snmpd, 0)
+    assert not snmpd.column(oids.IF_DESCR)
 
 
 def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_registered(
@@ -301,12 +320,12 @@ def test_with_snmpds_own_table_on_no_row_of_the_kernels_shows_while_we_are_regis
 ) -> None:
     left_on = SWITCHED_OFF.replace("-ifTable,", "-")
     with Snmpd(tmp_path / "snmp", left_on) as snmpd:
-        assert "lo" in snmpd.column(f"{IF_TABLE}.2").values()
+        assert "lo" in snmpd.column(oids.IF_DESCR).values()
         with AgentProcess(tmp_path, vpp, snmpd.agentx):
-            until("the rows are served", served(snmpd))
-            until("all is served", lambda: len(whole_walk(snmpd)) == VARBINDS)
-            assert min(snmpd.column(f"{IF_TABLE}.1")) == 1001
-            assert "lo" not in snmpd.column(f"{IF_TABLE}.2").values()
+            wait_until_all_is_served(snmpd)
+            assert len(whole_walk(snmpd)) == VARBINDS
+            assert min(snmpd.column(oids.IF_INDEX)) == 1001
+            assert "lo" not in snmpd.column(oids.IF_DESCR).values()
 
 
 def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one_ends(
@@ -317,40 +336,33 @@ def test_what_another_agent_holds_is_refused_logged_and_taken_over_when_that_one
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     directory = tmp_path / "second"
-    settings = Settings(
-        address=UnixAddress(snmpd.agentx),
-        api_socket=str(vpp.api_socket),
-        stats_socket=str(vpp.stats_socket),
-        api_dir=str(vpp.api_dir),
-        state_dir=str(directory / "state"),
-    )
+    settings = replace(settings_for(vpp, directory), address=UnixAddress(snmpd.agentx))
 
     def checked() -> str:
         """What `check` says of the second agent."""
         capsys.readouterr()
         check.check("/nowhere/agent.yaml", lambda: settings)
-        lines = capsys.readouterr().out.splitlines()
-        return next(line for line in lines if line[7:].startswith("agent "))
+        return by_thing(capsys.readouterr().out)["agent"][0]
 
     with AgentProcess(directory, vpp, snmpd.agentx) as second:
         ours = sum(
             len(module.subtrees) for module in modules(Publisher(Configuration(), None, UpTime()))
         )
         ours += STORAGES  # which are registered as they are found
-        until("the refusal is logged", lambda: f"refuses {ours} of " in second.text())
+        wait_for_line(second, f"refuses {ours} of ")
         assert second.text().count("refused subtree") == ours
         assert "DUPLICATEREGISTRATION" in second.text()
         assert "`vpp-snmp-agent check` names the modules" in second.text()
         assert "serving snmpd" not in second.text()
-        assert checked().startswith("FAIL ")
+        assert checked().startswith("FAIL: ")
         assert f"snmpd refuses {ours} of " in checked()
-        names = snmpd.column(IF_NAME)
+        names = snmpd.column(oids.IF_NAME)
         asked = snmpd.text().count("duplicate registration")
         until("it asks again", lambda: snmpd.text().count("duplicate registration") > asked)
         agent.stop()
-        until("the second one serves", lambda: "serving snmpd" in second.text())
-        assert snmpd.column(IF_NAME) == names
-        assert checked().startswith("ok ")
+        wait_for_line(second, "serving snmpd")
+        assert snmpd.column(oids.IF_NAME) == names
+        assert checked().startswith("ok: ")
         # snmpd logs each refusal: it must not be asked for everything each time.
         assert snmpd.text().count("duplicate registration") < 2 * ours
         assert second.text().count("refused subtree") == ours
@@ -365,7 +377,7 @@ KERNELS = range(1, 31)  # the numbers of the kernel's memory; file systems come 
 
 def kernels(snmpd: Snmpd) -> list[str]:
     """hrStorageTable's names as they are walked, of the kernel's memory."""
-    return [name for name in snmpd.walk(STORAGE) if key(name)[-1] in KERNELS]
+    return [name for name in snmpd.walk(oids.STORAGE) if key(name)[-1] in KERNELS]
 
 
 def test_snmpds_own_storage_is_intact_before_with_and_after_ours(
@@ -377,15 +389,15 @@ def test_snmpds_own_storage_is_intact_before_with_and_after_ours(
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("ours are there", lambda: len(storages(snmpd)) == STORAGES)
         for tool in ("snmpwalk", "snmpbulkwalk"):
-            names = [key(name) for name in snmpd.walk(STORAGE, tool)]
+            names = [key(name) for name in snmpd.walk(oids.STORAGE, tool)]
             assert names == sorted(set(names))
             for column in range(1, 7):
                 indexes = [name[-1] for name in names if name[-2] == column]
                 assert indexes[-STORAGES:] == [MAIN_HEAP, STAT_SEGMENT, POOL]
         assert kernels(snmpd) == before
         agent.stop()
+    until("ours are gone", lambda: not storages(snmpd))
     assert kernels(snmpd) == before
-    assert not storages(snmpd)
 
 
 def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
@@ -398,7 +410,7 @@ def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
         POOL: ("VPP buffers default-numa-0", BUFFER, 168 + 376 + 16_008, 376),
     }
     expected = [
-        (f"{STORAGE}.{column}.{index}", value)
+        (f"{oids.STORAGE}.{column}.{index}", value)
         for index, (name, unit, size, used) in rows.items()
         for column, value in enumerate(
             (
@@ -415,17 +427,17 @@ def test_each_cell_of_vpps_memory_is_what_vpp_wrote(
     for column in range(6):
         first, second, third = names[3 * column : 3 * column + 3]
         assert [name for name, _ in asked(snmpd, "snmpgetnext", [first, second])] == [second, third]
-    assert "No Such Instance" in asked(snmpd, "snmpget", [f"{STORAGE}.7.{MAIN_HEAP}"])[0][1]
+    assert "No Such Instance" in asked(snmpd, "snmpget", [f"{oids.STORAGE}.7.{MAIN_HEAP}"])[0][1]
 
 
 def test_vpps_memory_keeps_its_rows_while_vpp_is_away_and_over_its_restart(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
+    names, sizes = storages(snmpd), snmpd.column(f"{oids.STORAGE}.5")
     vpp.stop()
     until("nothing is used", lambda: used(snmpd) == [0, 0, 0])
     assert storages(snmpd) == names
-    assert snmpd.column(f"{STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
+    assert snmpd.column(f"{oids.STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
     snmpd.stop()
     snmpd.start()  # the rows are registered there too, while VPP is away
     until("the rows are there again", lambda: storages(snmpd) == names)
@@ -439,14 +451,14 @@ def test_an_agent_that_starts_while_vpp_hangs_has_its_memory_in_what_it_register
 ) -> None:
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("memory is used", lambda: len(used(snmpd)) == STORAGES and all(used(snmpd)))
-        names, sizes = storages(snmpd), snmpd.column(f"{STORAGE}.5")
+        names, sizes = storages(snmpd), snmpd.column(f"{oids.STORAGE}.5")
         agent.stop()
     vpp.hang()
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
         until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
         assert storages(snmpd) == names
         assert used(snmpd) == [0, 0, 0]
-        assert snmpd.column(f"{STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
+        assert snmpd.column(f"{oids.STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
         vpp.resume()
         until("memory is used again", lambda: all(used(snmpd)))
         assert storages(snmpd) == names
@@ -458,7 +470,7 @@ def test_a_reload_that_changes_the_mibs_has_vpps_memory_in_what_it_registers_fir
     file = tmp_path / "agent.yaml"
     file.write_text("mibs: [IF-MIB]\n")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-f", str(file)) as agent:
-        until("the rows are served", served(snmpd))
+        wait_for_rows(snmpd)
         assert not storages(snmpd)
         file.write_text("mibs: [IF-MIB, HOST-RESOURCES-MIB]\n")
         agent.send(signal.SIGHUP)
@@ -468,7 +480,7 @@ def test_a_reload_that_changes_the_mibs_has_vpps_memory_in_what_it_registers_fir
 
 def used(snmpd: Snmpd) -> list[int]:
     """hrStorageUsed of VPP's memory."""
-    found = snmpd.column(f"{STORAGE}.6")
+    found = snmpd.column(f"{oids.STORAGE}.6")
     return [int(found[index]) for index in sorted(found) if index >= MIN_STORAGE]
 
 
@@ -479,7 +491,7 @@ def test_a_heap_that_comes_later_is_shown_after_the_others(
     until("it is shown", lambda: len(storages(snmpd)) == STORAGES + 1)
     (index,) = storages(snmpd).keys() - {MAIN_HEAP, STAT_SEGMENT, POOL}
     assert storages(snmpd)[index] == "VPP ip fib"
-    row = [snmpd.column(f"{STORAGE}.{column}")[index] for column in (4, 5, 6)]
+    row = [snmpd.column(f"{oids.STORAGE}.{column}")[index] for column in (4, 5, 6)]
     assert row == ["16384", str(1 << 30), str(12_345_678_901 // 16_384)]
     assert "refuses" not in agent.text()
 
@@ -487,27 +499,27 @@ def test_a_heap_that_comes_later_is_shown_after_the_others(
 def test_a_host_interfaces_ifindex_leads_to_our_ifindex(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    found = snmpd.column(f"{BRIDGE}.1.4.1.2")
-    names = snmpd.column(IF_NAME)
+    found = snmpd.column(f"{oids.BRIDGE}.1.4.1.2")
+    names = snmpd.column(oids.IF_NAME)
     hosts = {row["vif_index"]: row["host"] for row in vpp.interfaces().values() if row["host"]}
     assert {port: names[int(index)] for port, index in found.items()} == hosts
     assert len(found) == PAIRS
     assert not [
-        name for name in snmpd.walk("1.3.6.1.2.1.17") if not name.startswith(f"{BRIDGE}.1.4.")
+        name for name in snmpd.walk("1.3.6.1.2.1.17") if not name.startswith(f"{oids.BRIDGE}.1.4.")
     ]
 
 
 def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_session(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, agent: AgentProcess, vppcfg: Path
 ) -> None:
-    described = snmpd.column(IF_ALIAS)
+    described = snmpd.column(oids.IF_ALIAS)
     assert described[1001] == "Infra: access switch"
     agent.stop()
     vppcfg.unlink()
     os.mkfifo(vppcfg)
     agent.start()
-    until("the rows are served", served(snmpd))
-    assert snmpd.column(IF_ALIAS) == described
+    wait_for_rows(snmpd)
+    assert snmpd.column(oids.IF_ALIAS) == described
     children = Path(f"/proc/{agent.pid}/task/{agent.pid}/children")
     (reading,) = (
         Path("/proc", pid)
@@ -516,11 +528,11 @@ def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_s
     )
     agent.kill()
     until("the child has ended", lambda: not reading.exists())
-    assert not snmpd.column(IF_NAME)  # nobody holds the session
+    wait_for_rows(snmpd, 0)  # nobody holds the session
     vppcfg.unlink()
     vppcfg.write_text(VPPCFG)
     agent.start()
-    until("the rows are served again", served(snmpd))
+    wait_for_rows(snmpd)
 
 
 # --- what stands on what -------------------------------------------------------------------------
@@ -528,8 +540,8 @@ def test_while_a_vppcfg_does_not_answer_the_agent_serves_and_its_end_leaves_no_s
 
 def stack(snmpd: Snmpd) -> dict[str, set[str]]:
     """What LibreNMS's discovery makes of ifStackStatus: names below, by name above."""
-    column = f"{IF_MIB}.1.2.1.3"
-    names = snmpd.column(IF_NAME)
+    column = f"{oids.IF_MIB}.1.2.1.3"
+    names = snmpd.column(oids.IF_NAME)
     found: dict[str, set[str]] = {}
     for name in snmpd.walk(column):
         above, below = map(int, name.removeprefix(f"{column}.").split("."))
@@ -551,26 +563,26 @@ def test_sub_interfaces_are_under_their_parents_and_members_under_their_bond(
     expected["loop0"] = {"bond0.100", "enp1s0f2"}
     until("the BVI is over its ports", lambda: stack(snmpd) == expected)
     vpp.kill()
-    until("every row is down", lambda: set(snmpd.column(f"{IF_TABLE}.8").values()) <= {"2", "7"})
+    wait_until_down(snmpd)
     assert stack(snmpd) == expected
 
 
 def test_bonds_report_their_members_and_ports_of_their_duplex(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    attached = f"{LAG}.1.2.1.1.13"
+    attached = f"{oids.LAG}.1.2.1.1.13"
     assert snmpd.column(attached) == {1003: "1011", 1004: "1011"}
-    assert snmpd.column(f"{ETHERLIKE}.2.1.19") == dict.fromkeys(range(1001, 1007), "3")
+    assert snmpd.column(f"{oids.ETHERLIKE}.2.1.19") == dict.fromkeys(range(1001, 1007), "3")
     vpp.set_duplex("GigabitEthernet5/0/0", 1)
     vpp.set_link("GigabitEthernet5/0/0", False)  # an event, so that VPP is asked for it at once
     vpp.set_link("TenGigabitEthernet1/0/1", False)
     until("one is detached", lambda: snmpd.column(attached) == {1003: "1011", 1004: "0"})
-    until("the duplex shows", lambda: snmpd.column(f"{ETHERLIKE}.2.1.19")[1001] == "2")
+    until("the duplex shows", lambda: snmpd.column(f"{oids.ETHERLIKE}.2.1.19")[1001] == "2")
 
 
 # --- addresses ------------------------------------------------------------------------------------
 
-LEFT_TO_SNMPD = "-smux,mteTrigger,mteTriggerConf,ifTable"  # all its IP tables stay on
+LEFT_TO_SNMPD = "-smux,mteTrigger,mteTriggerConf,ifTable"  # all its oids.IP tables stay on
 NAMED = {
     "203.0.113.17": "enp1s0f2",
     "198.51.100.1": "eno1.205",
@@ -582,15 +594,15 @@ NAMED = {
 
 def addresses_by_librenms(snmpd: Snmpd) -> dict[str, str]:
     """Names of ports by address, as LibreNMS's discovery attaches them."""
-    ports = snmpd.column(IF_NAME)
+    ports = snmpd.column(oids.IF_NAME)
     found = {}
-    for name, value in snmpd.walk(f"{IP}.20.1.2").items():
-        found[name.removeprefix(f"{IP}.20.1.2.")] = ports[int(value.removeprefix("INTEGER: "))]
-    for name, value in snmpd.walk(f"{IP}.34.1.3.2.16").items():
+    for name, value in snmpd.walk(f"{oids.IP}.20.1.2").items():
+        found[name.removeprefix(f"{oids.IP}.20.1.2.")] = ports[int(value.removeprefix("INTEGER: "))]
+    for name, value in snmpd.walk(f"{oids.IP}.34.1.3.2.16").items():
         octets = bytes(map(int, name.split(".")[-16:]))
         port = ports[int(value.removeprefix("INTEGER: "))]
         # The prefix length is the last number of where this points.
-        pointer = snmpd.walk(f"{IP}.34.1.5.2.16.{'.'.join(map(str, octets))}")
+        pointer = snmpd.walk(f"{oids.IP}.34.1.5.2.16.{'.'.join(map(str, octets))}")
         (to,) = pointer.values()
         assert snmpd.run("snmpget", to.removeprefix("OID: .")).stdout.strip().endswith("INTEGER: 1")
         found[str(ip_address(octets))] = port
@@ -599,13 +611,13 @@ def addresses_by_librenms(snmpd: Snmpd) -> dict[str, str]:
 
 def neighbors_by_librenms(snmpd: Snmpd) -> set[tuple[str, str]]:
     """Names of ports and addresses behind them."""
-    ports = snmpd.column(IF_NAME)
+    ports = snmpd.column(oids.IF_NAME)
     found = set()
-    for name in snmpd.walk(f"{IP}.22.1.2"):
-        index, *octets = map(int, name.removeprefix(f"{IP}.22.1.2.").split("."))
+    for name in snmpd.walk(f"{oids.IP}.22.1.2"):
+        index, *octets = map(int, name.removeprefix(f"{oids.IP}.22.1.2.").split("."))
         found.add((ports[index], str(ip_address(bytes(octets)))))
-    for name in snmpd.walk(f"{IP}.35.1.4"):
-        index, _, _, *octets = map(int, name.removeprefix(f"{IP}.35.1.4.").split("."))
+    for name in snmpd.walk(f"{oids.IP}.35.1.4"):
+        index, _, _, *octets = map(int, name.removeprefix(f"{oids.IP}.35.1.4.").split("."))
         found.add((ports[index], str(ip_address(bytes(octets)))))
     return found
 
@@ -625,14 +637,18 @@ def test_every_address_and_neighbour_is_on_a_port_that_exists(
 def test_cactis_walks_find_as_many_distinct_indexes_as_rows(
     agent: AgentProcess, snmpd: Snmpd
 ) -> None:
-    indexes = snmpd.column(f"{IF_TABLE}.1")
-    assert snmpd.walk(f"{INTERFACES}.1") == {f"{INTERFACES}.1.0": f"INTEGER: {ROWS}"}
+    indexes = snmpd.column(oids.IF_INDEX)
+    assert snmpd.walk(f"{oids.INTERFACES}.1") == {f"{oids.INTERFACES}.1.0": f"INTEGER: {ROWS}"}
     for column in (1, 8, 7, 2, 3, 5, 6):
-        assert snmpd.column(f"{IF_TABLE}.{column}").keys() == indexes.keys()
+        assert snmpd.column(f"{oids.IF_TABLE}.{column}").keys() == indexes.keys()
     for column in (1, 18, 15):
-        assert snmpd.column(f"{IF_X_TABLE}.{column}").keys() == indexes.keys()
-    assert len(indexes) == len(set(indexes.values())) == len(set(snmpd.column(IF_NAME).values()))
-    addressed = [value.removeprefix("INTEGER: ") for value in snmpd.walk(f"{IP}.20.1.2").values()]
+        assert snmpd.column(f"{oids.IF_X_TABLE}.{column}").keys() == indexes.keys()
+    assert (
+        len(indexes) == len(set(indexes.values())) == len(set(snmpd.column(oids.IF_NAME).values()))
+    )
+    addressed = [
+        value.removeprefix("INTEGER: ") for value in snmpd.walk(f"{oids.IP}.20.1.2").values()
+    ]
     assert len(addressed) == 3
     assert set(addressed) <= set(indexes.values())
 
@@ -641,16 +657,19 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
     tmp_path: Path, vpp: Simulator
 ) -> None:
     with Snmpd(tmp_path / "snmp", LEFT_TO_SNMPD) as snmpd:
-        before = snmpd.walk(IP)
-        assert f"{IP}.20.1.2.127.0.0.1" in before
+        before = snmpd.walk(oids.IP)
+        assert f"{oids.IP}.20.1.2.127.0.0.1" in before
         theirs = {name for name in before if not name.startswith(tuple(f"{e}." for e in OF_IP))}
-        assert f"{IP}.10.0" in theirs  # ipOutRequests
+        assert f"{oids.IP}.10.0" in theirs  # ipOutRequests
         with AgentProcess(tmp_path, vpp, snmpd.agentx):
-            until("the rows are served", served(snmpd))
-            until("the addresses are", lambda: len(snmpd.walk(f"{IP}.20.1.2")) == 3)
-            until("the neighbours are", lambda: len(snmpd.walk(f"{IP}.22.1.1")) == 3)
-            until("errors are counted", lambda: "Counter32: 351" in snmpd.walk(f"{IP}.4").values())
-            walked = snmpd.walk(IP)
+            wait_for_rows(snmpd)
+            wait_for_addresses(snmpd)
+            wait_for_neighbors(snmpd)
+            until(
+                "errors are counted",
+                lambda: "Counter32: 351" in snmpd.walk(f"{oids.IP}.4").values(),
+            )
+            walked = snmpd.walk(oids.IP)
             assert theirs <= walked.keys()
             assert addresses_by_librenms(snmpd) == NAMED
             ours = {name for subtree in OF_IP for name in snmpd.walk(subtree)}
@@ -662,9 +681,9 @@ def test_beside_snmpds_own_ip_tables_only_ours_show_and_the_rest_stays_its_own(
 def test_what_a_driver_counts_is_served_and_does_not_fall(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    names = {name: index for index, name in snmpd.column(IF_NAME).items()}
+    names = {name: index for index, name in snmpd.column(oids.IF_NAME).items()}
     port = names["TenGigabitEthernet1/0/0"]
-    fcs, too_long = f"{ETHERLIKE}.11.1.2.{port}", f"{ETHERLIKE}.2.1.13.{port}"
+    fcs, too_long = f"{oids.ETHERLIKE}.11.1.2.{port}", f"{oids.ETHERLIKE}.2.1.13.{port}"
     vpp.set_xstats("TenGigabitEthernet1/0/0", 512_080, 5_000_000_124, 28, 1, 66, 4)
     until("it is counted", lambda: snmpd.walk(too_long) == {too_long: "Counter32: 66"})
     assert snmpd.walk(fcs) == {fcs: "Counter64: 5000000124"}
@@ -676,10 +695,10 @@ def test_packets_of_either_family_are_read_at_the_moment_of_the_request(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     truth = vpp.truth()["GigabitEthernet5/0/0.205"]
-    names = {name: index for index, name in snmpd.column(IF_NAME).items()}
+    names = {name: index for index, name in snmpd.column(oids.IF_NAME).items()}
     index = names["eno1.205"]
     for version, source in ((1, "ip4"), (2, "ip6")):
-        served = snmpd.walk(f"{IP}.31.3.1.4.{version}.{index}")
+        served = snmpd.walk(f"{oids.IP}.31.3.1.4.{version}.{index}")
         assert list(served.values()) == [f"Counter64: {truth.simple[source]}"]
         assert truth.simple[source] > 0
 
@@ -689,15 +708,15 @@ def test_addresses_and_the_stack_stay_while_vpp_is_away_even_over_a_restart(
 ) -> None:
     stacked = stack(snmpd)
     vpp.kill()
-    until("every row is down", lambda: set(snmpd.column(f"{IF_TABLE}.8").values()) <= {"2", "7"})
+    wait_until_down(snmpd)
     for end in (None, agent.stop, agent.kill):
         if end:
             end()
             agent.start()
-            until("the rows are served", served(snmpd))
+            wait_for_rows(snmpd)
         assert addresses_by_librenms(snmpd) == NAMED
         assert stack(snmpd) == stacked
-        assert set(snmpd.walk(f"{IP}.34.1.7").values()) == {"INTEGER: 4"}  # inaccessible
+        assert set(snmpd.walk(f"{oids.IP}.34.1.7").values()) == {"INTEGER: 4"}  # inaccessible
 
 
 # --- coming and going --------------------------------------------------------------------------
@@ -707,102 +726,102 @@ def test_the_order_of_starting_does_not_matter(tmp_path: Path, vppcfg: Path) -> 
     vpp = Simulator(tmp_path / "vpp")
     snmpd = Snmpd(tmp_path / "snmp")
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
-        until("the agent waits for both", lambda: "VPP is away" in agent.text())
+        wait_for_line(agent, "VPP is away")
         assert agent.text().count("no snmpd yet") == 1
         with snmpd, vpp:
-            until("the rows are served", served(snmpd))
+            wait_for_rows(snmpd)
 
 
 def test_rows_answer_again_when_snmpd_returns(agent: AgentProcess, snmpd: Snmpd) -> None:
     for end in (snmpd.stop, snmpd.kill):
         end()
         snmpd.start()
-        until("the rows are served", served(snmpd))
+        wait_for_rows(snmpd)
     assert agent.text().count("\n") < 12
 
 
 def test_while_vpp_is_away_its_rows_stay_and_are_down(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    names, octets = snmpd.column(IF_NAME), snmpd.column(HC_IN)
+    names, octets = snmpd.column(oids.IF_NAME), snmpd.column(oids.HC_IN)
     vpp.kill()
-    status = f"{IF_TABLE}.8"
     over_another = {
         index for index, name in names.items() if "." in name or name.startswith("bond")
     }
     expected = {index: "7" if index in over_another else "2" for index in names}
-    until("every row is down", lambda: snmpd.column(status) == expected)
-    assert snmpd.column(IF_NAME) == names
-    assert snmpd.column(HC_IN) == octets
+    until("every row is down", lambda: snmpd.column(oids.OPER_STATUS) == expected)
+    assert snmpd.column(oids.IF_NAME) == names
+    assert snmpd.column(oids.HC_IN) == octets
     vpp.start()
-    until("eno1 is up", lambda: snmpd.column(status)[1001] == "1")
+    wait_for_cell(snmpd, oids.OPER_STATUS, 1001, "1")
     assert "VPP is away" in agent.text()
 
 
 def test_while_vpp_hangs_counters_go_on(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.run()
     vpp.hang()
-    until("the hang is logged", lambda: "VPP's API does not answer since" in agent.text())
-    before = snmpd.column(HC_IN)
-    until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
-    assert snmpd.column(f"{IF_TABLE}.8")[1001] == "1"
+    wait_for_line(agent, "VPP's API does not answer since")
+    before = snmpd.column(oids.HC_IN)
+    until("octets move", lambda: int(snmpd.column(oids.HC_IN)[1001]) > int(before[1001]))
+    assert snmpd.column(oids.OPER_STATUS)[1001] == "1"
     vpp.resume()
-    until("the end is logged", lambda: "answers again" in agent.text())
+    wait_for_line(agent, "answers again")
 
 
 def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
     """Not even where VPP's API tells nothing of it for as long as it likes."""
-    index = next(index for index, name in snmpd.column(IF_NAME).items() if name == "bond0.130")
-    octets = snmpd.column(HC_IN)[index]
+    index = index_of_row(snmpd, "bond0.130")
+    octets = snmpd.column(oids.HC_IN)[index]
     assert int(octets) > 0
     vpp.run()
     vpp.hang()
     vpp.reuse("BondEthernet0.130", Spec("loop77", "Loopback", traffic=Traffic(rx=9e6)))
     until("the new one has counted more", lambda: vpp.truth()["loop77"].rx.bytes > 2 * int(octets))
-    served = snmpd.column(HC_IN)
-    assert (snmpd.column(IF_NAME)[index], served[index]) == ("bond0.130", octets)
-    until("the others move on", lambda: int(snmpd.column(HC_IN)[1001]) > int(served[1001]))
+    served = snmpd.column(oids.HC_IN)
+    assert (snmpd.column(oids.IF_NAME)[index], served[index]) == ("bond0.130", octets)
+    until("the others move on", lambda: int(snmpd.column(oids.HC_IN)[1001]) > int(served[1001]))
     vpp.resume()
-    until("the new one is there", lambda: "loop77" in snmpd.column(IF_NAME).values())
+    wait_for_name(snmpd, "loop77")
 
 
 def test_counters_go_on_under_a_lock_that_is_kept_for_ever(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    before = snmpd.column(HC_IN)
+    before = snmpd.column(oids.HC_IN)
     vpp.run()
     vpp.hang()
     vpp.hold_lock()
-    until("octets move", lambda: int(snmpd.column(HC_IN)[1001]) > int(before[1001]))
+    until("octets move", lambda: int(snmpd.column(oids.HC_IN)[1001]) > int(before[1001]))
     truth = vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
-    assert truth <= int(snmpd.column(HC_IN)[1001]) <= vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
+    assert (
+        truth <= int(snmpd.column(oids.HC_IN)[1001]) <= vpp.truth()["GigabitEthernet5/0/0"].rx.bytes
+    )
 
 
 def test_a_link_that_fails_shows_at_once(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
-    status = f"{IF_TABLE}.8"
-    until("eno1 is down", lambda: snmpd.column(status)[1001] == "2")
-    assert snmpd.column(status)[1015] == "7"  # eno1.205 stands on it
-    assert snmpd.column(f"{IF_TABLE}.9")[1001] != "(0) 0:00:00.00"
+    wait_for_cell(snmpd, oids.OPER_STATUS, 1001, "2")
+    assert snmpd.column(oids.OPER_STATUS)[1015] == "7"  # eno1.205 stands on it
+    assert snmpd.column(oids.IF_LAST_CHANGE)[1001] != "(0) 0:00:00.00"
 
 
 def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_event_says_it(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd, vppcfg: Path
 ) -> None:
     """The segment says it, and the API is not asked for another 300 s unless it does."""
-    member, attached = 1003, f"{LAG}.1.2.1.1.13"
+    member, attached = 1003, f"{oids.LAG}.1.2.1.1.13"
     settings = tmp_path / "agent.yaml"
     settings.write_text("period: 300\n")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg), "-f", str(settings)):
-        until("the bond is up", lambda: snmpd.column(attached).get(member) == "1011")
+        wait_for_cell(snmpd, attached, member, "1011")
         calls = vpp.calls()
         began = time.monotonic()
         vpp.set_active("TenGigabitEthernet1/0/0", False)
         until("it is gone", lambda: snmpd.column(attached).get(member) == "0", 2.0)
         assert time.monotonic() - began < 1.5
-        assert snmpd.column(f"{IF_X_TABLE}.15")[1011] == "10000"
+        assert snmpd.column(oids.HIGH_SPEED)[1011] == "10000"
         asked = "sw_interface_lacp_dump"
         until("the API is asked too", lambda: vpp.calls()[asked] > calls[asked])
 
@@ -810,7 +829,7 @@ def test_the_loss_of_one_of_several_members_shows_within_a_second_although_no_ev
 def test_the_agent_says_goodbye(agent: AgentProcess, snmpd: Snmpd) -> None:
     began = time.monotonic()
     assert agent.stop() == 0
-    assert not snmpd.column(IF_NAME)
+    wait_for_rows(snmpd, 0)
     assert time.monotonic() - began < 10
     assert agent.text().splitlines()[-1].endswith("vpp-snmp-agent ends")
 
@@ -822,7 +841,7 @@ def test_agentx_over_tcp_is_served_too(tmp_path: Path, vpp: Simulator, host: str
         agent = AgentProcess(tmp_path, vpp, f"{host}:11705")
         agent._command = [*snmpd.enter(), *agent._command]
         with agent:
-            until("the rows are served", served(snmpd))
+            wait_for_rows(snmpd)
 
 
 # --- descriptions ---------------------------------------------------------------------------------
@@ -833,24 +852,24 @@ def test_a_slip_in_the_vppcfg_does_not_blind_the_monitoring(
 ) -> None:
     vppcfg.write_text("interfaces:\n  GigabitEthernet5/0/0: [ 1, 2 ]\n")
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(vppcfg)) as agent:
-        until("the rows are served", served(snmpd))
-        assert set(snmpd.column(IF_ALIAS).values()) == {""}
+        wait_for_rows(snmpd)
+        assert set(snmpd.column(oids.IF_ALIAS).values()) == {""}
         assert f"ERROR {vppcfg}:2: expected GigabitEthernet5/0/0 as a mapping" in agent.text()
         vppcfg.write_text(VPPCFG)
         agent.send(signal.SIGHUP)
         until(
             "the description shows",
-            lambda: snmpd.column(IF_ALIAS)[1001] == "Infra: access switch",
+            lambda: snmpd.column(oids.IF_ALIAS)[1001] == "Infra: access switch",
         )
         vppcfg.write_text("interfaces: '\n")
         agent.send(signal.SIGHUP)
-        until("the refusal is logged", lambda: "stay as they were" in agent.text())
-        assert snmpd.column(IF_ALIAS)[1001] == "Infra: access switch"
+        wait_for_line(agent, "stay as they were")
+        assert snmpd.column(oids.IF_ALIAS)[1001] == "Infra: access switch"
 
 
 def test_a_vppcfg_that_is_absent_is_one_notice(
     tmp_path: Path, vpp: Simulator, snmpd: Snmpd
 ) -> None:
     with AgentProcess(tmp_path, vpp, snmpd.agentx, "-c", str(tmp_path / "nowhere.yaml")) as agent:
-        until("the rows are served", served(snmpd))
+        wait_for_rows(snmpd)
         assert agent.text().count("nowhere.yaml: there is no such file") == 1

@@ -14,12 +14,12 @@ from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_errors
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import new_publisher
+from .walks import found_in
 
 COUNT = f"{BASE}.1.5.1.1.3"
 MAX_SUBIDS = 128  # of an OID (RFC 2578 section 3.5)
@@ -43,8 +43,7 @@ def writer() -> Iterator[SegmentWriter]:
 
 def shown(publisher: Publisher) -> dict[str, object]:
     publisher.system.search_all()
-    view = View(vpp_errors.objects(publisher))
-    return {dotted(each.name): each.value for each in walked(view, b"")}
+    return found_in(View(vpp_errors.objects(publisher)))
 
 
 def test_each_error_is_a_row_by_node_and_reason_and_what_is_punted_stands_beside(

@@ -15,12 +15,12 @@ from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.interfaces.vpp_state import Alarm
 from vpp_snmp_agent.mibs import vpp_snmp_agent_mib
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp import mapping
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 from .routers import VPP, new_publisher, port, publish, router_of
+from .walks import below, found_in
 
 GIB = 1 << 30
 
@@ -57,16 +57,7 @@ def publisher(writer: SegmentWriter) -> Publisher:
 
 def served(publisher: Publisher) -> dict[str, Any]:
     """What is served, by what follows the base."""
-    view = View(vpp_snmp_agent_mib.module(publisher).objects)
-    return {dotted(each.name).removeprefix(f"{BASE}."): each.value for each in walked(view, b"")}
-
-
-def under(prefix: str, found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name.removeprefix(f"{prefix}."): value
-        for name, value in found.items()
-        if name.startswith(f"{prefix}.")
-    }
+    return below(found_in(View(vpp_snmp_agent_mib.module(publisher).objects)), BASE)
 
 
 def index(name: str) -> str:
@@ -75,7 +66,7 @@ def index(name: str) -> str:
 
 
 def test_the_state_of_a_vpp_that_answers(publisher: Publisher, writer: SegmentWriter) -> None:
-    assert under("1.1", served(publisher)) == {
+    assert below(served(publisher), "1.1") == {
         "1.0": b"26.06-release",
         "2.0": 4711,
         "3.0": 53,
@@ -93,16 +84,16 @@ def test_the_state_of_a_vpp_that_answers(publisher: Publisher, writer: SegmentWr
 
 
 def test_before_vpp_is_there_what_has_no_value_does_not_exist() -> None:
-    found = under("1.1", served(new_publisher()))
+    found = below(served(new_publisher()), "1.1")
     assert sorted(map(float, found)) == [1, 2, 3, 4, 5, 6, 10, 12, 13, 14]
     assert (found["1.0"], found["2.0"], found["4.0"], found["6.0"]) == (b"", 0, 4, 3)
-    assert not under("1.6", served(new_publisher()))
+    assert not below(served(new_publisher()), "1.6")
 
 
 def test_a_vpp_that_is_away_has_no_segment_and_no_interface(publisher: Publisher) -> None:
     publisher.lose()
     publisher.system.vpp.goes_away()
-    found = under("1.1", served(publisher))
+    found = below(served(publisher), "1.1")
     assert (found["1.0"], found["2.0"], found["3.0"]) == (b"26.06-release", 0, 0)
     assert (found["4.0"], found["6.0"], found["10.0"]) == (3, 3, 0)
     assert not {"7.0", "8.0"} & found.keys()
@@ -113,18 +104,18 @@ def test_a_segment_whose_lock_is_kept_is_stuck(
 ) -> None:
     monkeypatch.setattr(mapping, "STUCK_TIMEOUT", 0.0)
     writer.hold(True)
-    assert under("1.1", served(publisher))["6.0"] == 1  # nobody has seen yet that it is held
+    assert below(served(publisher), "1.1")["6.0"] == 1  # nobody has seen yet that it is held
     publisher.poll()
-    assert under("1.1", served(publisher))["6.0"] == 2
+    assert below(served(publisher), "1.1")["6.0"] == 2
     writer.hold(False)
-    assert under("1.1", served(publisher))["6.0"] == 1
+    assert below(served(publisher), "1.1")["6.0"] == 1
 
 
 def test_heaps_are_in_octets_and_pools_in_buffers_of_64_bits(publisher: Publisher) -> None:
     heap, pool = index("main heap"), index("default-numa-0")
     found = served(publisher)
-    assert under("1.3.1", found) == {f"2.{heap}": 17 * GIB, f"3.{heap}": 11 * GIB}
-    assert under("1.4.1", found) == {
+    assert below(found, "1.3.1") == {f"2.{heap}": 17 * GIB, f"3.{heap}": 11 * GIB}
+    assert below(found, "1.4.1") == {
         f"2.{pool}": 31 + 37 + 41,
         f"3.{pool}": 37,
         f"4.{pool}": 31,
@@ -132,24 +123,24 @@ def test_heaps_are_in_octets_and_pools_in_buffers_of_64_bits(publisher: Publishe
     }
     publisher.lose()
     found = served(publisher)
-    assert under("1.3.1", found) == {f"2.{heap}": 17 * GIB, f"3.{heap}": 0}
-    assert [*under("1.4.1", found).values()] == [109, 0, 0, 109]
+    assert below(found, "1.3.1") == {f"2.{heap}": 17 * GIB, f"3.{heap}": 0}
+    assert [*below(found, "1.4.1").values()] == [109, 0, 0, 109]
 
 
 def test_sessions_exist_where_vpp_counts_them(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = {"1.0": 19, "4.0": 23, "5.0": 2**32 - 1}
-    assert under("1.6", served(publisher)) == counted
+    assert below(served(publisher), "1.6") == counted
 
     def unreadable(*_: object) -> int:
         raise SegmentUnavailable("VPP changes its segment too fast")
 
     monkeypatch.setattr(Segment, "value", unreadable)
-    assert under("1.6", served(publisher)) == counted
+    assert below(served(publisher), "1.6") == counted
     monkeypatch.undo()
     publisher.lose()
-    assert under("1.6", served(publisher)) == dict.fromkeys(counted, 0)
+    assert below(served(publisher), "1.6") == dict.fromkeys(counted, 0)
 
 
 def test_a_notification_says_which_vpp_and_what_and_since_when(publisher: Publisher) -> None:
@@ -174,5 +165,5 @@ def test_a_part_with_a_file_of_its_own_is_served_with_the_rest(publisher: Publis
         return [Scalar(f"{BASE}.1.5.2", "vppAnother", GAUGE32, lambda: interfaces.listed)]
 
     module = vpp_snmp_agent_mib.module(publisher, (objects,))
-    found = {dotted(each.name) for each in walked(View(module.objects), b"")}
+    found = found_in(View(module.objects))
     assert f"{BASE}.1.5.2.0" in found

@@ -7,17 +7,16 @@ import pytest
 
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.agentx.mib import View
-from vpp_snmp_agent.agentx.values import dotted
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.mibs import vpp_threads
 from vpp_snmp_agent.mibs.vpp_base import BASE
-from vpp_snmp_agent.operator.show import walked
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.records import NO_INDEX, Thread
 from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import new_publisher
+from .walks import found_in
 
 ENTRY = f"{BASE}.1.2.1"
 
@@ -44,8 +43,7 @@ def publisher() -> Iterator[Publisher]:
 
 
 def shown(publisher: Publisher) -> dict[str, object]:
-    view = View(vpp_threads.objects(publisher))
-    return {dotted(each.name): each.value for each in walked(view, b"")}
+    return found_in(View(vpp_threads.objects(publisher)))
 
 
 def test_each_thread_is_a_row_without_what_vpp_does_not_say(publisher: Publisher) -> None:

@@ -129,6 +129,7 @@ def test_a_bug_in_the_writer_ends_the_loop_and_not_the_thread_alone(
 # --- compaction ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_while_it_runs_it_compacts_and_goes_on_committing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

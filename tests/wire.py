@@ -6,9 +6,7 @@ import pytest
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, PDU
-from vpp_snmp_agent.agentx.values import (
-    oid,
-)
+from vpp_snmp_agent.agentx.values import oid
 
 ORDERS = pytest.mark.parametrize("order", [">", "<"], ids=["network", "little-endian"])
 IDS = {"session_id": 7, "transaction_id": 0x01020304, "packet_id": 0xFFFFFFFF}

@@ -17,14 +17,15 @@ from simulator.scenario import VPPCFG
 from simulator.stage import ROOT
 from vpp_snmp_agent.runtime.affinity import ranges
 
+from ..edge_router import ROWS
+from ..hidden import HIDDEN
+from ..oids import IF_ALIAS, MIB_2
 from .debian import System
 from .router import (
     AUTH,
     BGP,
-    HIDDEN,
     IN_NAMESPACE,
     PRIVACY,
-    ROWS,
     VPP,
     WORKER_CPUS,
     get,
@@ -42,7 +43,7 @@ from .unbooted import GROUP, UNITS, check_that_nothing_is_left, paths, verify_un
 
 NETNS, SNMPD, AGENT = UNITS
 USER = "vpp-snmp-agent"
-SYS_DESCR, SYS_NAME, SYS_LOCATION = (f"1.3.6.1.2.1.1.{number}.0" for number in (1, 5, 6))
+SYS_DESCR, SYS_NAME, SYS_LOCATION = (f"{MIB_2}.1.{number}.0" for number in (1, 5, 6))
 ENGINE_ID, ENGINE_BOOTS = "1.3.6.1.6.3.10.2.1.1.0", "1.3.6.1.6.3.10.2.1.2.0"
 DISTRO = "1.3.6.1.4.1.8072.1.3.2.3.1.1.6.100.105.115.116.114.111"
 SETTINGS, CONF = "etc/vpp-snmp-agent/agent.yaml", "etc/snmp/snmpd-dataplane.conf"
@@ -136,7 +137,7 @@ def polled(system: System) -> None:
     words = ["snmpget", "-v2c", "-c", "public", "-On", "127.0.0.1", SYS_DESCR]
     printed = system.run(*words, check=False, env=["MIBS="])
     check("where the distribution's own snmpd answers", "STRING: " in printed, printed)
-    check("snmpd's host resources are given out", "INTEGER" in get(system, "1.3.6.1.2.1.25.2.2.0"))
+    check("snmpd's host resources are given out", "INTEGER" in get(system, f"{MIB_2}.25.2.2.0"))
     printed = get(system, DISTRO)
     check("`extend distro` tells VPP's version", 'STRING: "VPP 26.06-release"' in printed, printed)
     printed = get(system, "1.3.6.1.6.3.15.1.1.1.0")
@@ -148,7 +149,7 @@ def polled(system: System) -> None:
     check("snmpd's log has no word about MIBs", "MIB" not in printed, printed)
 
     chapter("Reloaded")
-    alias = "1.3.6.1.2.1.31.1.1.1.18.1001"
+    alias = f"{IF_ALIAS}.1001"
     system.run("systemctl", "reload", AGENT)
     eventually(
         "systemctl reload reads a vppcfg of root:vpp 0640",

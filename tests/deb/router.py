@@ -5,19 +5,13 @@ from collections.abc import Iterable
 
 from simulator.api import FIRST_CPU
 
+from ..edge_router import ROWS
+from ..oids import IF_NAME, MIB_2
 from .debian import SOURCE, System
 from .story import Failed, until
 
-IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
-ROWS = 18  # of the simulator's edge router
 WORKER_CPUS = {FIRST_CPU + 1, FIRST_CPU + 2}  # as it says
 AUTH, PRIVACY = "an authentication password", "a privacy password"
-MIB_2 = "1.3.6.1.2.1"
-# What the shipped view hides, below mib-2.
-HIDDEN = (
-    *("3", "4.21", "4.24", "4.37", "6.13", "6.19", "6.20", "7.5", "7.7"),
-    *("25.4", "25.5", "25.6", "28", "55", "92"),
-)
 IN_NAMESPACE = ("ip", "netns", "exec", "dataplane")
 
 VPP = f"""

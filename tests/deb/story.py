@@ -1,5 +1,9 @@
 """How a story is printed: a line for what holds, and what was seen of what does not."""
 
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 
 from simulator import stage
@@ -32,3 +36,19 @@ def eventually(what: str, condition: Callable[[], object]) -> None:
     """A line, as soon as it holds; StageError if it does not in time."""
     until(what, condition)
     print(f"ok     {what}", flush=True)
+
+
+def run_as_root(story: Callable[[], None], need: str) -> int:
+    """The exit status of a story that needs root; whoever ends it early has it clean up."""
+    if os.geteuid():
+        print(need, file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not before all is cleaned up
+    began = time.monotonic()
+    try:
+        story()
+    except (Failed, stage.StageError) as error:
+        print(f"FAILED {error}", flush=True)
+        return 1
+    print(f"\nAll of it holds ({time.monotonic() - began:.0f} s).")
+    return 0

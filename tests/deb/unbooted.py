@@ -9,24 +9,15 @@ from pathlib import Path
 
 from simulator.stage import ROOT
 
+from ..edge_router import ROWS
+from ..hidden import HIDDEN, KERNEL, WHOLE
+from ..oids import IF_NAME
 from .debian import SOURCE, System
-from .router import HIDDEN, IF_NAME, ROWS, shown
+from .router import shown
 from .story import chapter, check, eventually
 
 UNITS = ("netns-dataplane.service", "snmpd-dataplane.service", "vpp-snmp-agent.service")
 EXPOSURE = 15  # tenths, by systemd-analyze(1)
-# A community that no view bounds, and a TCP port.
-MORE = "rocommunity whole 127.0.0.1\nagentAddress tcp:127.0.0.1:161\n"
-# What snmpd's own tables would show.
-KERNELS = (
-    "link add kernel0 type veth peer name kernel1",
-    "link set kernel0 up",
-    "link set kernel1 up",
-    "address add 198.18.0.1/24 dev kernel0",
-    "address add 2001:db8:18::1/64 dev kernel0 nodad",
-    "neighbor add 198.18.0.9 lladdr 02:00:00:00:00:09 dev kernel0",
-    "route add default via 198.18.0.2",
-)
 # Processes, for `proc` lines need their module; connections, for there are none.
 ON_OR_EMPTY = ("25.4", "25.5", "6.19")
 # What the service's flags leave out.  snmpd takes a name that it does not know in silence: only
@@ -100,8 +91,8 @@ def serve(system: System) -> None:
     system.run("ip", "link", "set", "lo", "up")
     conf = system.root / "etc/snmp/snmpd-dataplane.conf"
     shipped = conf.read_text()
-    conf.write_text(shipped + MORE)
-    for words in KERNELS:
+    conf.write_text(shipped + WHOLE)
+    for words in KERNEL:
         system.run("ip", *words.split())
     unit = (system.root / "lib/systemd/system/snmpd-dataplane.service").read_text()
     command, environment = started_by(unit)

@@ -23,14 +23,13 @@ from vpp_snmp_agent.agentx.values import (
     oid,
 )
 
+from ..oids import IF_TABLE, IF_X_TABLE
 from . import Broken, Tally, dice, mutate
 
 KIND, CASES = "agentx", 1_000_000
 RECORDED = Path(__file__).parent / "snmpd-5.9.3.hex"  # what one sent to the agent, a PDU a line
 SESSION = 5  # that snmpd's number for us
 MAX_AT_ONCE = MAX_ANSWERS + MAX_BULK_OCTETS + (1 << 16)
-
-IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
 
 
 def _view() -> tuple[View, list[Module]]:
@@ -41,9 +40,9 @@ def _view() -> tuple[View, list[Module]]:
     octets, number = OCTET_STRING, INTEGER
     objects: list[Object] = [
         Scalar("1.3.6.1.2.1.2.1", "ifNumber", number, lambda: len(rows)),
-        Table(IF_ENTRY, [Column(n, "", number, lambda row: row) for n in range(1, 23)]).over(rows),
+        Table(IF_TABLE, [Column(n, "", number, lambda row: row) for n in range(1, 23)]).over(rows),
         Table(
-            IF_X_ENTRY,
+            IF_X_TABLE,
             [
                 Column(1, "", octets, lambda row: b"eno%d" % row),
                 *(Column(n, "", COUNTER64, lambda row: row << 33) for n in range(2, 18)),
@@ -59,11 +58,11 @@ def _view() -> tuple[View, list[Module]]:
 
 def _more() -> list[bytes]:
     """What snmpd sends rarely or never: sets, bulks, pings, closes, contexts, little endian."""
-    name = oid(f"{IF_X_ENTRY}.18.1001")
+    name = oid(f"{IF_X_TABLE}.18.1001")
     varbind = encode_varbind(name, OCTET_STRING, b"another")
     ranges = pdu.ranges_payload(
         [
-            SearchRange(oid(IF_X_ENTRY), True, oid("1.3.6.1.2.1.31.1.2")),
+            SearchRange(oid(IF_X_TABLE), True, oid("1.3.6.1.2.1.31.1.2")),
             SearchRange(name, False, b""),
         ]
     )

@@ -2,16 +2,11 @@
 of Debian."""
 
 import argparse
-import os
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from simulator.stage import StageError
-
-from ..deb.story import Failed
+from ..deb.story import run_as_root
 from . import librenms, prometheus, zabbix
 
 MANAGERS = {
@@ -28,20 +23,13 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="write what is generated anew")
     parser.add_argument("manager", nargs="*", choices=[*MANAGERS, []], help="these alone")
     given = parser.parse_args()
-    if os.geteuid():
-        print("make managers-test needs root: for network namespaces", file=sys.stderr)
-        return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not before all is cleaned up
-    began = time.monotonic()
-    try:
+
+    def story() -> None:
         for manager in given.manager or MANAGERS:
             with tempfile.TemporaryDirectory(prefix=f"vpp-snmp-agent-{manager}.") as directory:
                 MANAGERS[manager](Path(directory), given.mibs, given.update)
-    except (Failed, StageError) as error:
-        print(f"FAILED {error}", flush=True)
-        return 1
-    print(f"\nAll of it holds ({time.monotonic() - began:.0f} s).")
-    return 0
+
+    return run_as_root(story, "make managers-test needs root: for network namespaces")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from simulator import Simulator
 from simulator.stage import ROOT, AgentProcess, Snmpd
 
 from ..deb.story import Failed, chapter, check, until
+from ..oids import IF_NAME, MIB_2
 
 LIBRENMS = ROOT / "docs" / "managers" / "librenms"
 DETECTION, DISCOVERY = (LIBRENMS / each / "vpp.yaml" for each in ("os_detection", "os_discovery"))
 MIB = ROOT / "vpp_snmp_agent" / "mibs" / "VPP-SNMP-AGENT-MIB"
-IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 WALK = ("-OteQUsa", "-Ih")  # as it walks for sensors
 # What VPP or the embedded one does not have.
 ABSENT = {
@@ -73,7 +73,7 @@ def detected(snmpd: Snmpd) -> None:
     """The router is taken for one."""
     chapter("LibreNMS: detection")
     [condition] = yaml.safe_load(DETECTION.read_text())["discovery"]
-    kind = snmpd.run("snmpget", "1.3.6.1.2.1.1.2.0", options=("-Oqvn",)).stdout.strip()
+    kind = snmpd.run("snmpget", f"{MIB_2}.1.2.0", options=("-Oqvn",)).stdout.strip()
     check(f"sysObjectID is {kind}", kind == condition["sysObjectID"])
     asked = condition["snmpget"]
     value = snmpd.run("snmpget", asked["oid"], options=("-Oqv",)).stdout.strip().strip('"')

@@ -26,6 +26,7 @@ from simulator.counters import ERRORS
 from simulator.stage import ROOT, AgentProcess, Process, Snmpd, StageError
 
 from ..deb.story import Failed, chapter, check, eventually, until
+from ..oids import IF_NAME
 from . import packages
 from .exposition import (
     PROMETHEUS,
@@ -44,7 +45,6 @@ from .exposition import (
 EXPORTER, SERVER = "127.0.0.1:9116", "127.0.0.1:9090"
 INTERVAL = "1s"  # of scrapes and rules: nobody waits for minutes here
 RATE_WINDOW = "10s"  # what Grafana would set $__rate_interval to, and more
-IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 MIB = ROOT / "vpp_snmp_agent" / "mibs"
 NEEDED_MIBS = (
     *("SNMPv2-SMI", "SNMPv2-TC", "SNMPv2-CONF", "SNMPv2-MIB"),

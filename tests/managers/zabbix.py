@@ -23,6 +23,7 @@ from simulator.stage import ROOT, AgentProcess, Process, Snmpd
 from vpp_snmp_agent.mibs.vpp_base import BASE
 
 from ..deb.story import Failed, chapter, check, eventually, until
+from ..oids import IF_NAME
 
 TEMPLATE = ROOT / "docs" / "managers" / "zabbix" / "vpp-by-snmp.yaml"
 NAME = "VPP by SNMP"
@@ -39,7 +40,6 @@ BESIDE = {
     "Generic by SNMP": f"{MODULES}/generic_snmp_snmp/template_module_generic_snmp_snmp.yaml",
 }
 FRONTEND = "127.0.0.1:8080"
-IF_NAME = "1.3.6.1.2.1.31.1.1.1.1"
 ONE_TASK = 50  # items that are asked for at once
 UNSUPPORTED = "1"
 

@@ -14,12 +14,7 @@ from simulator.release import Release
 from simulator.scenario import EDGE_ROUTER
 from simulator.stage import until
 
-from .judges import (
-    BOND,
-    CUSTOMER,
-    PORT,
-    Connection,
-)
+from .judges import BOND, CUSTOMER, PORT, Connection
 
 
 def test_vpp_papi_bootstraps_from_what_the_simulator_says_of_itself(shared: Simulator) -> None:

@@ -12,13 +12,7 @@ from simulator.release import Release
 from vpp_snmp_agent.vpp import layout
 from vpp_snmp_agent.vpp.layout import Kind
 
-from .judges import (
-    RECORDED,
-    entries,
-    needs_recording,
-    segment_of,
-    stats_of,
-)
+from .judges import RECORDED, entries, needs_recording, segment_of, stats_of
 
 
 def test_vpp_papi_reads_the_true_counters(shared: Simulator) -> None:

@@ -16,11 +16,7 @@ from simulator.grammar import ENUMS
 from simulator.messages import CLIENT_LIBRARY, Api
 from simulator.release import Release
 
-from .judges import (
-    PORT,
-    RECORDED,
-    needs_recording,
-)
+from .judges import PORT, RECORDED, needs_recording
 
 CLIENT = """
 import json, sys

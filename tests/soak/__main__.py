@@ -18,11 +18,12 @@ from simulator import Simulator
 from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, until
 
+from ..oids import HC_IN
 from . import churn, leaks
 from .faults import SETTLE, Injector, Window
 from .oracle import Oracle
 from .probe import Probe, Sample, use
-from .scrapers import IF_X_ENTRY, PORTS, SCRAPERS, Judge, Scraper
+from .scrapers import PORTS, SCRAPERS, Judge, Scraper
 
 MINUTES, QUICK = 5.0, 1.0
 UNDISTURBED = 0.3  # of the time at the end, in which the agent is not restarted
@@ -75,7 +76,7 @@ def soak(minutes: float, seed: int) -> bool:
         flags = ["-c", str(directory / "vppcfg.yaml"), "-f", str(directory / "agent.yaml")]
         flags += ["--api-dir", str(vpp.api_dir)]
         agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
-        until("the rows are served", lambda: len(snmpd.column(f"{IF_X_ENTRY}.6")) == len(PORTS))
+        until("the rows are served", lambda: len(snmpd.column(HC_IN)) == len(PORTS))
         oracle = stack.enter_context(Oracle(vpp))
         judge = Judge(oracle)
         probe = stack.enter_context(Probe(snmpd, PROBED))

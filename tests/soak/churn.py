@@ -6,15 +6,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from simulator import Simulator
-from simulator.stage import AgentProcess, Snmpd, until
+from simulator.stage import AgentProcess, Snmpd
 
+from ..edge_router import wait_for_cell, wait_for_rows
+from ..oids import IF_NAME, OPER_STATUS
 from . import Beside
 from .probe import use
 
 POOL, FLAPS = 1000, 10_000
 BASE = 200  # interfaces that stay
 PARENT = "HundredGigabitEthernet1/0/0"
-NAMES = "1.3.6.1.2.1.31.1.1.1.1"
 WARM = 20.0  # seconds in which memory settles
 SECONDS, QUICK_SECONDS = 60.0, 10.0
 GROWTH = 2.0  # MiB
@@ -39,7 +40,7 @@ class Walker(Beside):
 
     def run(self) -> None:
         while not self.ending.is_set():
-            done = self._snmpd.run("snmpbulkwalk", NAMES, options=("-On", "-Cr25"), check=False)
+            done = self._snmpd.run("snmpbulkwalk", IF_NAME, options=("-On", "-Cr25"), check=False)
             names = [line.partition(" = ")[0] for line in done.stdout.splitlines()]
             indexes = [int(name.rpartition(".")[2]) for name in names]
             if done.returncode or indexes != sorted(set(indexes)) or len(indexes) < BASE:
@@ -92,7 +93,7 @@ def run(quick: bool) -> bool:
         snmpd = stack.enter_context(Snmpd(directory / "snmp"))
         flags = ("-f", str(directory / "agent.yaml"))
         agent = stack.enter_context(AgentProcess(directory, vpp, snmpd.agentx, *flags))
-        until("the rows are served", lambda: len(snmpd.column(NAMES)) == BASE)
+        wait_for_rows(snmpd, BASE)
         walker = stack.enter_context(Walker(snmpd))
         rates = Rates(vpp)
         seconds = QUICK_SECONDS if quick else SECONDS
@@ -103,8 +104,8 @@ def run(quick: bool) -> bool:
             vpp.set_link(PARENT, bool(number % 2))
             if not number % 200:
                 rates.poll()
-        until("the last state shows", lambda: snmpd.column("1.3.6.1.2.1.2.2.1.8")[1001] == "1")
-        until("the pool is gone", lambda: len(snmpd.column(NAMES)) == BASE)
+        wait_for_cell(snmpd, OPER_STATUS, 1001, "1")
+        wait_for_rows(snmpd, BASE)
         walker.__exit__()
         after = use(agent.pid)
     grown = after[0] - settled[0]

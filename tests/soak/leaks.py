@@ -22,10 +22,10 @@ from vpp_snmp_agent.agentx.values import END_OF_MIB_VIEW, dotted
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.operator import snapshot
-from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, NeighborChanges
 
+from ..operators import settings_for
 from .probe import children
 
 GROWTH = 2 << 20  # octets
@@ -36,22 +36,18 @@ AT_ONCE = 50  # requests under way
 def requests(count: int) -> Iterator[None]:
     """Walks over the edge router's live counters, many requests under way at once."""
     with tempfile.TemporaryDirectory(prefix="leaks.") as name, Simulator(Path(name)) as vpp:
-        settings = Settings(
-            api_socket=str(vpp.api_socket),
-            stats_socket=str(vpp.stats_socket),
-            api_dir=str(vpp.api_dir),
-        )
+        settings = settings_for(vpp, Path(name))
         _, served = snapshot.rows_of(snapshot.ask(settings), [], Configuration(settings))
         stage = Stage(Path(name) / "agentx", served)
         stage.serve()
-        position = "1.3.6.1.2.1.2"
+        position = INTERFACES
         for number in range(0, count, AT_ONCE):
             stage.peer.send(AT_ONCE * get_next(position, packet=number))
             *_, last = stage.receive(AT_ONCE)
             assert isinstance(last.body, pdu.Response)
             (found,) = last.body.varbinds
             ended = found.type is END_OF_MIB_VIEW
-            position = "1.3.6.1.2.1.2" if ended else dotted(found.name)
+            position = INTERFACES if ended else dotted(found.name)
             for _ in range(AT_ONCE):
                 yield
         stage.close()
@@ -64,7 +60,7 @@ def connections(count: int) -> Iterator[None]:
         stage = Stage(Path(name) / "agentx", mibs.modules(nothing))
         for _ in range(count):
             stage.serve()
-            stage.peer.send(get_next("1.3.6.1.2.1.2"))
+            stage.peer.send(get_next(INTERFACES))
             stage.receive(1)
             stage.peer.hang_up()
             stage.until("it is lost", lambda: not stage.master.serving)

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from simulator.stage import COMMUNITY, Snmpd, StageError, until
 
+from ..oids import HC_IN, OPER_STATUS
 from . import Beside
 
 PAUSE = 0.02  # seconds between an answer and the next question
@@ -164,7 +165,7 @@ class Probe(Poll):
     """Asks one port, and keeps what it is answered."""
 
     def __init__(self, snmpd: Snmpd, index: int) -> None:
-        names = [f"1.3.6.1.2.1.31.1.1.1.6.{index}", f"1.3.6.1.2.1.2.2.1.8.{index}"]
+        names = [f"{HC_IN}.{index}", f"{OPER_STATUS}.{index}"]
         super().__init__(snmpd, names)
         self.samples: list[Sample] = []
 

@@ -13,30 +13,29 @@ from contextlib import contextmanager
 from simulator.scenario import EDGE_ROUTER
 from simulator.stage import Snmpd, StageError
 
+from ..oids import IF_DISCONTINUITY, IF_NAME, IF_NUMBER, IF_TABLE, IF_X_TABLE
 from . import Beside
 from .oracle import CELLS, Answer, Oracle
 
-IF_ENTRY, IF_X_ENTRY = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
-NAME, DISCONTINUITY = f"{IF_X_ENTRY}.1", f"{IF_X_ENTRY}.19"
-OURS = f"{IF_X_ENTRY}."  # what follows it in a GETBULK is snmpd's own
+OURS = f"{IF_X_TABLE}."  # what follows it in a GETBULK is snmpd's own
 COUNTERS = {
-    f"{IF_ENTRY}.10": "ifInOctets",
-    f"{IF_ENTRY}.13": "ifInDiscards",
-    f"{IF_ENTRY}.14": "ifInErrors",
-    f"{IF_ENTRY}.15": "ifInUnknownProtos",
-    f"{IF_ENTRY}.16": "ifOutOctets",
-    f"{IF_ENTRY}.20": "ifOutErrors",
-    f"{IF_X_ENTRY}.6": "ifHCInOctets",
-    f"{IF_X_ENTRY}.7": "ifHCInUcastPkts",
-    f"{IF_X_ENTRY}.10": "ifHCOutOctets",
-    f"{IF_X_ENTRY}.11": "ifHCOutUcastPkts",
+    f"{IF_TABLE}.10": "ifInOctets",
+    f"{IF_TABLE}.13": "ifInDiscards",
+    f"{IF_TABLE}.14": "ifInErrors",
+    f"{IF_TABLE}.15": "ifInUnknownProtos",
+    f"{IF_TABLE}.16": "ifOutOctets",
+    f"{IF_TABLE}.20": "ifOutErrors",
+    f"{IF_X_TABLE}.6": "ifHCInOctets",
+    f"{IF_X_TABLE}.7": "ifHCInUcastPkts",
+    f"{IF_X_TABLE}.10": "ifHCOutOctets",
+    f"{IF_X_TABLE}.11": "ifHCOutUcastPkts",
 }
 assert set(COUNTERS.values()) == set(CELLS)
 # What LibreNMS asks of one port at once.
 PORT = [
-    *(f"{IF_X_ENTRY}.{n}" for n in (1, 6, 7, 8, 9, 10, 11, 12, 13, 15, 18)),
-    *(f"{IF_ENTRY}.{n}" for n in (2, 3, 4, 6, 7, 8, 9, 13, 14, 19, 20)),
-    DISCONTINUITY,
+    *(f"{IF_X_TABLE}.{n}" for n in (1, 6, 7, 8, 9, 10, 11, 12, 13, 15, 18)),
+    *(f"{IF_TABLE}.{n}" for n in (2, 3, 4, 6, 7, 8, 9, 13, 14, 19, 20)),
+    IF_DISCONTINUITY,
 ]
 PORTS = {spec.host or spec.full_name: spec.full_name for spec in EDGE_ROUTER}
 
@@ -98,7 +97,7 @@ class Judge:
                     continue
                 self.answered += 1
                 index = int(tail)
-                if column == NAME:
+                if column == IF_NAME:
                     names.add(text.strip('"'))
                     self._is_named(index, text.strip('"'))
                 elif column in COUNTERS and index in self._names:
@@ -177,30 +176,30 @@ class Scraper(Beside):
 
 def librenms(self: Scraper, chance: random.Random) -> None:
     """ifXEntry whole, columns of ifEntry, then one port of 23 objects."""
-    self.ask("snmpbulkwalk", IF_X_ENTRY, options=("-Cr10",), whole=True)
+    self.ask("snmpbulkwalk", IF_X_TABLE, options=("-Cr10",), whole=True)
     for number in chance.sample((2, 7, 8, 9, 3, 6, 4, 14, 20, 13, 19), 3):
-        self.ask("snmpbulkwalk", f"{IF_ENTRY}.{number}", options=("-Cr10",))
+        self.ask("snmpbulkwalk", f"{IF_TABLE}.{number}", options=("-Cr10",))
     index = chance.choice((1001, 1006, 1019))
     self.ask("snmpget", *(f"{column}.{index}" for column in PORT))
 
 
 def cacti(self: Scraper, chance: random.Random) -> None:
     """A re-index, a column at a time, and the 32-bit counters."""
-    for column in (f"{IF_ENTRY}.1", f"{IF_ENTRY}.8", f"{IF_ENTRY}.2", NAME, f"{IF_ENTRY}.5"):
-        self.ask("snmpwalk", column, whole=column == NAME)
-    self.ask("snmpget", "1.3.6.1.2.1.2.1.0")
-    self.ask("snmpwalk", f"{IF_ENTRY}.{chance.choice((10, 16))}")
+    for column in (*(f"{IF_TABLE}.{n}" for n in (1, 8, 2)), IF_NAME, f"{IF_TABLE}.5"):
+        self.ask("snmpwalk", column, whole=column == IF_NAME)
+    self.ask("snmpget", f"{IF_NUMBER}.0")
+    self.ask("snmpwalk", f"{IF_TABLE}.{chance.choice((10, 16))}")
 
 
 def exporter(self: Scraper, chance: random.Random) -> None:
     """Both subtrees, 25 repetitions."""
-    self.ask("snmpbulkwalk", IF_X_ENTRY.rpartition(".")[0], options=("-Cr25",), whole=True)
-    self.ask("snmpbulkwalk", IF_ENTRY, options=("-Cr25",))
+    self.ask("snmpbulkwalk", IF_X_TABLE.rpartition(".")[0], options=("-Cr25",), whole=True)
+    self.ask("snmpbulkwalk", IF_TABLE, options=("-Cr25",))
 
 
 def wide(self: Scraper, chance: random.Random) -> None:
     """Many columns and repetitions in one request."""
-    columns = [NAME, *COUNTERS, DISCONTINUITY]
+    columns = [IF_NAME, *COUNTERS, IF_DISCONTINUITY]
     self.ask("snmpbulkget", *columns, options=(f"-Cr{chance.choice((5, 20, 40))}", "-t3"))
 
 

@@ -1,0 +1,179 @@
+"""Changes the modules that decide, one thing at a time, and has their own tests judge each.
+
+python -m tests.mutants [MODULE ...]
+
+A change that no test notices survives.  Those that need no test stand in survivors.txt, each with
+its reason; what is printed are the others, and what stands there and does not survive any more.
+Everything runs in copies of the tree below build/mutants.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from .change import Mutant, mutants
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIES = ROOT / "build" / "mutants"
+SURVIVORS = Path(__file__).with_name("survivors.txt")
+COPIED = ("vpp_snmp_agent", "simulator", "tests", "bench", "debian", "docs", "snmpd-dataplane.conf")
+SEED = 17  # of the sample
+GRACE = 20.0  # seconds that a mutant's tests may take beyond twice their time
+
+# By module: its own tests, and how many of its mutants are tried.  All together take less than an
+# hour of two cores.
+EVERY = 10_000
+# What the publisher decides in rooms of their own, whose tests make rows by it.
+PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
+JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
+    "agent": (("agent", "reload", "serving", "following"), 60),
+    "vpp/feed": (("feed",), 40),
+    "vpp/reporter": (("reporter",), 60),
+    "interfaces/publisher": (("publisher", *PUBLISHING), 300),
+    **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
+    "interfaces/facts": (("facts",), EVERY),
+    "interfaces/counters": (("counters",), 200),
+    "interfaces/links": (("links",), EVERY),
+    "interfaces/alarms": (("alarms",), EVERY),
+}
+
+
+def main() -> int:
+    """The exit status: 1 if a mutant survives that is not explained."""
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", help=f"of {', '.join(JUDGES)} (default: all)")
+    modules = parser.parse_args().modules or list(JUDGES)
+    unknown = [each for each in modules if each not in JUDGES]
+    if unknown:
+        parser.error(f"no tests are named for {', '.join(unknown)}")
+    explained = dict(explanations(SURVIVORS.read_text()))
+    copies: SimpleQueue[Path] = SimpleQueue()
+    workers = os.cpu_count() or 1
+    shutil.rmtree(COPIES, ignore_errors=True)
+    for number in range(workers):
+        copies.put(copied(COPIES / str(number)))
+    unexpected = 0
+    with ThreadPoolExecutor(workers) as pool:
+        for module in modules:
+            unexpected += judge_module(module, explained, copies, pool)
+    shutil.rmtree(COPIES)
+    return int(unexpected > 0)
+
+
+def explanations(text: str) -> Iterator[tuple[str, str]]:
+    """Mutants and why they need no test: a line each, and below it, indented, the reason."""
+    mutant, reason = "", ""
+    for line in [*text.splitlines(), "end"]:
+        if line.startswith(" "):
+            reason = f"{reason} {line.strip()}".strip()
+        elif line and not line.startswith("#"):
+            if mutant and not reason:
+                raise SystemExit(f"{SURVIVORS.name}: no reason stands below: {mutant}")
+            if mutant:
+                yield mutant, reason
+            mutant, reason = line, ""
+
+
+def copied(directory: Path) -> Path:
+    """A copy of what the tests need."""
+    directory.mkdir(parents=True)
+    without = shutil.ignore_patterns("__pycache__")
+    for path in (ROOT / name for name in COPIED):
+        if path.is_dir():
+            shutil.copytree(path, directory / path.name, ignore=without)
+        else:
+            shutil.copy(path, directory)
+    for path in ROOT.glob("*.*"):
+        if path.suffix in (".toml", ".md", ".py"):
+            shutil.copy(path, directory)
+    return directory
+
+
+def judge_module(
+    module: str, explained: dict[str, str], copies: "SimpleQueue[Path]", pool: ThreadPoolExecutor
+) -> int:
+    """Try a module's mutants, and say how they fared; how many did otherwise than is known."""
+    names, at_most = JUDGES[module]
+    tests = [f"tests/test_{name}.py" for name in names]
+    path = Path("vpp_snmp_agent", f"{module}.py")
+    source = (ROOT / path).read_text()
+    every = list(mutants(source))
+    tried = random.Random(SEED).sample(every, at_most) if len(every) > at_most else every
+
+    def judge(text: str, limit: float) -> bool:
+        copy = copies.get()
+        try:
+            (copy / path).write_text(text)
+            return is_noticed(copy, tests, limit)
+        finally:
+            (copy / path).write_text(source)
+            copies.put(copy)
+
+    began = time.monotonic()
+    if judge(source, 600):
+        print(f"{module}: its tests fail as it is", flush=True)
+        return 1
+    limit = 2 * (time.monotonic() - began) + GRACE
+    noticed = list(pool.map(lambda mutant: judge(mutant.source, limit), tried))
+    took = time.monotonic() - began
+    survivors = [each for each, is_seen in zip(tried, noticed, strict=True) if not is_seen]
+    new = [each for each in survivors if f"{module} {each.text}" not in explained]
+    killed = [each for each, is_seen in zip(tried, noticed, strict=True) if is_seen]
+    sample = f" (a sample, seed {SEED})" if len(tried) < len(every) else ""
+    print(
+        f"{module}: {len(tried)} of {len(every)} mutants{sample}: {len(killed)} are noticed,"
+        f" {len(survivors) - len(new)} need no test, {len(new)} survive; {took:.0f} s",
+        flush=True,
+    )
+    for each in new:
+        print(f"  survives: {module} {each.text}", flush=True)
+    gone_or_noticed = outdated(module, explained, every, killed)
+    for text in gone_or_noticed:
+        print(f"  in {SURVIVORS.name}, and does not survive: {text}", flush=True)
+    return len(new) + len(gone_or_noticed)
+
+
+def outdated(
+    module: str, explained: dict[str, str], every: list[Mutant], killed: list[Mutant]
+) -> list[str]:
+    """What is explained of a module and is noticed, or is no mutant of it any more."""
+    possible = {f"{module} {each.text}" for each in every}
+    gone = {f"{module} {each.text}" for each in killed}
+    ours = [text for text in explained if text.startswith(f"{module} ")]
+    return [text for text in ours if text in gone or text not in possible]
+
+
+def is_noticed(copy: Path, tests: list[str], limit: float) -> bool:
+    """Whether one of the tests fails, the quicker ones first, or they do not end in time."""
+    for marks in ("not system and not slow", "not system and slow"):
+        command = (sys.executable, "-m", "pytest", "-x", "-q", "-m", marks, *tests)
+        options = ("-p", "no:cacheprovider", "--hypothesis-seed=0", "--no-header")
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
+        with subprocess.Popen(
+            (*command, *options),
+            cwd=copy,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as running:
+            try:
+                status = running.wait(limit)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                return True
+        if status not in (0, 5):  # 5: no test has this mark
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""mutants/: which changes are tried, and what is known of those that survive."""
+
+import pytest
+
+from .mutants.__main__ import JUDGES, ROOT, explanations, outdated
+from .mutants.change import Mutant, mutants
+
+SOURCE = '''
+LIMIT = 7
+
+def first(values: list[int]) -> bool:
+    """A docstring."""
+    for each in values:
+        if each < 5 and not each % 3:
+            continue
+        values.append(11)
+    return bool(values)
+
+class Second:
+    def third(self) -> int:
+        return 13
+'''
+
+
+def test_conditions_numbers_and_statements_are_changed_within_functions_one_at_a_time() -> None:
+    found = list(mutants(SOURCE))
+    condition = "first: if each < 5 and (not each % 3):"
+    assert [each.text for each in found] == [
+        f"{condition} -> if each < 5 or not each % 3:",
+        f"{condition} -> if each <= 5 and (not each % 3):",
+        f"{condition} -> if each < 6 and (not each % 3):",
+        f"{condition} -> if each < 5 and each % 3:",
+        f"{condition} -> if each < 5 and (not each * 3):",
+        f"{condition} -> if each < 5 and (not each % 4):",
+        "first: continue -> break",
+        "first: values.append(11) -> pass",
+        "first: values.append(11) -> values.append(12)",
+        "first: return bool(values) -> return None",
+        "Second.third: return 13 -> return 14",
+    ]
+    assert len({each.source for each in found}) == len(found)
+    for each in found:
+        compile(each.source, "changed.py", "exec")
+
+
+def test_a_survivor_is_explained_by_what_stands_indented_below_it() -> None:
+    text = (
+        "# of all\none a: b -> c\n    Because it is.\n    So there.\n\ntwo d: e -> f\n    Well.\n"
+    )
+    assert dict(explanations(text)) == {
+        "one a: b -> c": "Because it is. So there.",
+        "two d: e -> f": "Well.",
+    }
+    with pytest.raises(SystemExit, match="no reason stands below: one a"):
+        dict(explanations("one a: b -> c\ntwo d: e -> f\n    Well.\n"))
+
+
+def test_what_is_explained_and_is_noticed_or_is_no_mutant_is_named() -> None:
+    kept, killed = Mutant("a: b -> c", ""), Mutant("d: e -> f", "")
+    explained = dict.fromkeys(["one a: b -> c", "one d: e -> f", "one g: h -> i", "two j: k"], "")
+    assert outdated("one", explained, [kept, killed], [killed]) == [
+        "one d: e -> f",
+        "one g: h -> i",
+    ]
+
+
+@pytest.mark.parametrize("module", JUDGES)
+def test_every_module_that_is_judged_and_its_tests_are_there(module: str) -> None:
+    assert (ROOT / "vpp_snmp_agent" / f"{module}.py").exists()
+    for name in JUDGES[module][0]:
+        assert (ROOT / "tests" / f"test_{name}.py").exists()
