@@ -39,6 +39,7 @@ JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "vpp/reporter": (("reporter",), 60),
     "interfaces/publisher": (("publisher", *PUBLISHING), 300),
     **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
+    "interfaces/counting": (("counting", "saving", "publisher"), EVERY),
     "interfaces/facts": (("facts",), EVERY),
     "interfaces/counters": (("counters",), 200),
     "interfaces/links": (("links",), EVERY),
