@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from vpp_snmp_agent.agentx.mib import UpTime
-from vpp_snmp_agent.interfaces.facts import Configuration, Facts
+from vpp_snmp_agent.interfaces.facts import DOWN, Configuration, Facts
 from vpp_snmp_agent.interfaces.numbering import Numbering
 from vpp_snmp_agent.interfaces.publisher import Publisher
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
@@ -12,7 +12,9 @@ from vpp_snmp_agent.settings.declarations import Settings
 from .routers import (
     ETHERNET,
     LOOP,
+    PAIRED,
     RESTARTED,
+    TAP,
     Clock,
     change,
     finish,
@@ -21,6 +23,7 @@ from .routers import (
     publish,
     router_of,
     rows_of,
+    statuses,
 )
 
 
@@ -92,6 +95,38 @@ def test_what_vpp_deletes_before_its_ifindex_is_durable_is_never_shown() -> None
     finish(publisher)
     assert names(rows_of(publisher)) == {1001: "eth0"}
     assert publisher.is_idle
+
+
+def test_what_waits_for_its_ifindex_when_vpp_goes_is_waited_for_no_more() -> None:
+    indexes = SlowIndexes()
+    publisher = new_publisher(indexes=indexes)
+    publish(publisher, router_of(ETHERNET, TAP, PAIRED))
+    publisher.lose()
+    finish(publisher)
+    assert publisher.is_idle
+    # Nor does it keep its name from the next one.
+    indexes.durable = {"eth0", "loop0"}
+    paired = replace(PAIRED, phy_sw_if_index=3)
+    rows = publish(publisher, router_of(LOOP, TAP, paired, identity=RESTARTED))
+    assert names(rows) == {1003: "e0"}
+
+
+def test_no_row_is_lost_where_vpp_goes_before_its_ifindex_elsewhere_is_durable(
+    publisher: Publisher,
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    indexes = SlowIndexes()
+    after = Publisher(Configuration(), indexes, publisher.uptime, publisher)
+    finish(after)
+    for each in (publisher, after):
+        each.lose()
+        finish(each)
+    assert not after.is_ready
+    indexes.durable = {"eth0", "loop0"}
+    after.numbered(["eth0", "loop0"])
+    finish(after)
+    assert after.is_idle
+    assert statuses(rows_of(after)) == {1001: DOWN, 1003: DOWN}
 
 
 def test_what_is_shown_and_hidden_is_saved() -> None:

@@ -214,7 +214,7 @@ class Publisher:
         self._is_away = True
         self._listing.follow(None)
         self._moments.end_first()
-        self._numbering.pending.clear()
+        self._work.make(self._numbering.pending)
         self._work.make(self.by_key)
 
     def use(self, sources: CounterSet) -> None:
