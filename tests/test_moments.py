@@ -19,6 +19,7 @@ from .routers import (
 )
 
 HERE, THERE = (bytes((192, 0, 2, 1)), 24), (bytes((192, 0, 2, 9)), 24)
+ELSEWHERE = (bytes((192, 0, 2, 17)), 28)
 
 
 def test_last_change_is_when_the_state_changed_and_0_if_it_never_did(
@@ -82,10 +83,12 @@ def test_an_address_is_new_only_where_all_had_been_asked_for(
     assert (row.facts.addresses, dict(row.address_since)) == ((HERE,), {})
     report(HERE, THERE)
     assert dict(row.address_since) == {THERE[0]: 1002.0}
+    report(HERE, THERE, ELSEWHERE)
+    assert dict(row.address_since) == {THERE[0]: 1002.0, ELSEWHERE[0]: 1003.0}
     report((HERE[0], 25))
     assert (row.facts.addresses, dict(row.address_since)) == (
         ((HERE[0], 25),),
-        {HERE[0]: 1003.0},
+        {HERE[0]: 1004.0},
     )
 
 
@@ -102,6 +105,16 @@ def test_nothing_is_a_change_before_all_was_reported_once(clock: Clock) -> None:
     # Only the first report is one: what waits for its ifIndex later is new.
     moments.end_first({"eth0"})
     assert moments.is_change("eth0")
+
+
+def test_what_was_early_for_those_before_or_for_these_is_no_change_for_these(
+    clock: Clock,
+) -> None:
+    before, after = Moments(clock), Moments(clock)
+    before.end_first({"eth0"})
+    after.end_first({"loop0"})
+    after.inherit(before)
+    assert [after.is_change(key) for key in ("eth0", "loop0", "eth6")] == [False, False, True]
 
 
 def test_other_rows_of_the_same_set_changed_when_those_before_did(clock: Clock) -> None:

@@ -46,6 +46,16 @@ def test_neighbours_come_and_go_without_a_row_made_again(
     assert publisher.neighbors.ipv4.get(index) is None
 
 
+def test_neighbours_are_there_until_those_that_vpp_has_reported_whole_take_their_place(
+    publisher: Publisher,
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,)))
+    publisher.complete(NEIGHBORS)
+    publisher.step(0.0)
+    assert not publisher.is_quiet
+    assert len(publisher.neighbors.ipv4) == 1
+
+
 def test_a_row_that_goes_takes_its_neighbours_along(publisher: Publisher) -> None:
     router = router_of(ETHERNET, LOOP, neighbors=(NEIGHBOR,))
     publish(publisher, router)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from vpp_snmp_agent.agentx.values import oid
+from vpp_snmp_agent.interfaces import publisher as room
 from vpp_snmp_agent.interfaces.counters import CounterSet
 from vpp_snmp_agent.interfaces.facts import (
     DOWN,
@@ -140,6 +141,61 @@ def test_a_row_that_is_reported_late_is_not_taken_for_one_that_is_gone(
         assert len(publisher.rows) == 300
     after = rows_of(publisher)
     assert all(after[index] is before[index] for index in before)
+
+
+def test_what_vpp_lists_is_known_whether_it_has_a_row_or_not(publisher: Publisher) -> None:
+    assert publisher.listed == 0
+    publish(publisher, router_of(ETHERNET, TAP, LOOP, PAIRED))
+    assert (publisher.listed, len(publisher.rows)) == (3, 2)
+    assert (publisher.interface_of("loop0"), publisher.interface_of("eth6")) == (LOOP, None)
+    publisher.lose()
+    assert (publisher.listed, publisher.interface_of("loop0")) == (0, None)
+
+
+def test_a_row_that_goes_leaves_no_trace_in_any_table(
+    publisher: Publisher, sources: CounterSet, clock: Clock
+) -> None:
+    router = router_of(ETHERNET, TAP, LOOP, PAIRED)
+    publish(publisher, router)
+    publisher.use(sources)
+    finish(publisher)
+    assert (len(publisher.counted), len(publisher.host_ports)) == (2, 1)
+    clock.now += 6
+    change(publisher, router, gone=[ETHERNET])
+    assert list(publisher.rows) == list(publisher.counted) == [oid("1003")]
+    assert len(publisher.host_ports) == 0
+    assert publisher.last_change == 600
+
+
+def test_a_host_interface_goes_with_the_vpp_that_had_it(publisher: Publisher) -> None:
+    publish(publisher, router_of(ETHERNET, TAP, PAIRED))
+    assert len(publisher.host_ports) == 1
+    publisher.lose()
+    finish(publisher)
+    assert (len(publisher.rows), len(publisher.host_ports)) == (1, 0)
+
+
+def test_a_row_whose_name_becomes_a_hidden_one_goes() -> None:
+    publisher = with_setting(hide=("e0",))
+    router = router_of(ETHERNET)
+    assert names(publish(publisher, router)) == {1001: "eth0"}
+    change(publisher, router, TAP, PAIRED, ETHERNET)
+    assert not rows_of(publisher)
+
+
+def test_a_row_gives_its_host_name_to_a_port_that_is_called_so(publisher: Publisher) -> None:
+    router = router_of(ETHERNET, TAP, PAIRED)
+    assert names(publish(publisher, router)) == {1001: "e0"}
+    change(publisher, router, port(6, "e0"))
+    assert names(rows_of(publisher)) == {1001: "eth0", 1006: "e0"}
+
+
+def test_who_wanted_the_name_of_a_row_that_is_gone_gets_it(publisher: Publisher) -> None:
+    second = replace(PAIRED, phy_sw_if_index=3, host_sw_if_index=8, vif_index=13)
+    router = router_of(ETHERNET, LOOP, PAIRED, second)
+    assert names(publish(publisher, router)) == {1001: "e0", 1003: "loop0"}
+    change(publisher, router, gone=[ETHERNET])
+    assert names(rows_of(publisher)) == {1003: "e0"}
 
 
 def test_a_subs_link_follows_its_parents_without_being_reported(publisher: Publisher) -> None:
@@ -409,6 +465,27 @@ def test_a_vpp_that_is_away_takes_its_links_down_and_brings_them_up_again(
     assert publisher.link_changes == [LinkChange(1001, True)]
 
 
+def test_a_publisher_has_not_settled_before_it_is_said_to(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    after, router = restored(publisher, UNKNOWN, clock), router_of(ETHERNET)
+    after.follow(router)
+    after.touch(router.interfaces)
+    after.complete(INTERFACES)
+    finish(after)
+    assert statuses(rows_of(after)) == {1001: UP, 1003: DOWN}
+
+
+@pytest.mark.parametrize(("left", "steps"), [(-1, 1), (0, 2)])
+def test_rows_are_restored_a_few_at_a_time(publisher: Publisher, left: int, steps: int) -> None:
+    ports = [port(index, f"eth{index}") for index in range(1, 2 * room.MAX_RESTORED + left + 1)]
+    publish(publisher, router_of(*ports))
+    after = new_publisher()
+    assert len(list(after.restore(known(publisher), UNKNOWN))) == steps
+    assert len(after.rows) == len(ports)
+
+
 @pytest.mark.parametrize(("away", "changes"), [(False, 0), (True, 1)])
 def test_after_a_start_only_what_was_shown_as_down_can_come_up(
     publisher: Publisher, clock: Clock, away: bool, changes: int
@@ -537,6 +614,53 @@ def test_other_settings_make_other_rows_while_the_old_ones_stand(
     after.succeed(publisher)
     assert after.last_change == publisher.last_change
     assert not after.link_changes
+
+
+def test_other_rows_are_made_once(publisher: Publisher, clock: Clock, made: list[str]) -> None:
+    publish(publisher, router_of(ETHERNET, LOOP))
+    made.clear()
+    finish(successor(publisher, clock, alias="name"))
+    assert made == ["eth0", "loop0"]
+
+
+def test_a_link_that_changes_before_other_rows_are_shown_is_not_noted_by_those(
+    publisher: Publisher, clock: Clock
+) -> None:
+    router = router_of(ETHERNET)
+    publish(publisher, router)
+    after = successor(publisher, clock, alias="name")
+    finish(after)
+    change(after, router, replace(ETHERNET, link_up=False))
+    assert after.link_changes
+    after.succeed(publisher)
+    assert not after.link_changes
+
+
+@pytest.mark.parametrize(("hide", "last_change"), [((), 500), (("loop*",), 1200)])
+def test_the_set_of_rows_changes_with_the_settings_only_if_it_is_another(
+    publisher: Publisher, clock: Clock, hide: tuple[str, ...], last_change: int
+) -> None:
+    clock.now += 5
+    publish(publisher, router_of(ETHERNET, LOOP))
+    clock.now += 7
+    after = successor(publisher, clock, hide=hide)
+    finish(after)
+    after.succeed(publisher)
+    assert after.last_change == last_change
+
+
+def test_a_name_that_an_unlisted_row_has_is_not_given_twice_by_other_settings(
+    publisher: Publisher, clock: Clock
+) -> None:
+    publish(publisher, router_of(ETHERNET))
+    publisher.lose()
+    paired = replace(PAIRED, phy_sw_if_index=3, host_if_name="eth0")
+    router = router_of(LOOP, TAP, paired, identity=RESTARTED)
+    expected = {1001: "eth0", 1003: "loop0"}
+    assert names(publish(publisher, router, settled=False)) == expected
+    after = successor(publisher, clock, alias="name")
+    finish(after)
+    assert names(rows_of(after)) == expected
 
 
 def test_what_vpp_reports_meanwhile_reaches_both(publisher: Publisher, clock: Clock) -> None:

@@ -210,6 +210,16 @@ def test_a_base_that_changed_is_saved_by_the_next_step_and_does_not_wait() -> No
     os.close(made.fd)
 
 
+def test_what_only_counted_on_is_not_saved_at_every_poll() -> None:
+    made, indexes = writer_of_ip(5, 100), NotingIndexes()
+    publisher = new_publisher(indexes=indexes)
+    count(publisher, router_of(ETHERNET), made)
+    assert received(publisher) == 105
+    publisher.poll()
+    assert indexes.saved_totals == {}
+    os.close(made.fd)
+
+
 def test_vpps_memory_is_shown_by_an_agent_that_starts_while_none_is_there() -> None:
     made, indexes = writer_of_ip(5), NotingIndexes()
     made.add_counter("/mem/main heap", Kind.SIMPLE, 1, 7)

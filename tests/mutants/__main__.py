@@ -37,7 +37,7 @@ JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "agent": (("agent", "reload", "serving", "following"), 60),
     "vpp/feed": (("feed",), 40),
     "vpp/reporter": (("reporter",), 60),
-    "interfaces/publisher": (("publisher", *PUBLISHING), 300),
+    "interfaces/publisher": (("publisher", *PUBLISHING, "saving", "stacking"), EVERY),
     **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
     "interfaces/counting": (("counting", "saving", "publisher"), EVERY),
     "interfaces/facts": (("facts",), EVERY),

@@ -48,6 +48,8 @@ from .system import System
 from .work import Work
 
 MAX_TOUCHED = 100  # interfaces at a time, of which 10,000 would take 13 ms
+MAX_RESTORED = 20  # rows at a time
+MAX_GIVEN_BACK = 100  # rows at a time
 
 
 class Publisher:
@@ -85,7 +87,6 @@ class Publisher:
         self.counted = self._counting.rows
         self._moments = Moments(clock)
         self._numbering = Numbering(indexes)
-        self._waiting: set[str] = set()  # keys of rows that wait for VPP to be configured
         self._work = Work()
         self.stacking = Stacking(self.by_key, self._work, clock)
         self._saving = Saving(indexes, self.by_key, self._counting, self.system, self._work)
@@ -172,7 +173,7 @@ class Publisher:
             yield from table.dismantle()
         yield from self.host_ports.dismantle()
         while self.by_key:
-            for _ in range(min(100, len(self.by_key))):
+            for _ in range(min(MAX_GIVEN_BACK, len(self.by_key))):
                 self.by_key.popitem()
             yield
 
@@ -193,7 +194,7 @@ class Publisher:
                     )
                 )
                 self._make_others(others)
-            if not number % 20:
+            if not number % MAX_RESTORED:
                 yield
 
     def follow(self, router: Router) -> None:
@@ -214,7 +215,7 @@ class Publisher:
         self._is_away = True
         self._listing.follow(None)
         self._moments.end_first()
-        self._numbering.pending.clear()
+        self._work.make(self._numbering.pending)
         self._work.make(self.by_key)
 
     def use(self, sources: CounterSet) -> None:
@@ -274,7 +275,7 @@ class Publisher:
     def settle(self) -> None:
         """VPP has had its time to be configured: what it does not list by now is gone."""
         self.settled = True
-        self._work.make(self._waiting)
+        self._work.make(key for key in self.by_key if key not in self._listing)
         self._work.make(self._listing)  # what VPP has not given back to a row is not the row's
 
     def numbered(self, keys: Iterable[str]) -> None:
@@ -332,8 +333,6 @@ class Publisher:
 
     def _make_unlisted(self, key: str) -> None:
         before = self._before(key)
-        self._numbering.pending.discard(key)
-        self._waiting.discard(key)
         reported = INTERFACES in self._listing.reported
         if (
             before is None
@@ -345,8 +344,6 @@ class Publisher:
         oper_status = before.oper_status
         if self._is_away or reported or key in self._listing:
             oper_status = rules.absent_status(before.facts)
-        if reported or key in self._listing:
-            self._waiting.add(key)
         # It keeps the name that it has, or would have if it were not another's meanwhile.
         others = self._names.put(key, Candidates(key, before.facts.name))
         facts = rules.renamed(before.facts, self._names.given[key])
@@ -363,7 +360,6 @@ class Publisher:
         others = self._names.put(key, Candidates(key, wanted))
         name = self._names.given[key]
         index = None
-        self._waiting.discard(key)
         if rules.matches(name, settings.hide):
             self._hide(key)
         else:
@@ -457,7 +453,6 @@ class Publisher:
     def _hide(self, key: str) -> None:
         """A row is not shown any more; its name stays its own."""
         self._numbering.pending.discard(key)
-        self._waiting.discard(key)
         row = self.by_key.pop(key, None)
         if row is None:
             return
