@@ -34,13 +34,13 @@ EVERY = 10_000
 # What the publisher decides in rooms of their own, whose tests make rows by it.
 PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
-    "agent": (("agent", "reload", "serving", "following"), 60),
+    "agent": (("agent", "describing", "notifying", "serving", "following"), 60),
     "vpp/feed": (("feed",), 40),
     "vpp/reporter": (("reporter",), 60),
     "interfaces/publisher": (("publisher", *PUBLISHING), 300),
     **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
     "interfaces/facts": (("facts",), EVERY),
-    "interfaces/counters": (("counters",), 200),
+    "interfaces/counters": (("counters", "formulas", "reached"), 200),
     "interfaces/links": (("links",), EVERY),
     "interfaces/alarms": (("alarms",), EVERY),
 }
