@@ -218,6 +218,20 @@ def test_through_a_stuck_lock_counters_are_read_that_nobody_asked_for_before_it(
     assert (counters.in_octets, counters.out_errors) == (650_011, 97)
 
 
+def test_while_vpp_changes_its_interfaces_too_fast_the_last_reading_stands(
+    interface_writer: SegmentWriter,
+    counters: InterfaceCounters,
+    put: Set,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put("rx", 50, 5000)
+    assert counters.in_octets == 5000
+    interface_writer.set_name(INDEX, NAME)  # another epoch, and one more at each reading
+    monkeypatch.setattr(Counter, "read_settled", lambda counter, epoch, sw_if_index: None)
+    put("rx", 60, 6000)
+    assert (counters.in_octets, counters.out_octets) == (5000, None)
+
+
 # --- many at once ------------------------------------------------------------------------------
 
 
@@ -375,6 +389,14 @@ def test_a_counter_is_waited_for_once_a_second_at_most(
     assert counters._set.clear_waits([1, 6]) == room.MAX_CLEAR_WAITS
     now += room.CLEAR_INTERVAL
     assert counters._set.clear_waits([5]) == room.MAX_CLEAR_WAITS
+
+
+def test_what_falls_by_one_is_carried(counters: InterfaceCounters, put: Set) -> None:
+    put("rx-error", 83)
+    assert counters.in_errors == 83
+    put("rx-error", 82)
+    assert counters.in_errors == 83 + 82
+    assert counters.restarted_at is not None
 
 
 def test_what_falls_by_half_of_64_bits_has_not_wrapped(
