@@ -48,6 +48,8 @@ def test_what_cannot_be_read_together_is_reached_one_by_one(
     reached = counters.reached()
     assert reached is not None
     assert reached.cell == VPP + INDEX
+    # Derived of it, they take no room where they are saved.
+    assert list(reached.served[-2:]) == [1009 - 31 - 7, 2003 - 41 - 11]
     after = InterfaceCounters(sources_of(restarted, OTHER_VPP), INDEX, NAME, reached=reached)
     assert (after.in_octets, after.out_octets) == (650_011, 720_007)
     assert (after.in_unicast, after.out_unicast) == (1009 - 31 - 7, 2003 - 41 - 11)
