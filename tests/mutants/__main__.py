@@ -38,7 +38,7 @@ JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "vpp/feed": (("feed",), 40),
     "vpp/reporter": (("reporter",), 60),
     "interfaces/publisher": (("publisher", *PUBLISHING, "saving", "stacking"), EVERY),
-    **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
+    **{f"interfaces/{each}": ((each, "publisher", "saving"), EVERY) for each in PUBLISHING},
     "interfaces/facts": (("facts",), EVERY),
     "interfaces/counters": (("counters",), 200),
     "interfaces/links": (("links",), EVERY),
