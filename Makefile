@@ -28,7 +28,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
 	@echo "make quick        the tests that start no process: under a minute, without root and snmpd"
-	@echo "make test         linter, type checker, all tests"
+	@echo "make test         linter, type checker, all tests (make lint: the first two)"
 	@echo "make mutants      do the tests notice changes of what decides (MODULES=\"interfaces/facts\")"
 	@echo "make bench        what it costs, beside other agents (QUICK=1: two minutes; PYTHON=...)"
 	@echo "make scale        10,000 interfaces, 200,000 neighbours, churn (QUICK=1: three minutes)"

@@ -15,6 +15,7 @@ from vpp_snmp_agent.interfaces.formulas import FORMULAS, READINGS, SOURCES
 from vpp_snmp_agent.interfaces.reached import NOTHING_REACHED, Reached
 from vpp_snmp_agent.vpp.cells import Counter
 from vpp_snmp_agent.vpp.layout import Kind
+from vpp_snmp_agent.vpp.mapping import STUCK_TIMEOUT
 from vpp_snmp_agent.vpp.segment import Segment
 
 from .cells import (
@@ -180,6 +181,57 @@ def test_a_segment_that_names_nothing_is_read_all_the_same(
     assert unnamed.in_octets == 5000
 
 
+def test_where_unicast_was_never_read_what_is_taken_off_it_does_not_stand_for_it(
+    interface_writer: SegmentWriter, counters: InterfaceCounters, put: Set
+) -> None:
+    fill_with(put, COUNTED)
+    assert (counters.in_multicast, counters.in_broadcast) == (31, 7)
+    interface_writer.hold(True)
+    assert counters.in_unicast is None
+
+
+def test_what_plain_counters_were_before_a_fall_does_not_stand_after_it(
+    interface_writer: SegmentWriter, plain: InterfaceCounters, put: Set
+) -> None:
+    fill_with(put, COUNTED)
+    together(plain)
+    put("tx", 401, 144_001)
+    assert plain.out_octets == 144_001
+    assert (plain.in_multicast, plain.in_broadcast) == (31, 7)
+    interface_writer.hold(True)
+    assert (plain.in_unicast, plain.in_octets, plain.out_unicast) == (None, None, None)
+
+
+def test_through_a_stuck_lock_counters_are_read_that_nobody_asked_for_before_it(
+    interface_writer: SegmentWriter, put: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 200.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the lock is waited for"))
+    sources = sources_of(interface_writer)
+    counters = InterfaceCounters(sources, INDEX, NAME)
+    sources.poll()
+    interface_writer.hold(True)
+    sources.poll()  # nobody else notices the lock
+    now += STUCK_TIMEOUT
+    fill_with(put, COUNTED)
+    assert (counters.in_octets, counters.out_errors) == (650_011, 97)
+
+
+def test_while_vpp_changes_its_interfaces_too_fast_the_last_reading_stands(
+    interface_writer: SegmentWriter,
+    counters: InterfaceCounters,
+    put: Set,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    put("rx", 50, 5000)
+    assert counters.in_octets == 5000
+    interface_writer.set_name(INDEX, NAME)  # another epoch, and one more at each reading
+    monkeypatch.setattr(Counter, "read_settled", lambda counter, epoch, sw_if_index: None)
+    put("rx", 60, 6000)
+    assert (counters.in_octets, counters.out_octets) == (5000, None)
+
+
 # --- many at once ------------------------------------------------------------------------------
 
 
@@ -322,8 +374,8 @@ def test_a_counter_that_is_being_zeroed_thread_by_thread_is_not_counted_twice(
     other("tx", 2, 128)
     assert counters.out_octets == 64_000 + 128 + 192
     assert counters.out_unicast == 1000 + 5
-    assert set(slept) == {0.001}
-    assert len(slept) <= 2 * room.MAX_CLEAR_WAITS
+    # The octets fall on once, and then the packets do not: nobody waits longer than that.
+    assert slept == [0.001, 0.001, 0.001]
 
 
 def test_a_counter_is_waited_for_once_a_second_at_most(
@@ -337,6 +389,24 @@ def test_a_counter_is_waited_for_once_a_second_at_most(
     assert counters._set.clear_waits([1, 6]) == room.MAX_CLEAR_WAITS
     now += room.CLEAR_INTERVAL
     assert counters._set.clear_waits([5]) == room.MAX_CLEAR_WAITS
+
+
+def test_what_falls_by_one_is_carried(counters: InterfaceCounters, put: Set) -> None:
+    put("rx-error", 83)
+    assert counters.in_errors == 83
+    put("rx-error", 82)
+    assert counters.in_errors == 83 + 82
+    assert counters.restarted_at is not None
+
+
+def test_what_falls_by_half_of_64_bits_has_not_wrapped(
+    counters: InterfaceCounters, put: Set
+) -> None:
+    put("rx", 2**63 + 7, 2**63 + 520)
+    assert counters.in_octets == 2**63 + 520
+    put("rx", 7, 520)
+    assert counters.in_octets == 2**63 + 1040
+    assert counters.restarted_at is not None
 
 
 def test_at_64_bits_a_counter_goes_on_from_0_and_that_is_no_discontinuity(
@@ -366,6 +436,8 @@ def test_a_base_and_what_is_counted_wrap_at_64_bits_too(
         assert (one_by_one.in_unicast, one_by_one.in_octets) == expected
         found = together(at_once)
         assert (found["in_unicast"], found["in_octets"]) == expected
+    interface_writer.hold(True)
+    assert (at_once.in_unicast, at_once.in_octets) == expected
     assert one_by_one.restarted_at is at_once.restarted_at is None
 
 

@@ -1,6 +1,7 @@
 """interfaces/counting.py: the counters of rows, over one segment after another."""
 
 import os
+from array import array
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from vpp_snmp_agent.interfaces.counters import CounterSet, InterfaceCounters
 from vpp_snmp_agent.interfaces.counting import Counting
 from vpp_snmp_agent.interfaces.facts import Configuration
 from vpp_snmp_agent.interfaces.publisher import Publisher
-from vpp_snmp_agent.interfaces.reached import NOTHING_REACHED
+from vpp_snmp_agent.interfaces.reached import NOTHING_REACHED, NOTHING_READ, Reached
 from vpp_snmp_agent.interfaces.system import SegmentState
 from vpp_snmp_agent.operator.snapshot import ReadOnlyIndexes
 from vpp_snmp_agent.settings.declarations import Settings
@@ -176,7 +177,8 @@ def test_a_poll_finds_what_the_segment_has_by_now_before_vpp_hangs_in_its_lock(
     assert rows_of(publisher)[1001].counters.in_errors == 19
     states = [publisher.system.segment_state]
     publisher.lose()
-    assert [*states, publisher.system.segment_state] == [SegmentState.STUCK, SegmentState.NONE]
+    states.append(publisher.system.segment_state)
+    assert states == [SegmentState.STUCK, SegmentState.NONE]
 
 
 @pytest.fixture
@@ -251,3 +253,56 @@ def test_a_row_whose_counters_cannot_be_read_any_more_is_not_among_the_counted(
     counting.show(row)
     assert len(counting.rows) == 0
     assert not list(counting.unread())  # there is nothing to read them from
+
+
+def test_a_row_that_is_hidden_is_neither_counted_nor_tried_again(publisher: Publisher) -> None:
+    made = rx_writer(500)
+    router = router_of(ETHERNET, LOOP)
+    publish(publisher, router)
+    made.hold(True)
+    sources = CounterSet(Segment(made.fd))
+    publisher.use(sources)
+    finish(publisher)
+    assert list(publisher._counting.unread()) == ["eth0", "loop0"]
+    change(publisher, router, gone=[LOOP])
+    assert list(publisher._counting.unread()) == ["eth0"]
+    made.hold(False)
+    publisher.retry_counters()
+    finish(publisher)
+    assert (len(publisher.counted), list(publisher._counting.unread())) == (1, [])
+    publisher.use(sources)  # the same once more
+    assert publisher.is_quiet
+    change(publisher, router, gone=[ETHERNET])
+    assert len(publisher.counted) == 0
+    os.close(made.fd)
+
+
+class Reaching(ReadOnlyIndexes):
+    """Who has saved what the counters of eth0 had come to."""
+
+    def __init__(self, *served: int) -> None:
+        super().__init__([])
+        self.kept: list[tuple[str, Reached]] = []
+        values = NOTHING_READ[:]
+        values[: len(served)] = array("Q", served)
+        self._saved = Reached(4711, values, array("Q"))
+
+    def reached(self, key: str) -> Reached | None:
+        return self._saved
+
+    def keep(self, key: str, reached: Reached) -> None:
+        self.kept.append((key, reached))
+
+
+@pytest.mark.parametrize(
+    ("served", "kept"), [((7, 9), [("eth0", NOTHING_REACHED)]), ((), [])], ids=["some", "none"]
+)
+def test_plain_counters_leave_nothing_to_go_on_from(
+    sources: CounterSet, served: tuple[int, ...], kept: list[tuple[str, Reached]]
+) -> None:
+    indexes = Reaching(*served)
+    counting = Counting(Settings(counters="plain"), indexes)
+    counting.use(sources, None)
+    counters = counting.counters_of("eth0", ETHERNET, None, 1000.0, is_change=False)
+    assert (counters.in_octets, counters.restarted_at) == (501, 1000.0)
+    assert indexes.kept == kept

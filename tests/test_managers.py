@@ -129,10 +129,11 @@ def test_the_rules_are_tested_one_by_one() -> None:
 
 
 def test_an_alert_says_what_it_is_about_and_how_bad_it_is() -> None:
-    for rule in exposition.rules():
-        if "alert" in rule:
-            assert "$labels.instance" in rule["annotations"]["summary"], rule
-            assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    alerts = [rule for rule in exposition.rules() if "alert" in rule]
+    assert alerts
+    for alert in alerts:
+        assert "$labels.instance" in alert["annotations"]["summary"], alert
+        assert alert["labels"]["severity"] in {"critical", "warning", "info"}
 
 
 def test_states_are_called_what_the_mib_calls_them() -> None:
@@ -171,6 +172,7 @@ def test_panels_neither_overlap_nor_leave_the_dashboard() -> None:
         assert not cells & taken, panel["title"]
         assert at["x"] + at["w"] <= 24
         taken |= cells
+    assert taken
 
 
 def test_no_two_panels_have_the_same_number() -> None:

@@ -166,8 +166,8 @@ def test_the_reader_reads_all_of_the_file() -> None:
 
 
 def test_every_object_that_is_served_is_described_by_number_name_and_syntax() -> None:
-    for number, each in served().items():
-        assert DESCRIBED.get(number) == each
+    assert served()
+    assert {number: DESCRIBED.get(number) for number in served()} == served()
 
 
 def test_every_object_that_is_described_is_served() -> None:

@@ -124,3 +124,21 @@ def test_other_rows_of_the_same_set_changed_when_those_before_did(clock: Clock) 
     same.succeed(before, is_other_set=False)
     other.succeed(before, is_other_set=True)
     assert (same.set_changed_at, other.set_changed_at) == (1000.0, 1004.0)
+
+
+def test_those_that_replace_rows_know_which_of_them_are_no_change(clock: Clock) -> None:
+    before, after = Moments(clock), Moments(clock)
+    before.end_first({"eth0"})
+    after.inherit(before)
+    assert (after.is_change("eth0"), after.is_change("loop0")) == (False, True)
+
+
+def test_an_address_that_came_keeps_its_moment_when_another_comes(
+    publisher: Publisher, clock: Clock
+) -> None:
+    row = publish(publisher, router_of(ETHERNET, Addresses(1, (HERE,))))[1001]
+    moments = Moments(clock)
+    moments.know_addresses()
+    row.address_since = {HERE[0]: 990.0}
+    since = moments.addresses_since(row, (HERE, THERE), 1003.0)
+    assert since == {HERE[0]: 990.0, THERE[0]: 1003.0}

@@ -28,6 +28,7 @@ def test_another_vpp_counts_on_from_the_last_value_of_the_one_before(
     fill_with(put, COUNTED)
     together(counters)
     put("rx", 1013, 650_017)  # and nobody asked again before it ended
+    put("ip6", 173)
     sources = sources_of(restarted, OTHER_VPP)
     after = InterfaceCounters(sources, INDEX, NAME, key="eno1", reached=counters.reached())
     assert list(sources.fallen) == ["eno1"]
@@ -36,6 +37,23 @@ def test_another_vpp_counts_on_from_the_last_value_of_the_one_before(
     setter(restarted)("rx", 5000, 700_001)  # more than before: no source fell
     assert (after.in_octets, together(after)["in_octets"]) == (1_350_018, 1_350_018)
     assert after.in_unicast == 6013 - 31 - 7
+    assert (after.in_unknown_protos, after.in_ip4, after.in_ip6) == (127, 149, 173)
+
+
+def test_what_cannot_be_read_together_is_reached_one_by_one(
+    counters: InterfaceCounters, interface_writer: SegmentWriter, put: Set, restarted: SegmentWriter
+) -> None:
+    fill_with(put, COUNTED)
+    interface_writer.set_name(INDEX + 3, "eno9")  # another epoch, which nobody has asked in
+    reached = counters.reached()
+    assert reached is not None
+    assert reached.cell == VPP + INDEX
+    # Derived of it, they take no room where they are saved.
+    assert list(reached.served[-2:]) == [1009 - 31 - 7, 2003 - 41 - 11]
+    after = InterfaceCounters(sources_of(restarted, OTHER_VPP), INDEX, NAME, reached=reached)
+    assert (after.in_octets, after.out_octets) == (650_011, 720_007)
+    assert (after.in_unicast, after.out_unicast) == (1009 - 31 - 7, 2003 - 41 - 11)
+    assert (after.in_errors, after.in_ip6) == (83, 167)
 
 
 def test_the_same_vpp_goes_on_with_its_bases(counters: InterfaceCounters, put: Set) -> None:

@@ -17,7 +17,15 @@ from simulator.scenario import VPPCFG
 from simulator.stage import AgentProcess, Snmpd, until
 
 from . import oids
-from .edge_router import ROWS, index_of_row, statuses, wait_for_name, wait_for_rows, wait_until_gone
+from .edge_router import (
+    ROWS,
+    index_of_row,
+    statuses,
+    wait_for_name,
+    wait_for_rows,
+    wait_until_down,
+    wait_until_gone,
+)
 from .soak.probe import ABSENT, Poll
 
 pytestmark = pytest.mark.system
@@ -182,7 +190,7 @@ def test_a_restarted_vpp_that_lost_an_interface_for_good_loses_it_once_settled(
     with AgentProcess(tmp_path, vpp, snmpd.agentx, *flags):
         until("the rows are served", lambda: live(snmpd))
         vpp.restart(empty=True)
-        wait_for_rows(snmpd)
+        wait_until_down(snmpd)
         hardware = {"eno1", "eno2", "enp1s0f2", "enp1s0f3"}
         wait_for_rows(snmpd, 6)
         names = set(snmpd.column(oids.IF_NAME).values())

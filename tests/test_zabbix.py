@@ -215,11 +215,14 @@ def test_the_states_that_it_is_all_about_are_problems() -> None:
 
 
 def test_every_item_of_a_calculation_and_of_a_graph_is_there() -> None:
-    for each in PROTOTYPES:
-        if each["type"] == "CALCULATED":
-            assert referred(each["params"], "") <= KEYS
-            assert len(referred(each["params"], "")) == 2
-    for each in graphs():
+    calculated = [each for each in PROTOTYPES if each["type"] == "CALCULATED"]
+    assert calculated
+    for each in calculated:
+        assert referred(each["params"], "") <= KEYS
+        assert len(referred(each["params"], "")) == 2
+    drawn = list(graphs())
+    assert drawn
+    for each in drawn:
         assert {line["item"]["key"] for line in each["graph_items"]} <= KEYS
         assert {line["item"]["host"] for line in each["graph_items"]} == {NAME}
 

@@ -211,7 +211,6 @@ class Agent:
 
     def _catch_signals(self) -> tuple[socket.socket, socket.socket]:
         reader, writer = socket.socketpair()
-        reader.setblocking(False)
         writer.setblocking(False)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
