@@ -25,6 +25,7 @@ from vpp_snmp_agent.operator import snapshot
 from vpp_snmp_agent.vpp import feed
 from vpp_snmp_agent.vpp.records import INTERFACES, Changes, Complete, NeighborChanges
 
+from .. import oids
 from ..operators import settings_for
 from .probe import children
 
@@ -40,14 +41,14 @@ def requests(count: int) -> Iterator[None]:
         _, served = snapshot.rows_of(snapshot.ask(settings), [], Configuration(settings))
         stage = Stage(Path(name) / "agentx", served)
         stage.serve()
-        position = INTERFACES
+        position = oids.INTERFACES
         for number in range(0, count, AT_ONCE):
             stage.peer.send(AT_ONCE * get_next(position, packet=number))
             *_, last = stage.receive(AT_ONCE)
             assert isinstance(last.body, pdu.Response)
             (found,) = last.body.varbinds
             ended = found.type is END_OF_MIB_VIEW
-            position = INTERFACES if ended else dotted(found.name)
+            position = oids.INTERFACES if ended else dotted(found.name)
             for _ in range(AT_ONCE):
                 yield
         stage.close()
@@ -60,7 +61,7 @@ def connections(count: int) -> Iterator[None]:
         stage = Stage(Path(name) / "agentx", mibs.modules(nothing))
         for _ in range(count):
             stage.serve()
-            stage.peer.send(get_next(INTERFACES))
+            stage.peer.send(get_next(oids.INTERFACES))
             stage.receive(1)
             stage.peer.hang_up()
             stage.until("it is lost", lambda: not stage.master.serving)
