@@ -66,6 +66,24 @@ def test_the_tap_of_an_interface_that_is_not_there_is_hidden_too() -> None:
     assert shown(router_of(tap(901, "tap4097"), pair(1, "eno1"))) == []
 
 
+@pytest.mark.parametrize(
+    ("key", "name", "setting", "is_hidden"),
+    [
+        ("loop9", "lo9", Settings(), False),
+        ("loop9", "lo9", Settings(hide=("loop*",)), True),
+        ("loop9", "lo9", Settings(hide=("lo9",)), True),
+        ("loop9", "lo9", Settings(hide=("tap*", "lo")), False),
+        ("tap of loop9", "tap4097", Settings(), True),
+        ("tap of loop9", "tap4097", Settings(taps="show"), False),
+        ("tap of loop9", "tap4097", Settings(taps="show", hide=("tap4*",)), True),
+    ],
+)
+def test_what_vpp_does_not_list_is_hidden_by_either_of_its_names_and_as_a_tap(
+    key: str, name: str, setting: Settings, is_hidden: bool
+) -> None:
+    assert rules.is_hidden(key, name, setting) is is_hidden
+
+
 # --- names ---------------------------------------------------------------------------------
 
 
@@ -528,6 +546,13 @@ def test_facts_are_all_that_is_reported_of_a_row() -> None:
     )
     assert facts(member, router).aggregated
     assert not facts(member, router).paired
+
+
+def test_facts_under_another_name_are_otherwise_the_same() -> None:
+    before = facts(port(1), router_of(port(1)))
+    assert rules.renamed(before, "its name") is before
+    other = rules.renamed(before, "eno7")
+    assert (other.name, replace(other, name="its name")) == ("eno7", before)
 
 
 def test_what_it_is_over_stays_until_vpp_has_settled() -> None:
