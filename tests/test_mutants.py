@@ -1,8 +1,13 @@
 """mutants/: which changes are tried, and what is known of those that survive."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
-from .mutants.__main__ import JUDGES, ROOT, explanations, outdated
+from simulator.stage import until
+
+from .mutants.__main__ import JUDGES, ROOT, explanations, outdated, run_alone
 from .mutants.change import Mutant, mutants
 
 SOURCE = '''
@@ -62,6 +67,37 @@ def test_what_is_explained_and_is_noticed_or_is_no_mutant_is_named() -> None:
         "one d: e -> f",
         "one g: h -> i",
     ]
+
+
+# Two processes that ignore SIGTERM, and of which one never ends.
+STUBBORN = """
+import os, pathlib, signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child:
+    pathlib.Path("pids").write_text(f"{os.getpid()} {child}")
+    if sys.argv[1] == "ends":
+        sys.exit(3)
+signal.pause()
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "limit", "status"), [("ends", 60.0, 3), ("loops", 3.0, None)])
+def test_of_tests_that_end_or_do_not_no_process_is_left(
+    tmp_path: Path, how: str, limit: float, status: int | None
+) -> None:
+    assert run_alone([sys.executable, "-c", STUBBORN, how], tmp_path, limit) == status
+    pids = [int(each) for each in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    until("both have ended", lambda: not any(map(is_running, pids)))
 
 
 @pytest.mark.parametrize("module", JUDGES)

@@ -8,13 +8,15 @@ Everything runs in copies of the tree below build/mutants.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,6 +28,7 @@ COPIES = ROOT / "build" / "mutants"
 SURVIVORS = Path(__file__).with_name("survivors.txt")
 COPIED = ("vpp_snmp_agent", "simulator", "tests", "bench", "debian", "docs", "snmpd-dataplane.conf")
 SEED = 17  # of the sample
+TEST, TIME_LIMIT = "a test", "the time limit"
 GRACE = 20.0  # seconds that a mutant's tests may take beyond twice their time
 
 # By module: its own tests, and how many of its mutants are tried.  All together take less than an
@@ -111,11 +114,11 @@ def judge_module(
     every = list(mutants(source))
     tried = random.Random(SEED).sample(every, at_most) if len(every) > at_most else every
 
-    def judge(text: str, limit: float) -> bool:
+    def judge(text: str, limit: float) -> str | None:
         copy = copies.get()
         try:
             (copy / path).write_text(text)
-            return is_noticed(copy, tests, limit)
+            return noticed_by(copy, tests, limit)
         finally:
             (copy / path).write_text(source)
             copies.put(copy)
@@ -127,13 +130,14 @@ def judge_module(
     limit = 2 * (time.monotonic() - began) + GRACE
     noticed = list(pool.map(lambda mutant: judge(mutant.source, limit), tried))
     took = time.monotonic() - began
-    survivors = [each for each, is_seen in zip(tried, noticed, strict=True) if not is_seen]
+    survivors = [each for each, by in zip(tried, noticed, strict=True) if by is None]
     new = [each for each in survivors if f"{module} {each.text}" not in explained]
-    killed = [each for each, is_seen in zip(tried, noticed, strict=True) if is_seen]
+    killed = [each for each, by in zip(tried, noticed, strict=True) if by is not None]
     sample = f" (a sample, seed {SEED})" if len(tried) < len(every) else ""
     print(
-        f"{module}: {len(tried)} of {len(every)} mutants{sample}: {len(killed)} are noticed,"
-        f" {len(survivors) - len(new)} need no test, {len(new)} survive; {took:.0f} s",
+        f"{module}: {len(tried)} of {len(every)} mutants{sample}: {len(killed)} are noticed"
+        f" ({noticed.count(TIME_LIMIT)} by {TIME_LIMIT}), {len(survivors) - len(new)} need no test,"
+        f" {len(new)} survive; {took:.0f} s",
         flush=True,
     )
     for each in new:
@@ -154,28 +158,38 @@ def outdated(
     return [text for text in ours if text in gone or text not in possible]
 
 
-def is_noticed(copy: Path, tests: list[str], limit: float) -> bool:
-    """Whether one of the tests fails, the quicker ones first, or they do not end in time."""
+def noticed_by(copy: Path, tests: list[str], limit: float) -> str | None:
+    """What notices a change: a test, the quicker ones first, or the time limit; or nothing."""
     for marks in ("not system and not slow", "not system and slow"):
         command = (sys.executable, "-m", "pytest", "-x", "-q", "-m", marks, *tests)
         options = ("-p", "no:cacheprovider", "--hypothesis-seed=0", "--no-header")
-        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)}
-        with subprocess.Popen(
-            (*command, *options),
-            cwd=copy,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as running:
-            try:
-                status = running.wait(limit)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                return True
+        status = run_alone((*command, *options), copy, limit)
+        if status is None:
+            return TIME_LIMIT
         if status not in (0, 5):  # 5: no test has this mark
-            return True
-    return False
+            return TEST
+    return None
+
+
+def run_alone(command: Sequence[str], copy: Path, limit: float) -> int | None:
+    """The exit status, None beyond the limit; nothing that the command started is left."""
+    with subprocess.Popen(
+        command,
+        cwd=copy,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        try:
+            return running.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            # What a changed test run leaves behind is in its group still: nothing of it goes on.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
