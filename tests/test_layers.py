@@ -115,9 +115,11 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
     "vpp.schedule": set(),
     "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records", "vpp.schedule"},
+    "vpp.pipe": {"vpp.records"},
+    "vpp.inventory": {"vpp.api", "vpp.client", "vpp.layer3", "vpp.records", "vpp.schedule"},
     "vpp.reporter": {
-        *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.layer3", "vpp.mapping"),
-        *("vpp.records", "vpp.schedule", "vpp.transport"),
+        *("vpp.api", "vpp.client", "vpp.descriptor", "vpp.inventory", "vpp.layer3", "vpp.mapping"),
+        *("vpp.pipe", "vpp.records", "vpp.transport"),
     },
     "vpp.feed": {"__init__", "runtime.children", "vpp.records"},
     "interfaces.__init__": set(),

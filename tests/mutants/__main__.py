@@ -39,7 +39,9 @@ PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "agent": (("agent", "describing", "notifying", "serving", "following"), 60),
     "vpp/feed": (("feed",), 40),
-    "vpp/reporter": (("reporter",), 60),
+    "vpp/inventory": (("inventory",), 100),
+    "vpp/pipe": (("pipe",), EVERY),
+    "vpp/reporter": (("reporter", "pipe"), EVERY),
     "interfaces/publisher": (("publisher", *PUBLISHING, "saving", "stacking"), EVERY),
     **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
     "interfaces/counting": (("counting", "saving", "publisher"), EVERY),

@@ -9,7 +9,7 @@ The rules this module keeps:
   long the child says nothing means nothing: it may be busy, or either of us was stopped.
 - The child of a hung VPP is left to wait, because VPP may go on.  It is ended when another
   VPP's socket is in the old one's place, or after `RECONNECT_TIMEOUT`.
-- A child from which this process took nothing for long ends (reporter.py), and is followed by
+- A child from which this process took nothing for long ends (pipe.py), and is followed by
   another at once: that is nothing that VPP did, and no news.
 - That one VPP hangs is news at most once in `HUNG_INTERVAL`.
 """
