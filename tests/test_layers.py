@@ -16,7 +16,9 @@ A_MIB = {
     *("agentx.mib", "agentx.sorted_rows", "agentx.values"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
-A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
+A_COMMAND = {
+    *("operator.__init__", "operator.output", "operator.snapshot", "runtime.loop", "settings.")
+}
 # What each module may import of our own; "x." is the package x and all that is in it.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
