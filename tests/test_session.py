@@ -21,10 +21,10 @@ from vpp_snmp_agent.agentx.pdu import (
     Response,
     VarBinds,
 )
+from vpp_snmp_agent.agentx.registrations import PRIORITY
 from vpp_snmp_agent.agentx.session import (
     MAX_ANSWERS,
     MAX_BULK_OCTETS,
-    PRIORITY,
     PROCESSING_ERROR,
     Closed,
     Opened,
