@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx import session as room
+from vpp_snmp_agent.agentx.answers import MAX_BULK_OCTETS, PROCESSING_ERROR
 from vpp_snmp_agent.agentx.fastpath import FastPath
 from vpp_snmp_agent.agentx.mib import Column, Module, Registration, Scalar, Table, View
 from vpp_snmp_agent.agentx.pdu import (
@@ -24,8 +25,6 @@ from vpp_snmp_agent.agentx.pdu import (
 from vpp_snmp_agent.agentx.registrations import PRIORITY
 from vpp_snmp_agent.agentx.session import (
     MAX_ANSWERS,
-    MAX_BULK_OCTETS,
-    PROCESSING_ERROR,
     Closed,
     Opened,
     Pong,

@@ -25,26 +25,21 @@ from dataclasses import dataclass
 
 import pyagentx3 as ax
 
-from . import pdu
+from . import answers, pdu
 from .fastpath import FastPath
 from .mib import Module, View
 from .pdu import HEADER_SIZE, Get, GetBulk, Header, Response
 from .registrations import Registrations, Wanted
-from .values import END_OF_MIB_VIEW, MalformedPDU, decode_varbind
+from .values import MalformedPDU
 
-# A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.  2 ms.
-MAX_BULK_OCTETS = 1 << 12
 MAX_ANSWERS = 1 << 14  # octets after which the next question waits: 250 answers, 3 ms
 MAX_HELD = 10_000  # requests on hold; snmpd has a few under way
 REQUESTS = frozenset((pdu.GET, pdu.GETNEXT, pdu.GETBULK))
 
-NOT_WRITABLE: int = ax.ERROR_NOTWRITABLE
-COMMIT_FAILED: int = ax.ERROR_COMMITFAILED
 DUPLICATE_REGISTRATION: int = ax.ERROR_DUPLICATEREGISTRATION
 NOT_OPEN: int = ax.ERROR_NOTOPEN
 UNSUPPORTED_CONTEXT: int = ax.ERROR_UNSUPPORTEDCONTEXT
 PARSE_ERROR: int = ax.ERROR_PARSEERROR
-PROCESSING_ERROR: int = ax.ERROR_PROCESSINGERROR
 
 
 @dataclass(frozen=True)
@@ -212,7 +207,7 @@ class Session:
                 return b""
             data = b"".join(self._pieces)
             self._pieces = []
-        answers = []
+        responses = []
         at = size = 0
         needed = HEADER_SIZE
         while len(data) - at >= HEADER_SIZE and size < MAX_ANSWERS:
@@ -228,14 +223,14 @@ class Session:
             answer = self._handle(header, data[at + HEADER_SIZE : end])
             if self._trace:
                 self._trace_both(data[at:end], answer)
-            answers.append(answer)
+            responses.append(answer)
             size += len(answer)
             at = end
         self._size, self._needed = len(data) - at, needed
         self.more = self._size >= needed
         if self._size:
             self._pieces = [data[at:]]
-        return b"".join(answers)
+        return b"".join(responses)
 
     def _trace_both(self, request: bytes, response: bytes) -> None:
         assert self._trace is not None
@@ -270,48 +265,10 @@ class Session:
         if received.context is not None:
             return pdu.encode_response(header, error=UNSUPPORTED_CONTEXT)
         if isinstance(body, Get):
-            return pdu.encode_response(header, self._get(header.type, body))
+            return pdu.encode_response(header, answers.get(self._view, header.type, body))
         if isinstance(body, GetBulk):
-            return pdu.encode_response(header, self._get_bulk(body))
-        return b"" if silent else self._set_or_refuse(header)
-
-    def _get(self, type_: int, body: Get) -> list[bytes]:
-        if type_ == pdu.GET:
-            get = self._view.get
-            return [get(start) for start, _, _ in body.ranges]
-        get_next = self._view.get_next
-        return [get_next(start, include, end) for start, include, end in body.ranges]
-
-    def _get_bulk(self, body: GetBulk) -> list[bytes]:
-        """Section 7.2.3.3."""
-        get_next = self._view.get_next
-        found = [get_next(*each) for each in body.ranges[: body.non_repeaters]]
-        repeated = body.ranges[body.non_repeaters :]
-        size = 0
-        for _ in range(body.max_repetitions if repeated else 0):
-            row = [get_next(*each) for each in repeated]
-            found += row
-            size += sum(map(len, row))
-            # A varbind gives the next repetition its start, by its name.
-            names = [decode_varbind(each) for each in row]
-            ended = all(each.type is END_OF_MIB_VIEW for each in names)
-            if ended or size > MAX_BULK_OCTETS:
-                break
-            repeated = [
-                pdu.SearchRange(name.name, False, before.end)
-                for name, before in zip(names, repeated, strict=True)
-            ]
-        return found
-
-    def _set_or_refuse(self, header: Header) -> bytes:
-        """Nothing here is writable (section 7.2.4), nor is anything asked of a master."""
-        if header.type == pdu.TESTSET:
-            return pdu.encode_response(header, error=NOT_WRITABLE, index=1)
-        if header.type == pdu.COMMITSET:
-            return pdu.encode_response(header, error=COMMIT_FAILED, index=1)
-        if header.type in (pdu.UNDOSET, pdu.PING):
-            return pdu.encode_response(header)
-        return pdu.encode_response(header, error=PROCESSING_ERROR)
+            return pdu.encode_response(header, answers.get_bulk(self._view, body))
+        return b"" if silent else answers.refuse(header)
 
     # --- answers to what we requested -----------------------------------------------------
 
