@@ -100,7 +100,12 @@ ALLOWED: dict[str, set[str]] = {
     "agentx.mib": {"agentx.values"},
     "agentx.sorted_rows": set(),
     "agentx.fastpath": {"agentx.mib", "agentx.pdu", "agentx.values"},
-    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.registrations": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.answers": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.session": {
+        *("agentx.answers", "agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.registrations"),
+        "agentx.values",
+    },
     "vpp.__init__": set(),
     "vpp.layout": set(),
     "vpp.mapping": {"vpp.layout"},
