@@ -14,7 +14,7 @@ from .. import control
 from ..interfaces import opening
 from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
-from .output import complain
+from .output import answer, complain
 
 STATELESS = "no ports are saved: the setting `ifindex` is stateless"
 
@@ -30,9 +30,9 @@ def show_ports(settings: Settings) -> int:
             ports = [each.listed for each in opening.read(settings.state_dir)]
     except (StateError, OSError) as error:
         return _fail(settings, error)
-    print(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
+    answer(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
     for index, key, last_seen, shown in sorted(ports):
-        print(f"{index:>10}  {_moment(last_seen):19}  {'yes' if shown else 'no':5}  {key}")
+        answer(f"{index:>10}  {_moment(last_seen):19}  {'yes' if shown else 'no':5}  {key}")
     return 0
 
 
@@ -49,7 +49,7 @@ def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
     except (StateError, OSError) as error:
         return _fail(settings, error)
     for index, key in sorted(forgotten):
-        print(f"forgot {index} {key}")
+        answer(f"forgot {index} {key}")
     if not forgotten:
         print("no name that is not shown fits: nothing was forgotten", file=sys.stderr)
         return 1
