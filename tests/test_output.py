@@ -138,6 +138,14 @@ def test_an_answer_that_cannot_be_written_is_one_line_and_status_1(
 
 
 @pytest.mark.process
+@pytest.mark.parametrize("words", [*ANSWERING, "ports forget eth7"])
+def test_a_command_makes_no_state_directory(words: str, tmp_path: Path) -> None:
+    with (tmp_path / "answer").open("w") as file:
+        command(words, tmp_path / "below" / "state", file.fileno())
+    assert [path.name for path in tmp_path.iterdir()] == ["answer"]
+
+
+@pytest.mark.process
 @pytest.mark.parametrize("words", ANSWERING)
 def test_an_answer_that_nobody_reads_on_is_no_failure(words: str, tmp_path: Path) -> None:
     reader, writer = os.pipe()

@@ -5,6 +5,7 @@ The rules this module keeps:
 - A running agent owns the state: it is asked.  Without one the files are read, and changed only
   under the lock that an agent would take.
 - What is shown is not forgotten.
+- Where there is nothing to forget, no file and no directory is made.
 """
 
 import sys
@@ -57,7 +58,12 @@ def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
 
 
 def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, str]]:
-    """Without an agent."""
+    """Without an agent.  Raises StateError, also where no name is saved."""
+    saved = opening.read(directory)
+    if not saved:
+        raise StateError(f"{directory}: no ports are saved there: give the agent's own state-dir")
+    if not control.forgettable((each for each in saved if not each.shown), glob, unseen_before):
+        return []
     own = State.open(directory)
     try:
         indexes = control.forgettable(own.ports(), glob, unseen_before)
