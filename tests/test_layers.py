@@ -24,7 +24,8 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "cli": {
-        *("__init__", "agent", "interfaces.state", "operator.check", "operator.ports"),
+        *("__init__", "agent", "interfaces.state", "operator.check", "operator.output"),
+        "operator.ports",
         *("operator.show", "operator.show_vpp", "runtime.loop", "settings."),
     },
     "operator.__init__": set(),

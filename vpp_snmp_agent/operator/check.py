@@ -19,7 +19,7 @@ from ..settings.document import BadSettings
 from .check_managers import managers
 from .check_snmpd import agentx, cpus
 from .check_vpp import memory, vpp
-from .output import FAIL, NOTE, OK, Line
+from .output import FAIL, NOTE, OK, Line, answer, flush
 from .snapshot import ask, load_descriptions, read_ports
 
 
@@ -27,7 +27,8 @@ def check(settings_path: str, load: Callable[[], Settings]) -> int:
     """Print a line for each thing; 1 if one fails, else 0.  `load` raises BadSettings."""
     status = 0
     for line in _lines(settings_path, load):
-        print(line, flush=True)
+        answer(line)
+        flush()
         if line.mark == FAIL:
             status = 1
     return status
