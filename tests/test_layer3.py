@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from simulator import Simulator, Spec
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
 from vpp_snmp_agent.vpp.api import Vpp
 from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
-from vpp_snmp_agent.vpp.layer3 import STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp.layer3 import STEP, Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -675,37 +673,6 @@ def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock:
     list(of.follow({3, 8}))  # another one by now, which has its own time
     drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     assert fake.asked == [[3], [8]]
-
-
-entries = st.dictionaries(
-    st.tuples(st.integers(1, 3), st.sampled_from([b"\1\2\3\4", bytes(16), b"\5\6\7\x08"])),
-    st.sampled_from([0x020000000007, 0x020000000008, 1 << 48 | 0x020000000007]),
-)
-
-
-@given(st.lists(st.tuples(entries, st.sets(st.integers(1, 3)))))
-def test_any_neighbours_lead_to_any_others(
-    steps: list[tuple[dict[tuple[int, bytes], int], set[int]]],
-) -> None:
-    neighbors = Neighbors()
-    reported: dict[tuple[int, bytes], Neighbor] = {}
-    for dump, forgotten in steps:
-        came = list(neighbors.differing((*key, state) for key, state in dump.items()))
-        for each in came:
-            key = (each.sw_if_index, each.address)
-            assert reported.get(key) != each
-            reported[key] = each
-        for gone in neighbors.missing():
-            del reported[gone]
-        assert {
-            key: (each.static << 48) | int.from_bytes(each.mac_address, "big")
-            for key, each in reported.items()
-        } == dump
-        for index in forgotten:
-            for address in neighbors.addresses(index):
-                del reported[index, address]
-            neighbors.forget(index)
-        assert not {index for index, _ in reported} & forgotten
 
 
 # --- answers that cannot be used --------------------------------------------------------------

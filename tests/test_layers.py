@@ -120,7 +120,8 @@ ALLOWED: dict[str, set[str]] = {
     "vpp.details": {"vpp.client", "vpp.records"},
     "vpp.api": {"vpp.client", "vpp.details", "vpp.records"},
     "vpp.schedule": set(),
-    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.records", "vpp.schedule"},
+    "vpp.neighbors": {"vpp.api", "vpp.records"},
+    "vpp.layer3": {"vpp.api", "vpp.client", "vpp.neighbors", "vpp.records", "vpp.schedule"},
     "vpp.pipe": {"vpp.records"},
     "vpp.inventory": {"vpp.api", "vpp.client", "vpp.layer3", "vpp.records", "vpp.schedule"},
     "vpp.reporter": {
