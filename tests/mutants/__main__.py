@@ -38,7 +38,7 @@ EVERY = 10_000
 PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "agent": (("agent", "describing", "notifying", "serving", "following"), 60),
-    "vpp/feed": (("feed",), 40),
+    "vpp/feed": (("feed_rules", "feed"), EVERY),
     "vpp/inventory": (("inventory",), 100),
     "vpp/pipe": (("pipe",), EVERY),
     "vpp/reporter": (("reporter", "pipe"), EVERY),
