@@ -38,10 +38,10 @@ EVERY = 10_000
 PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "agent": (("agent", "describing", "notifying", "serving", "following"), 60),
-    "vpp/feed": (("feed_rules", "feed"), EVERY),
+    "vpp/feed": (("feed_rules",), EVERY),
     "vpp/inventory": (("inventory",), 100),
     "vpp/pipe": (("pipe",), EVERY),
-    "vpp/reporter": (("reporter", "pipe"), EVERY),
+    "vpp/reporter": (("reporter_rules",), EVERY),
     "interfaces/publisher": (("publisher", *PUBLISHING, "saving", "stacking"), EVERY),
     **{f"interfaces/{each}": ((each, "publisher"), EVERY) for each in PUBLISHING},
     "interfaces/counting": (("counting", "saving", "publisher"), EVERY),
