@@ -123,18 +123,21 @@ class ApiServer:
 
         Of neighbours first: VPP promises no order between the two.
         """
-        for interface, neighbor, flags in self._plane.take_neighbor_events():
+        plane = self._plane
+        neighbor_events, plane.neighbor_events = plane.neighbor_events, []
+        for interface, neighbor, flags in neighbor_events:
             about = flags, interface.sw_if_index, *_fields(neighbor)
             for client in self.clients.values():
                 whom = client.index, client.neighbors_pid
                 if client.neighbors_pid is not None:
                     client.send(self._api.pack("ip_neighbor_event_v2", *whom, *about))
-        for index, status in self._plane.take_events().items():
+        events, plane.events = plane.events, {}
+        for index, status in events.items():
             for client in self.clients.values():
                 whom = client.index, client.interfaces_pid
                 if client.interfaces_pid is not None:
                     client.send(self._api.pack("sw_interface_event", *whom, index, *status))
-        if not self._plane.hung:
+        if not plane.hung:
             for client in list(self.clients.values()):
                 try:
                     self.flush(client)
@@ -148,11 +151,11 @@ class ApiServer:
         name = self._api.names.get(number, "")
         handler = self._handlers.get(name)
         if handler is None:
-            self._plane.calls[name] += 1
+            self._plane.called[name] += 1
             return  # as VPP, which logs an unknown id and goes on
         context, *fields = self._api.unpack(name, message)
-        is_of_one = name == "sw_interface_dump" and not fields[1] and fields[0] not in EVERY
-        self._plane.calls[ONE_INTERFACE if is_of_one else name] += 1
+        is_of_one = name == "sw_interface_dump" and fields[0] not in EVERY
+        self._plane.called[ONE_INTERFACE if is_of_one else name] += 1
         for answer in handler(client, *fields):
             what = self._api.answers[name]
             if isinstance(answer, list):
@@ -216,19 +219,15 @@ class ApiServer:
         client.neighbors_pid = pid if enable else None
         yield (0,)
 
-    def _sw_interface_dump(
-        self, _: ApiClient, index: int, is_filtered: bool, name: bytes
-    ) -> Answers:
-        interfaces = self._plane.interfaces
-        if is_filtered:
-            (length,) = struct.unpack_from(">I", name)
-            part = name[4 : 4 + length].rstrip(b"\0").decode()
-            found = [each for each in interfaces.values() if part in each.name]
-        elif index in EVERY:
-            found = [interfaces[each] for each in sorted(interfaces)]
-        else:
-            found = [interfaces[index]] if index in interfaces else []
-        yield [each.details or self._pack_details(each) for each in found]
+    def _found(self, wanted: int, every: tuple[int, ...]) -> list[Interface]:
+        """One interface, if it is there, or every one, by sw_if_index."""
+        interfaces = self._plane.by_index
+        if wanted in every:
+            return [interfaces[each] for each in sorted(interfaces)]
+        return [interfaces[wanted]] if wanted in interfaces else []
+
+    def _sw_interface_dump(self, _: ApiClient, index: int, *_name_filter: Any) -> Answers:
+        yield [each.details or self._pack_details(each) for each in self._found(index, EVERY)]
 
     def _pack_details(self, interface: Interface) -> bytes:
         interface.details = self._pack(
@@ -241,7 +240,7 @@ class ApiServer:
             interface.duplex if interface.speed else 0,
             interface.speed,
             interface.link_mtu,
-            *interface.mtu,
+            *(interface.mtu, 0, 0, 0),  # L3, and none for IP4, IP6, MPLS
             interface.sub_id,
             interface.tags,
             interface.outer,
@@ -256,14 +255,12 @@ class ApiServer:
 
     def _lcp_itf_pair_get(self, _: ApiClient, cursor: int) -> Answers:
         pairs = self._plane.pairs
-        left = [place for place, pair in enumerate(pairs) if pair and place >= cursor]
+        left = sorted(place for place in pairs if place >= cursor)
         page, rest = left[: self._plane.page], left[self._plane.page :]
         for place in page:
-            pair = pairs[place]
-            assert pair
-            yield "lcp_itf_pair_details", *self._pair(pair)
+            yield "lcp_itf_pair_details", *self._pair(pairs[place])
         retval = EAGAIN if rest else 0
-        if not page and any(pairs):
+        if pairs and not page:
             retval = INVALID_VALUE
         yield retval, rest[0] if rest else ANY
 
@@ -310,20 +307,15 @@ class ApiServer:
                 yield domain.number, *switches, b"", *counts, b"".join(members)
 
     def _ip_address_dump(self, _: ApiClient, index: int, is_ipv6: bool) -> Answers:
-        interface = self._plane.interfaces.get(index)
+        interface = self._plane.by_index.get(index)
         for each in interface.addresses if interface else ():
             if (each.version == 6) == is_ipv6:
                 yield index, int(is_ipv6), each.packed, each.network.prefixlen
 
     def _ip_neighbor_dump(self, _: ApiClient, wanted: int, family: int) -> Answers:
-        interfaces = self._plane.interfaces
-        if wanted == ANY:
-            found = list(interfaces.values())
-        else:
-            found = [interfaces[wanted]] if wanted in interfaces else []
         yield [
             neighbor.details or self._pack_neighbor(interface, neighbor)
-            for interface in found
+            for interface in self._found(wanted, (ANY,))
             for neighbor in interface.neighbors.values()
             if neighbor.is_ipv6 == bool(family)
         ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import TypeVar
 
 from .traffic import CELLS, STILL, Flow, Traffic
 
@@ -10,6 +11,25 @@ ADMIN_UP, LINK_UP = 1, 2
 ADDED, REMOVED = 1, 2  # of a neighbour
 ONE_TAG, TWO_TAGS, EXACT_MATCH = 2, 4, 16
 IN_SYNC, ALONE = 0x3F, 0x47  # collecting and distributing with a partner; defaulted
+
+
+T = TypeVar("T")
+
+
+class Pool(dict[int, T]):
+    """What VPP numbers: the index that was freed last is given out first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._freed: list[int] = []
+
+    def next(self) -> int:
+        """The index of what is put there now."""
+        return self._freed.pop() if self._freed else len(self)
+
+    def free(self, index: int) -> None:
+        del self[index]
+        self._freed.append(index)
 
 
 @dataclass(frozen=True)
@@ -69,24 +89,21 @@ class Interface:
         self.sub_id, self.outer, self.inner = spec.sub_id, spec.outer or spec.sub_id, spec.inner
         self.speed = spec.speed  # kbit/s
         self.duplex = 2  # 1 half, 2 full; reported where the speed is
-        self.mtu = [spec.l3_mtu, 0, 0, 0]  # L3, IP4, IP6, MPLS
+        self.mtu = spec.l3_mtu
         self.link_mtu: int = parent.link_mtu if parent else spec.l3_mtu
         self.admin = spec.admin
-        self.carrier = (
-            spec.link and spec.dev_type != "bond"
-        )  # of a sub-interface its parent's counts
+        # A bond's comes from its members; of a sub-interface its parent's counts.
+        self.carrier = spec.link and spec.dev_type != "bond"
         self.tag = spec.tag.encode()
         self.subs: dict[Interface, None] = {}  # a set that keeps its order
         self.bond: Bond | None = None  # that it is a member of
-        self.aggregate: Bond | None = None  # that it is itself
+        self.pair: Pair | None = None  # whose either half it is
         self.addresses: list[IPv4Interface | IPv6Interface] = []
         self.neighbors: dict[bytes, Neighbor] = {}  # by address, packed
         self.details: bytes | None = None  # packed, without the header
         self.traffic = spec.traffic
-        self.detailed = False
         self.flow = Flow(now)
         self.rates = [0] * CELLS  # those of its flow
-        self.sub_rates = [0] * CELLS  # its subs' together
 
     def with_subs(self) -> Iterator["Interface"]:
         """It, and all that are on it."""
@@ -149,6 +166,7 @@ class Bond:
 class Pair:
     """An LCP pair: a VPP interface, and the TAP that is its other half."""
 
+    place: int  # in VPP's pool
     phy: Interface
     host: Interface
     vif_index: int  # Linux's ifindex inside the netns

@@ -176,7 +176,7 @@ interfaces:
 """
 
 
-def plain(count: int, pairs: bool, addresses: bool = False) -> tuple[Spec, ...]:
+def plain(count: int, pairs: bool = False, addresses: bool = False) -> tuple[Spec, ...]:
     """One port of 100 Gb/s and count - 1 sub-interfaces of it, with or without LCP pairs.
 
     With `addresses` each sub-interface has one of 100.64.0.0/10.

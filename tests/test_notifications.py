@@ -73,7 +73,7 @@ def hear(trapd: Snmptrapd, *expected: tuple[str, str]) -> None:
 def test_a_cable_sends_one_notification_that_names_its_port(
     agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
-    vpp.set_tag("GigabitEthernet5/0/0", b"Core: access switch")
+    vpp.set_details("GigabitEthernet5/0/0", tag=b"Core: access switch")
     vpp.set_link("GigabitEthernet5/0/0", False)  # and its two sub-interfaces
     hear(trapd, ("eno1", "down"))
     heard = next(
