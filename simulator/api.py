@@ -179,9 +179,6 @@ class ApiServer:
         client.interfaces_pid = client.neighbors_pid = None
         yield (1,)
 
-    def _memclnt_keepalive(self, _: ApiClient) -> Answers:
-        yield (0,)
-
     def _control_ping(self, client: ApiClient) -> Answers:
         yield 0, client.index if self._api.release.pings_with_client else 0, os.getpid()
 

@@ -31,6 +31,7 @@ class Dataplane:
         self.is_settled = True  # nothing has changed since `settle`
         # What is due to be reported: by sw_if_index flags, and whether it was deleted.
         self.events: dict[int, tuple[int, bool]] = {}
+        # Of neighbours each, ADDED (for another MAC too) or REMOVED.
         self.neighbor_events: list[tuple[Interface, Neighbor, int]] = []
 
     def close(self) -> None:
@@ -43,10 +44,6 @@ class Dataplane:
         """An event of an interface is due; VPP ORs those of one interface."""
         before, was_deleted = self.events.get(index, (0, False))
         self.events[index] = (before | flags, was_deleted or deleted)
-
-    def report_neighbor(self, interface: Interface, neighbor: Neighbor, flags: int) -> None:
-        """An event is due: ADDED, for another MAC too, or REMOVED."""
-        self.neighbor_events.append((interface, neighbor, flags))
 
     # Traffic.  Before time passes, all rates are worked out anew if anything has changed.
 

@@ -51,9 +51,9 @@ class Spec:
     admin: bool = True
     link: bool = True
     mac: str = ""
-    tag: str = ""
     host: str = ""
     bond: str = ""
+    description: str = ""  # in the vppcfg
     addresses: tuple[str, ...] = ()  # with their prefix length
     neighbors: tuple[tuple[str, str], ...] = ()  # address and MAC
     xstats: tuple[tuple[str, int], ...] = ()  # what the driver of a port counts
@@ -94,7 +94,7 @@ class Interface:
         self.admin = spec.admin
         # A bond's comes from its members; of a sub-interface its parent's counts.
         self.carrier = spec.link and spec.dev_type != "bond"
-        self.tag = spec.tag.encode()
+        self.tag = b""
         self.subs: dict[Interface, None] = {}  # a set that keeps its order
         self.bond: Bond | None = None  # that it is a member of
         self.pair: Pair | None = None  # whose either half it is

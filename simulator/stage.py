@@ -140,11 +140,6 @@ class Snmpd(Process):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self.begin()
-        until("snmpd answers", self._answers)
-
-    def begin(self) -> None:
-        """Start it, and do not wait."""
         command = ["snmpd", "-f", "-LF", "0-5", str(self.log)]
         for modules in self._switched_off.split():
             command += ["-I", modules]
@@ -155,6 +150,7 @@ class Snmpd(Process):
         # What snmpd keeps is called snmpd.conf as well.
         here, kept = str(self._directory), str(self._directory / "kept")
         self._start(command, {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept})
+        until("snmpd answers", self._answers)
 
     def _answers(self) -> bool:
         if self.ended() is not None:

@@ -131,7 +131,7 @@ class Verbs(Dataplane):
         if interface.parent:
             del interface.parent.subs[interface]
         for address in list(interface.neighbors):
-            self._remove_neighbor(interface, address)
+            self.remove_neighbor(name, address)
         self.by_index.free(interface.sw_if_index)
         del self.by_name[name]
         self.is_settled = False
@@ -220,13 +220,13 @@ class Verbs(Dataplane):
         self, interface: Interface, address: bytes, mac: bytes, static: bool = False
     ) -> None:
         interface.neighbors[address] = neighbor = Neighbor(address, mac, static, None)
-        self.report_neighbor(interface, neighbor, ADDED)
+        self.neighbor_events.append((interface, neighbor, ADDED))
 
-    def remove_neighbor(self, name: str, address: str) -> None:
-        self._remove_neighbor(self.by_name[name], ip_address(address).packed)
-
-    def _remove_neighbor(self, interface: Interface, address: bytes) -> None:
-        self.report_neighbor(interface, interface.neighbors.pop(address), REMOVED)
+    def remove_neighbor(self, name: str, address: str | bytes) -> None:
+        """By its address, as a text or packed."""
+        interface = self.by_name[name]
+        neighbor = interface.neighbors.pop(ip_address(address).packed)
+        self.neighbor_events.append((interface, neighbor, REMOVED))
 
     def add_neighbors(self, count: int, name: str = "") -> None:
         """So many more of `scenario.neighbor`: one for each interface in turn, or all for one.
