@@ -38,6 +38,16 @@ class Dataplane:
         """Let go of the segment, which others may still have."""
         os.close(self.segment.fd)
 
+    def mac_of(self, spec: Spec, index: int) -> bytes:
+        if spec.mac:
+            return bytes.fromhex(spec.mac.replace(":", ""))
+        if spec.parent or spec.dev_type == "local":
+            return bytes(6)
+        if spec.dev_type == "Loopback":
+            loopbacks = sum(i.dev_type == "Loopback" for i in self.by_index.values())
+            return b"\xde\xad" + loopbacks.to_bytes(4, "big")
+        return b"\x68\x05\xca" + index.to_bytes(3, "big")
+
     # What VPP reports.  It is silent about the rest.
 
     def report(self, index: int, flags: int, deleted: bool = False) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TypeVar
 
-from .traffic import CELLS, STILL, Flow, Traffic
+from .traffic import CELLS, COMBINED, SIMPLE, STILL, UNIT, Amount, Flow, Traffic, Truth
 
 ADMIN_UP, LINK_UP = 1, 2
 ADDED, REMOVED = 1, 2  # of a neighbour
@@ -115,6 +115,13 @@ class Interface:
         """Its row is other than it was, and so are those on it."""
         for each in self.with_subs():
             each.details = None
+
+    def truth(self) -> Truth:
+        """What it had counted when it was last written."""
+        counted = [held // UNIT for held in self.flow.held]
+        simple = dict(zip(SIMPLE, counted, strict=False))
+        pairs = map(Amount, counted[len(SIMPLE) :: 2], counted[len(SIMPLE) + 1 :: 2])
+        return Truth(self.name, self.sw_if_index, simple, dict(zip(COMBINED, pairs, strict=True)))
 
     @property
     def link(self) -> bool:

@@ -31,7 +31,7 @@ from .interface import (
     Spec,
 )
 from .scenario import EDGE_ROUTER, in_order, neighbor, plain
-from .traffic import COMBINED, SIMPLE, UNIT, Amount, Traffic, Truth
+from .traffic import Traffic, Truth
 
 NETNS = "dataplane"
 NANO = 10**9
@@ -58,7 +58,7 @@ class Verbs(Dataplane):
             raise ValueError(f"{spec.full_name} exists")
         parent = self.by_name[spec.parent] if spec.parent else None
         index = self.by_index.next()
-        interface = Interface(index, spec, parent, self._mac_of(spec, index), self.clock.now())
+        interface = Interface(index, spec, parent, self.mac_of(spec, index), self.clock.now())
         if parent:
             parent.subs[interface] = None
         self.by_index[index] = self.by_name[interface.name] = interface
@@ -70,16 +70,6 @@ class Verbs(Dataplane):
             self.bonds[interface.name] = Bond(len(self.bonds), interface)
         self._give(interface, spec)
         return index
-
-    def _mac_of(self, spec: Spec, index: int) -> bytes:
-        if spec.mac:
-            return bytes.fromhex(spec.mac.replace(":", ""))
-        if spec.parent or spec.dev_type == "local":
-            return bytes(6)
-        if spec.dev_type == "Loopback":
-            loopbacks = sum(i.dev_type == "Loopback" for i in self.by_index.values())
-            return b"\xde\xad" + loopbacks.to_bytes(4, "big")
-        return b"\x68\x05\xca" + index.to_bytes(3, "big")
 
     def _give(self, interface: Interface, spec: Spec) -> None:
         """What an interface has beside itself."""
@@ -352,17 +342,7 @@ class Verbs(Dataplane):
     def truth(self) -> dict[str, Truth]:
         """By name, what has just been written to the segment (which moves on unless frozen)."""
         self.write_all()
-        answer = {}
-        for interface in self.by_index.values():
-            values = [held // UNIT for held in interface.flow.held]
-            pairs = map(Amount, values[len(SIMPLE) :: 2], values[len(SIMPLE) + 1 :: 2])
-            answer[interface.name] = Truth(
-                interface.name,
-                interface.sw_if_index,
-                dict(zip(SIMPLE, values, strict=False)),
-                dict(zip(COMBINED, pairs, strict=True)),
-            )
-        return answer
+        return {interface.name: interface.truth() for interface in self.by_index.values()}
 
     def clear(self) -> None:
         """`clear interfaces`: every interface's counters start again; rows of deleted ones stay."""
