@@ -28,6 +28,7 @@ EAGAIN, INVALID_VALUE = -165, -2  # VNET_API_ERROR_*
 LACP_ACTIVE = (5, 0, 3, 3)
 LACP_DEFAULTED = (4, 0, 0, 3)
 EVERY = (0, ANY)  # what asks sw_interface_dump for all: VPP takes 0 for that as well
+INTERFACE_EVENT, NEIGHBOR_EVENT = "sw_interface_event", "ip_neighbor_event_v2"
 ONE_INTERFACE = "sw_interface_dump of one"  # how a dump of one is counted
 THREAD = struct.Struct(">I64s64sIIII")  # vl_api_thread_data_t
 FIRST_CPU = 2
@@ -44,8 +45,7 @@ class ApiClient:
         self.index = index
         self.inbox = bytearray()
         self.outbox = bytearray()
-        self.interfaces_pid: int | None = None  # as it calls itself who wants events of them
-        self.neighbors_pid: int | None = None
+        self.wanted: dict[str, int] = {}  # events, and the process id by which it wants them
 
     def send(self, message: bytes) -> None:
         self.outbox += FRAME.pack(0, len(message), 0) + message
@@ -124,19 +124,17 @@ class ApiServer:
         Of neighbours first: VPP promises no order between the two.
         """
         plane = self._plane
-        neighbor_events, plane.neighbor_events = plane.neighbor_events, []
-        for interface, neighbor, flags in neighbor_events:
-            about = flags, interface.sw_if_index, *_fields(neighbor)
+        due: list[tuple[Any, ...]] = [
+            (NEIGHBOR_EVENT, flags, interface.sw_if_index, *_fields(neighbor))
+            for interface, neighbor, flags in plane.neighbor_events
+        ]
+        due += [(INTERFACE_EVENT, index, *status) for index, status in plane.events.items()]
+        plane.events, plane.neighbor_events = {}, []
+        for name, *values in due:
             for client in self.clients.values():
-                whom = client.index, client.neighbors_pid
-                if client.neighbors_pid is not None:
-                    client.send(self._api.pack("ip_neighbor_event_v2", *whom, *about))
-        events, plane.events = plane.events, {}
-        for index, status in events.items():
-            for client in self.clients.values():
-                whom = client.index, client.interfaces_pid
-                if client.interfaces_pid is not None:
-                    client.send(self._api.pack("sw_interface_event", *whom, index, *status))
+                if name in client.wanted:
+                    whom = client.index, client.wanted[name]
+                    client.send(self._api.pack(name, *whom, *values))
         if not plane.hung:
             for client in list(self.clients.values()):
                 try:
@@ -176,7 +174,7 @@ class ApiServer:
         yield 0, client.index, len(self._api.messages), self._api.table()
 
     def _sockclnt_delete(self, client: ApiClient, _index: int) -> Answers:
-        client.interfaces_pid = client.neighbors_pid = None
+        client.wanted.clear()
         yield (1,)
 
     def _control_ping(self, client: ApiClient) -> Answers:
@@ -206,14 +204,18 @@ class ApiServer:
         )
 
     def _want_interface_events(self, client: ApiClient, enable: int, pid: int) -> Answers:
-        client.interfaces_pid = pid if enable else None
-        yield (0,)
+        return self._want(client, INTERFACE_EVENT, bool(enable), pid)
 
     def _want_ip_neighbor_events_v2(
         self, client: ApiClient, enable: bool, pid: int, *_address: Any
     ) -> Answers:
         """Whichever family is asked for, both are reported, as VPP does."""
-        client.neighbors_pid = pid if enable else None
+        return self._want(client, NEIGHBOR_EVENT, enable, pid)
+
+    def _want(self, client: ApiClient, event: str, enable: bool, pid: int) -> Answers:
+        client.wanted.pop(event, None)
+        if enable:
+            client.wanted[event] = pid
         yield (0,)
 
     def _found(self, wanted: int, every: tuple[int, ...]) -> list[Interface]:

@@ -96,12 +96,3 @@ class Dataplane:
         for interface in self.by_index.values():
             if interface.flow.moving:
                 self.counters.write(interface, now)
-
-    def tick(self) -> None:
-        """Write what moves, unless time stands still: who froze it had everything written."""
-        if not self.clock.frozen:
-            self.write_all()
-
-    def heartbeat(self) -> None:
-        """What the main thread writes now and then."""
-        self.counters.heartbeat(len(self.by_index))

@@ -1,6 +1,5 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TypeVar
@@ -105,16 +104,11 @@ class Interface:
         self.flow = Flow(now)
         self.rates = [0] * CELLS  # those of its flow
 
-    def with_subs(self) -> Iterator["Interface"]:
-        """It, and all that are on it."""
-        yield self
-        for sub in self.subs:
-            yield from sub.with_subs()
-
     def changed(self) -> None:
-        """Its row is other than it was, and so are those on it."""
-        for each in self.with_subs():
-            each.details = None
+        """Its row is other than it was, and so are those of its sub-interfaces."""
+        self.details = None
+        for sub in self.subs:
+            sub.changed()
 
     def truth(self) -> Truth:
         """What it had counted when it was last written."""

@@ -67,12 +67,11 @@ class SimulatedVpp:
         if not options.empty:
             for spec in in_order(specs):
                 self.plane.set_up(spec)
-        self._answers: list[tuple[bool, Any]] = []
         self._control: Connection[Any, Any] | None = None
         if options.control is not None:
             self._control = Connection(options.control)
             self.loop.register(self._control, selectors.EVENT_READ, self._do)
-            self._answers.append((True, None))  # it serves
+            self._control.send((True, None, time.monotonic()))  # it serves
 
     def _serve(self, _: int) -> None:
         if self.plane.hung:
@@ -88,25 +87,22 @@ class SimulatedVpp:
             peer.sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)])
 
     def _do(self, _: int) -> None:
-        """What the client wants; without one there is nothing left to do."""
+        """What the client wants; without one there is nothing left to do.
+
+        The answer to it says when the API's clients had been sent what it changed.
+        """
         assert self._control
         try:
             while self._control.poll():
                 name, values, named = self._control.recv()
                 try:
-                    self._answers.append((True, VERBS[name](self.plane, *values, **named)))
+                    done, answer = True, VERBS[name](self.plane, *values, **named)
                 except (KeyError, TypeError, ValueError, MemoryError, IndexError) as error:
-                    self._answers.append((False, f"{name}: {error!r}"))
+                    done, answer = False, f"{name}: {error!r}"
+                self.api.send_events()
+                self._control.send((done, answer, time.monotonic()))
         except (EOFError, OSError):
             self.ending = True
-
-    def _answer(self) -> None:
-        """Say what was done, and when the API's clients had been sent what it changed."""
-        answers, self._answers = self._answers, []
-        with suppress(OSError):  # gone; `_do` finds out
-            for done, answer in answers:
-                assert self._control
-                self._control.send((done, answer, time.monotonic()))
 
     def end_on_signals(self) -> None:
         """End cleanly at SIGTERM and SIGINT, with the next tick."""
@@ -114,7 +110,7 @@ class SimulatedVpp:
             signal.signal(number, lambda *_: setattr(self, "ending", True))
 
     def run(self) -> None:
-        self.plane.heartbeat()
+        self.plane.counters.heartbeat(len(self.plane.by_index))
         tick = beat = time.monotonic()
         beat += self.interval
         while not self.ending:
@@ -125,14 +121,14 @@ class SimulatedVpp:
             if not self.plane.hung:
                 self._configure()
             self.api.send_events()
-            self._answer()
             now = time.monotonic()
             if now >= tick:
-                self.plane.tick()
+                if not self.plane.clock.frozen:  # or all was written when it was frozen
+                    self.plane.write_all()
                 # Half of the time is the clients', however many interfaces there are.
                 tick = max(now + TICK, 2 * time.monotonic() - now)
             if now >= beat and not self.plane.hung:
-                self.plane.heartbeat()
+                self.plane.counters.heartbeat(len(self.plane.by_index))
                 beat += self.interval
 
     def _hang(self, hung: bool) -> None:
