@@ -1,8 +1,12 @@
 """What a simulated VPP counts, at the rates that it was given."""
 
+import random
 import time
 
-from simulator import Simulator
+import pytest
+
+from simulator import Simulator, Spec, Verbs
+from simulator.scenario import EDGE_ROUTER, in_order
 from simulator.traffic import Traffic
 
 from .judges import BOND, CUSTOMER, PORT, stats_of
@@ -66,6 +70,49 @@ def test_nothing_flows_where_the_link_is_down(vpp: Simulator) -> None:
     after = vpp.truth()
     assert after[CUSTOMER] == before[CUSTOMER]
     assert after["BondEthernet0.100"].rx > before["BondEthernet0.100"].rx
+
+
+@pytest.mark.parametrize("release", ["26.06"])
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_changes_the_rates_are_those_that_follow_from_what_there_is(
+    plane: Verbs, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for spec in in_order(EDGE_ROUTER):
+        plane.set_up(spec)
+    plane.freeze()
+    members = ["TenGigabitEthernet1/0/0", "TenGigabitEthernet1/0/1"]
+    for turn in range(120):
+        name = chance.choice(list(plane.by_name)[1:])
+        match chance.randrange(9):
+            case 0:
+                plane.set_link(name, chance.random() < 0.6)
+            case 1:
+                plane.set_admin(name, chance.random() < 0.6)
+            case 2:
+                plane.set_traffic(name, rx=turn + 0.7, tx=3.3 * turn, drops=turn / 7)
+            case 3:
+                plane.set_traffic(name, detailed=chance.random() < 0.5)
+            case 4:
+                parent = chance.choice([PORT, BOND, *members])
+                plane.add(Spec(parent=parent, sub_id=3000 + turn, traffic=Traffic(rx=turn)))
+            case 5 if plane.by_name[name].parent:
+                plane.delete(name)
+            case 6:
+                member = chance.choice(members)
+                if plane.by_name[member].bond:
+                    plane.remove_member(BOND, member)
+                else:
+                    plane.add_member(BOND, member)
+            case 7 if plane.by_name[members[0]].bond:
+                plane.set_active(members[0], chance.random() < 0.5)
+            case _:
+                plane.step((10**8 + turn) / 10**9)
+        plane.write_all()
+        moving = {each: each.flow.moving for each in plane.by_index.values()}
+        plane.is_settled = False  # whether or not the verb says that it changes any
+        plane.settle()
+        assert moving == {each: each.flow.moving for each in plane.by_index.values()}
 
 
 def test_a_member_that_leaves_a_bond_carries_no_share_of_it_any_more(vpp: Simulator) -> None:
