@@ -256,7 +256,7 @@ def test_what_is_refused_is_tried_again_until_it_is_granted_and_reported_once(
 
     def is_answered() -> bool:
         assert refused.master._session is not None
-        return not refused.master._session._registering
+        return not refused.master._session._registrations.waiting
 
     for _ in range(3):
         refused.master._received_at = now

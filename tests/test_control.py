@@ -121,6 +121,31 @@ def test_where_nothing_fits_nothing_is_forgotten_and_the_status_is_1(
         assert listed(tmp_path, capsys) == SHOWN
 
 
+@pytest.mark.parametrize("name", ["missing", "empty", "below/missing"])
+def test_where_no_ports_are_saved_forgetting_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    assert forget_ports(settings_of(tmp_path / name), "eth7", 0.0) == 1
+    assert capsys.readouterr() == (
+        "",
+        f"vpp-snmp-agent: {tmp_path / name}: no ports are saved there: give the agent's own"
+        " state-dir\n",
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("glob", ["eth*", "tap7"])
+def test_forgetting_nothing_writes_nothing(tmp_path: Path, glob: str) -> None:
+    with running(tmp_path):
+        pass
+    (tmp_path / "ports.lock").unlink()  # as in a copy of the journal alone
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert forget_ports(settings_of(tmp_path), glob, 0.0) == 1
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
 def test_a_forgotten_ifindex_is_given_to_nobody_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,7 +126,7 @@ def test_a_vppcfg_that_could_not_be_read_is_tried_again_and_the_failure_is_logge
         stage.turn_until("it is read", lambda: aliases(stage) == {1001: "Core: d", 1003: ""})
         assert agent._reader.due == float("inf")
         assert "2 times more: " in caplog.text
-        assert caplog.messages[-1] == f"{vppcfg}: 1 descriptions"
+        assert caplog.messages[-1] == f"{vppcfg}: 1 description"
 
 
 def test_a_failure_is_logged_again_for_who_asks_for_a_reading(

@@ -1,6 +1,8 @@
 """following.py: what VPP reports, and since when it has run."""
 
 import errno
+import logging
+import os
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -8,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from simulator.segment import SegmentWriter
 from vpp_snmp_agent.following import Follower
 from vpp_snmp_agent.interfaces.facts import LOWER_LAYER_DOWN, UP
 from vpp_snmp_agent.interfaces.publisher import Publisher
@@ -180,3 +183,28 @@ def test_that_vpp_is_away_is_one_line_however_its_socket_shows_it(
     assert [each for each in caplog.messages if "away" in each] == ["VPP is away"]
     follower.take(feed.Away(errno.EACCES))
     assert caplog.messages[-1].startswith("VPP cannot be reached")
+
+
+def test_that_counters_are_available_again_is_logged_once_after_each_loss(
+    writer: SegmentWriter, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    follower.take(feed.Present(VPP))
+
+    def received() -> feed.SegmentReceived:
+        return feed.SegmentReceived(os.dup(writer.fd))
+
+    follower.take(received())
+    assert not [each for each in caplog.messages if "counters" in each]
+    for _ in range(2):
+        follower.take(feed.SegmentMissing("no such file", None))
+        follower.take(feed.SegmentMissing("no such file", None))
+        follower.take(received())
+        follower.take(received())
+    assert [each for each in caplog.messages if "counters" in each] == 2 * [
+        "VPP's counters are unavailable: no such file",
+        "1 time more: VPP's counters are unavailable: no such file",
+        "VPP's counters are available again",
+    ]

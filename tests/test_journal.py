@@ -210,7 +210,7 @@ def test_a_row_of_010_that_is_damaged_costs_the_row(
     with opened(tmp_path) as state:
         assert not list(state.shown())
         assert state.index_of("a") == 3
-    assert caplog.text.count("interfaces.json: the last rows of 2 interfaces are not valid") == 1
+    assert caplog.text.count("interfaces.json: interfaces whose last row is not valid: 2,") == 1
 
 
 @pytest.mark.parametrize(

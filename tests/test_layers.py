@@ -16,13 +16,16 @@ A_MIB = {
     *("agentx.mib", "agentx.sorted_rows", "agentx.values"),
     *("interfaces.facts", "interfaces.publisher", "interfaces.rows"),
 }
-A_COMMAND = {"operator.__init__", "operator.output", "operator.snapshot", "settings."}
+A_COMMAND = {
+    *("operator.__init__", "operator.output", "operator.snapshot", "runtime.loop", "settings.")
+}
 # What each module may import of our own; "x." is the package x and all that is in it.
 ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "__main__": {"cli"},
     "cli": {
-        *("__init__", "agent", "interfaces.state", "operator.check", "operator.ports"),
+        *("__init__", "agent", "interfaces.state", "operator.check", "operator.output"),
+        "operator.ports",
         *("operator.show", "operator.show_vpp", "runtime.loop", "settings."),
     },
     "operator.__init__": set(),
@@ -98,7 +101,12 @@ ALLOWED: dict[str, set[str]] = {
     "agentx.mib": {"agentx.values"},
     "agentx.sorted_rows": set(),
     "agentx.fastpath": {"agentx.mib", "agentx.pdu", "agentx.values"},
-    "agentx.session": {"agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.registrations": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.answers": {"agentx.mib", "agentx.pdu", "agentx.values"},
+    "agentx.session": {
+        *("agentx.answers", "agentx.fastpath", "agentx.mib", "agentx.pdu", "agentx.registrations"),
+        "agentx.values",
+    },
     "vpp.__init__": set(),
     "vpp.layout": set(),
     "vpp.mapping": {"vpp.layout"},

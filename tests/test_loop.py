@@ -63,5 +63,12 @@ def test_the_same_is_logged_once_and_a_failure_is_counted(caplog: pytest.LogCapt
         "the disk takes it",
         "19 rows",
     ]
+    for text in ("the name is gone", "the name is gone", "the name is back"):
+        state_log.report(logging.ERROR, "name", text)
+    assert caplog.messages[5:] == [
+        "the name is gone",
+        "1 time more: the name is gone",
+        "the name is back",
+    ]
     assert state_log.last("disk") == "the disk takes it"
     assert state_log.last("nothing") == ""

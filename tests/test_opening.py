@@ -406,7 +406,7 @@ def test_who_only_reads_leaves_damage_where_it_is(
         file.write(b"rubbish\nhalf a li")
     before = (tmp_path / JOURNAL).read_bytes()
     assert indexes(tmp_path) == {"a": 1007}
-    assert "1 damaged lines are left out" in caplog.text
+    assert "damaged lines left out: 1" in caplog.text
     assert (tmp_path / JOURNAL).read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
 

@@ -1,7 +1,13 @@
 """operator/output.py: tables, units, and what is said on standard error."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from simulator.stage import ROOT
 from vpp_snmp_agent.operator.output import (
     FAIL,
     Column,
@@ -92,3 +98,62 @@ def test_what_is_unavailable_is_said_on_standard_error(capsys: pytest.CaptureFix
         "vpp-snmp-agent: VPP's bonds are unavailable: no reply\n"
         "vpp-snmp-agent: VPP's LCP pairs are unavailable: no such message\n",
     )
+
+
+# --- where it goes -------------------------------------------------------------------------
+
+ANSWERING = ("--help", "--version", "show --json", "show vpp --json", "walk", "check", "ports")
+
+
+def command(words: str, state: Path, stdout: int) -> "subprocess.CompletedProcess[str]":
+    """A command of its own, without VPP; its errors."""
+    own = ["--state-dir", str(state), "-f", os.devnull, "--api-socket", str(state / "api")]
+    return subprocess.run(
+        [sys.executable, "-m", "vpp_snmp_agent", *words.split(), *own],
+        cwd=ROOT,
+        # argparse is silent of what it cannot write, but not of what it leaves in a buffer.
+        env={key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", ANSWERING)
+def test_an_answer_that_cannot_be_written_is_one_line_and_status_1(
+    words: str, tmp_path: Path
+) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        done = command(words, tmp_path, full)
+    finally:
+        os.close(full)
+    assert done.returncode == 1
+    *others, last = done.stderr.splitlines()
+    assert last == "vpp-snmp-agent: standard output: No space left on device"
+    assert all(each.startswith("vpp-snmp-agent: ") for each in others)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", [*ANSWERING, "ports forget eth7"])
+def test_a_command_makes_no_state_directory(words: str, tmp_path: Path) -> None:
+    with (tmp_path / "answer").open("w") as file:
+        command(words, tmp_path / "below" / "state", file.fileno())
+    assert [path.name for path in tmp_path.iterdir()] == ["answer"]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("words", ANSWERING)
+def test_an_answer_that_nobody_reads_on_is_no_failure(words: str, tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = command(words, tmp_path, writer)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert all(each.startswith("vpp-snmp-agent: ") for each in done.stderr.splitlines())
+    assert "standard output" not in done.stderr

@@ -312,7 +312,7 @@ def test_a_damaged_state_file_is_reported_and_stays(
     printed = run(lambda: show.show(settings, False))
     assert printed.status == 0
     assert len(printed.table) == 1 + ROWS
-    assert caplog.messages == [f"{path}: 1 damaged lines are left out"]
+    assert caplog.messages == [f"{path}: damaged lines left out: 1"]
     assert path.read_text() == "{}"
 
 

@@ -333,7 +333,9 @@ def test_facts_that_could_not_be_served_cost_the_row_and_not_its_index(
     with opened(tmp_path) as state:
         assert state.index_of("eth0") == 1001
         assert [port.key for port in state.shown()] == ["eth1"]
-    assert caplog.text.count("rows of 2 interfaces are not valid, the first of eth0") == 1
+    assert (
+        caplog.text.count("interfaces whose last row is not valid: 2, the first of them eth0") == 1
+    )
     assert not asides(tmp_path)
 
 

@@ -45,7 +45,7 @@ def test_what_cannot_be_written_is_not_shown_is_said_once_and_tried_again(
         assert indexes(tmp_path).items() >= {"a": 1001}.items()
         setattr(disk, kind, False)
         wait(state, "b", "c")
-        assert caplog.text.count("written again, after") == 1
+        assert caplog.text.count("written again; attempts that failed: ") == 1
     assert indexes(tmp_path) == {"a": 1001, "b": 1002, "c": 1003}
     assert not asides(tmp_path)
     with opened(tmp_path):
@@ -99,7 +99,7 @@ def test_an_end_with_a_full_disk_is_said_and_ends(
     state.show("a", FACTS)
     state.close()
     state.close()
-    assert "changes are lost" in caplog.text
+    assert "changes lost: " in caplog.text
     disk.full = False
     with opened(tmp_path) as state:
         assert state.index_of("a") == 1001

@@ -30,7 +30,7 @@ from .interfaces.facts import Configuration
 from .notifying import Notifier
 from .runtime.affinity import Placement
 from .runtime.garbage import COLLECTION_INTERVAL, collect_young
-from .runtime.loop import Loop, StateLog, log
+from .runtime.loop import Loop, StateLog, counted, log
 from .runtime.systemd import Supervisor
 from .serving import Served, Serving
 from .settings.declarations import Entails, Settings
@@ -200,8 +200,8 @@ class Agent:
             self._wake_up()
 
     def _status(self) -> str:
-        rows = len(self._serving.shown.publisher.rows)
-        return f"{rows} interfaces; {self._follower.state}; {self._master.state}"
+        rows = counted(len(self._serving.shown.publisher.rows), "interface", "interfaces")
+        return f"{rows}; {self._follower.state}; {self._master.state}"
 
     def _control_status(self) -> list[object]:
         """What `check` asks for: the status, whether snmpd is served, what it refuses."""
@@ -290,4 +290,4 @@ class Agent:
         count = len(publisher.rows)
         if self._follower.is_reported and count != self._count_logged:
             self._count_logged, self._count_logged_at = count, now
-            log.info("%d interfaces are served", count)
+            log.info("%s", counted(count, "interface is served", "interfaces are served"))

@@ -14,6 +14,7 @@ from typing import Any
 from . import __version__
 from .agent import Agent
 from .interfaces.state import StateError
+from .operator.output import OutputFailed, complain, flush
 from .runtime.loop import log
 from .settings.declarations import SETTINGS, SETTINGS_FILE, Setting, Settings, load_settings
 from .settings.document import BadSettings
@@ -175,6 +176,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command; the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal may know Latin-1 alone
+    try:
+        try:
+            return _main(arguments)
+        finally:  # argparse, which prints --help, ends by SystemExit
+            flush()
+    except BrokenPipeError:  # `walk | head`: who read has enough
+        status = 0
+    except OutputFailed as error:
+        complain(str(error))
+        status = FAILURE
+    # The interpreter must not find out again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return status
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     own = parser()
     given = own.parse_intermixed_args(arguments)  # flags may stand before and behind an OID
     root = glob = None
@@ -215,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load()
     except BadSettings as error:
-        print(f"vpp-snmp-agent: {error}", file=sys.stderr)
+        complain(str(error))
         return USAGE_ERROR
     set_up_logging(_level(given.command, settings.debug))
     if given.command == "run":
@@ -224,17 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .operator.show import show, walk
     from .operator.show_vpp import show_vpp
 
-    try:
-        if shows_vpp:
-            return show_vpp(settings, given.json)
-        if given.command == "show":
-            return show(settings, given.json)
-        if given.command == "walk":
-            return walk(settings, root)
-        if glob is not None:
-            return forget_ports(settings, glob, given.unseen or 0.0)
-        return show_ports(settings)
-    except BrokenPipeError:
-        # `walk | head`: who read has enough.  The interpreter must not find out again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+    if shows_vpp:
+        return show_vpp(settings, given.json)
+    if given.command == "show":
+        return show(settings, given.json)
+    if given.command == "walk":
+        return walk(settings, root)
+    if glob is not None:
+        return forget_ports(settings, glob, given.unseen or 0.0)
+    return show_ports(settings)

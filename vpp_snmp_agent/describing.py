@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .interfaces.journal import Port
 from .runtime import jobs
-from .runtime.loop import Loop, StateLog
+from .runtime.loop import Loop, StateLog, counted
 from .settings import vppcfg
 from .settings.document import BadSettings
 from .settings.vppcfg import Descriptions
@@ -102,7 +102,8 @@ class DescriptionReader:
             self.read(path)
         elif read is not None:
             self.descriptions = read
-            self._log.report(logging.INFO, "vppcfg", f"{path}: {len(read.by_name)} descriptions")
+            found = counted(len(read.by_name), "description", "descriptions")
+            self._log.report(logging.INFO, "vppcfg", f"{path}: {found}")
             self._changed()
         elif isinstance(error, FileNotFoundError):
             self._failed(f"{path}: there is no such file", logging.WARNING)

@@ -8,9 +8,10 @@ import random
 from pathlib import Path
 
 from vpp_snmp_agent.agentx import pdu
+from vpp_snmp_agent.agentx.answers import MAX_BULK_OCTETS
 from vpp_snmp_agent.agentx.mib import Column, Module, Object, Scalar, Table, View
 from vpp_snmp_agent.agentx.pdu import HEADER_SIZE, Response, SearchRange
-from vpp_snmp_agent.agentx.session import MAX_ANSWERS, MAX_BULK_OCTETS, Session
+from vpp_snmp_agent.agentx.session import MAX_ANSWERS, Session
 from vpp_snmp_agent.agentx.sorted_rows import SortedRows
 from vpp_snmp_agent.agentx.values import (
     COUNTER64,

@@ -9,10 +9,7 @@
 
 The rules this module keeps:
 
-- One session for each connection.  Everything is registered when the session opens, or as
-  soon as a module has it, and what is refused can be asked for again.  Nothing is ever
-  withdrawn: net-snmp 5.9.3 does not survive an Unregister while a GetBulk is under way.  A
-  Register then does it no harm (25 of them among 250 walks, under valgrind).
+- One session for each connection.
 - Requests are answered in the order in which they were received, each from the view alone.
 - Answers are made as they can be sent: of a master that asks faster than it listens,
   the questions wait and not the answers.
@@ -25,33 +22,24 @@ The rules this module keeps:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import pyagentx3 as ax
 
-from . import pdu
+from . import answers, pdu
 from .fastpath import FastPath
-from .mib import Module, Registration, View
+from .mib import Module, View
 from .pdu import HEADER_SIZE, Get, GetBulk, Header, Response
-from .values import END_OF_MIB_VIEW, MalformedPDU, decode_varbind, oid
+from .registrations import Registrations, Wanted
+from .values import MalformedPDU
 
-# Lower is stronger (section 7.1.4.1).  net-snmp's own modules stand at 127, which is
-# also what other subagents leave unchanged.
-PRIORITY = 100
-
-# A GetBulk may ask for 65,535 repetitions; what is not sent is asked for again.  2 ms.
-MAX_BULK_OCTETS = 1 << 12
 MAX_ANSWERS = 1 << 14  # octets after which the next question waits: 250 answers, 3 ms
 MAX_HELD = 10_000  # requests on hold; snmpd has a few under way
 REQUESTS = frozenset((pdu.GET, pdu.GETNEXT, pdu.GETBULK))
 
-NOT_WRITABLE: int = ax.ERROR_NOTWRITABLE
-COMMIT_FAILED: int = ax.ERROR_COMMITFAILED
 DUPLICATE_REGISTRATION: int = ax.ERROR_DUPLICATEREGISTRATION
 NOT_OPEN: int = ax.ERROR_NOTOPEN
 UNSUPPORTED_CONTEXT: int = ax.ERROR_UNSUPPORTEDCONTEXT
 PARSE_ERROR: int = ax.ERROR_PARSEERROR
-PROCESSING_ERROR: int = ax.ERROR_PROCESSINGERROR
 
 
 @dataclass(frozen=True)
@@ -95,20 +83,6 @@ class Closed:
 Event = Opened | Registered | Refused | Pong | Closed
 
 
-class _Registration(NamedTuple):
-    """What the master is asked for when the session opens, and again where it refuses."""
-
-    type: int
-    payload: bytes
-    what: str
-
-
-def _row_payload(row: Registration) -> bytes:
-    return pdu.register_payload(
-        oid(row.subtree), PRIORITY, range_subid=row.range_subid, upper_bound=row.upper_bound
-    )
-
-
 class Session:
     """The subagent's side of one connection to a master agent."""
 
@@ -122,7 +96,6 @@ class Session:
     ) -> None:
         """`trace` is given each PDU as a line for the log; `on_hold`: until `release`."""
         self._view = view
-        self._modules = modules
         self._description = description
         self._trace = trace
         self._id: int | None = None
@@ -133,11 +106,7 @@ class Session:
         self._events: list[Event] = []
         self._packet_id = 0
         self._pending: dict[int, Callable[[Response], bytes]] = {}
-        self._registrations: list[_Registration] = []
-        self._refused: list[_Registration] = []
-        self._rows: set[Registration] = set()  # that are among the registrations
-        self._is_probing = False  # whether one of those refused may be granted by now
-        self._registering = 0  # registrations whose answers are waited for
+        self._registrations = Registrations(modules)
         self._fast_path: FastPath | None = None
         self._on_hold = on_hold
         self._held: list[bytes] = []  # whole requests
@@ -149,21 +118,12 @@ class Session:
         return self._request(pdu.OPEN, pdu.open_payload(self._description), self._open_answered)
 
     def register_again(self) -> bytes:
-        """Ask again for one thing that was refused, and where that is granted for all the others.
-
-        snmpd logs each refusal, and who goes gives all back at once.  Each is asked for in
-        its turn; nothing is while an answer is waited for.
-        """
-        if self._id is None or self._registering or not self._refused:
-            return b""
-        self._is_probing = True
-        return self._register([self._refused.pop(0)])
+        """Ask again for what was refused, as `Registrations.again` says."""
+        return b"" if self._id is None else self._register(self._registrations.again())
 
     def register_new(self) -> bytes:
         """Register rows that are new in the modules, unless an answer is waited for."""
-        if self._id is None or self._registering:
-            return b""
-        return self._register(self._new_rows())
+        return b"" if self._id is None else self._register(self._registrations.new())
 
     def ping(self) -> bytes:
         """A Ping; its answer is the event Pong."""
@@ -247,7 +207,7 @@ class Session:
                 return b""
             data = b"".join(self._pieces)
             self._pieces = []
-        answers = []
+        responses = []
         at = size = 0
         needed = HEADER_SIZE
         while len(data) - at >= HEADER_SIZE and size < MAX_ANSWERS:
@@ -263,14 +223,14 @@ class Session:
             answer = self._handle(header, data[at + HEADER_SIZE : end])
             if self._trace:
                 self._trace_both(data[at:end], answer)
-            answers.append(answer)
+            responses.append(answer)
             size += len(answer)
             at = end
         self._size, self._needed = len(data) - at, needed
         self.more = self._size >= needed
         if self._size:
             self._pieces = [data[at:]]
-        return b"".join(answers)
+        return b"".join(responses)
 
     def _trace_both(self, request: bytes, response: bytes) -> None:
         assert self._trace is not None
@@ -305,48 +265,10 @@ class Session:
         if received.context is not None:
             return pdu.encode_response(header, error=UNSUPPORTED_CONTEXT)
         if isinstance(body, Get):
-            return pdu.encode_response(header, self._get(header.type, body))
+            return pdu.encode_response(header, answers.get(self._view, header.type, body))
         if isinstance(body, GetBulk):
-            return pdu.encode_response(header, self._get_bulk(body))
-        return b"" if silent else self._set_or_refuse(header)
-
-    def _get(self, type_: int, body: Get) -> list[bytes]:
-        if type_ == pdu.GET:
-            get = self._view.get
-            return [get(start) for start, _, _ in body.ranges]
-        get_next = self._view.get_next
-        return [get_next(start, include, end) for start, include, end in body.ranges]
-
-    def _get_bulk(self, body: GetBulk) -> list[bytes]:
-        """Section 7.2.3.3."""
-        get_next = self._view.get_next
-        found = [get_next(*each) for each in body.ranges[: body.non_repeaters]]
-        repeated = body.ranges[body.non_repeaters :]
-        size = 0
-        for _ in range(body.max_repetitions if repeated else 0):
-            row = [get_next(*each) for each in repeated]
-            found += row
-            size += sum(map(len, row))
-            # A varbind gives the next repetition its start, by its name.
-            names = [decode_varbind(each) for each in row]
-            ended = all(each.type is END_OF_MIB_VIEW for each in names)
-            if ended or size > MAX_BULK_OCTETS:
-                break
-            repeated = [
-                pdu.SearchRange(name.name, False, before.end)
-                for name, before in zip(names, repeated, strict=True)
-            ]
-        return found
-
-    def _set_or_refuse(self, header: Header) -> bytes:
-        """Nothing here is writable (section 7.2.4), nor is anything asked of a master."""
-        if header.type == pdu.TESTSET:
-            return pdu.encode_response(header, error=NOT_WRITABLE, index=1)
-        if header.type == pdu.COMMITSET:
-            return pdu.encode_response(header, error=COMMIT_FAILED, index=1)
-        if header.type in (pdu.UNDOSET, pdu.PING):
-            return pdu.encode_response(header)
-        return pdu.encode_response(header, error=PROCESSING_ERROR)
+            return pdu.encode_response(header, answers.get_bulk(self._view, body))
+        return b"" if silent else answers.refuse(header)
 
     # --- answers to what we requested -----------------------------------------------------
 
@@ -364,50 +286,23 @@ class Session:
             self._end(f"snmpd refused the session: {pdu.error_name(answer.error)}")
             return b""
         self._events.append(Opened(answer.sys_up_time))
-        for module in self._modules:
-            capability = pdu.caps_payload(oid(module.capability), module.description)
-            self._registrations.append(
-                _Registration(pdu.ADDAGENTCAPS, capability, f"capability {module.capability}")
-            )
-            self._registrations += [
-                _Registration(
-                    pdu.REGISTER, pdu.register_payload(oid(subtree), PRIORITY), f"subtree {subtree}"
-                )
-                for subtree in module.subtrees
-            ]
-        self._new_rows()
-        return self._register(self._registrations)
+        return self._register(self._registrations.begin())
 
-    def _new_rows(self) -> list[_Registration]:
-        """What is to be registered of rows that are new to this session."""
-        new = [each for module in self._modules for each in module.rows() if each not in self._rows]
-        self._rows.update(new)
-        made = [_Registration(pdu.REGISTER, _row_payload(each), f"subtree {each}") for each in new]
-        self._registrations += made
-        return made
-
-    def _register(self, registrations: list[_Registration]) -> bytes:
-        self._registering = len(registrations)
+    def _register(self, wanted: list[Wanted]) -> bytes:
         return b"".join(
             self._request(each.type, each.payload, self._registration_answered(each))
-            for each in registrations
+            for each in wanted
         )
 
-    def _registration_answered(self, registration: _Registration) -> Callable[[Response], bytes]:
+    def _registration_answered(self, wanted: Wanted) -> Callable[[Response], bytes]:
         def answered(answer: Response) -> bytes:
-            self._registering -= 1
             if answer.error:
-                self._refused.append(registration)
-                self._events.append(Refused(registration.what, answer.error))
-            if self._registering:
-                return b""
-            was_probing, self._is_probing = self._is_probing, False
-            if was_probing and self._refused and not answer.error:
-                others, self._refused = self._refused, []
-                return self._register(others)
-            refused = tuple(each.what for each in self._registrations if each in self._refused)
-            self._events.append(Registered(len(self._registrations), refused))
-            return b""
+                self._events.append(Refused(wanted.what, answer.error))
+            following = self._registrations.answered(wanted, bool(answer.error))
+            if not self._registrations.waiting:
+                total, refused = self._registrations.total, self._registrations.refused()
+                self._events.append(Registered(total, refused))
+            return self._register(following)
 
         return answered
 

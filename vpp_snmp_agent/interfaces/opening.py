@@ -38,7 +38,7 @@ def read(directory: str) -> list[Port]:
     except FileNotFoundError:
         contents = _read_old(Path(directory), int(time.time()))
     if contents.lost:
-        log.warning("%s: %d damaged lines are left out", path, contents.lost)
+        log.warning("%s: damaged lines left out: %d", path, contents.lost)
     return list(contents.ports())
 
 
@@ -86,7 +86,7 @@ def _warn_without_facts(name: str, contents: Contents) -> None:
     keys = contents.without_facts
     if keys:
         log.warning(
-            "%s: the last rows of %d interfaces are not valid, the first of %s: they keep their"
+            "%s: interfaces whose last row is not valid: %d, the first of them %s; they keep their"
             " ifIndex, and their rows wait for VPP",
             *(name, len(keys), keys[0]),
         )
@@ -129,7 +129,7 @@ def open_journal(directory: Path, now: int, pause: Callable[[], None]) -> Opened
         names = sum(map(len, contents.packed))
         if names:
             log.info(
-                "%d names and their ifIndex are taken over from %s", names, directory / journal.OLD
+                "names taken over from %s with their ifIndex: %d", directory / journal.OLD, names
             )
         return opened
     try:

@@ -300,7 +300,7 @@ class Writer:
             self._failed(error)
             return
         if self.failures:
-            log.info("%s: written again, after %d failures", self._path, self.failures)
+            log.info("%s: written again; attempts that failed: %d", self._path, self.failures)
         self.failures = 0
         self._size += len(data)
         if len(self._new) < MANY_NAMES:  # of many each has its share of the page
@@ -314,11 +314,11 @@ class Writer:
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, self._size)
         if self._closing:
-            log.error("%s; %d changes are lost", explained(self._path, error), len(self._lines))
+            log.error("%s; changes lost: %d", explained(self._path, error), len(self._lines))
         elif not self.failures:
             log.error(
-                "%s; %d new interfaces are not shown until it can be written; trying again each"
-                " %g s",
+                "%s; new interfaces that are not shown until it can be written: %d; trying again"
+                " each %g s",
                 *(explained(self._path, error), len(self._new), WRITE_RETRY_INTERVAL),
             )
         self.failures += 1

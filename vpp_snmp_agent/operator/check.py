@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 
 from .. import control
 from ..runtime import sockets
+from ..runtime.loop import counted
 from ..settings.declarations import Settings
 from ..settings.document import BadSettings
 from .check_managers import managers
 from .check_snmpd import agentx, cpus
 from .check_vpp import memory, vpp
-from .output import FAIL, NOTE, OK, Line
+from .output import FAIL, NOTE, OK, Line, answer, flush
 from .snapshot import ask, load_descriptions, read_ports
 
 
@@ -26,7 +27,8 @@ def check(settings_path: str, load: Callable[[], Settings]) -> int:
     """Print a line for each thing; 1 if one fails, else 0.  `load` raises BadSettings."""
     status = 0
     for line in _lines(settings_path, load):
-        print(line, flush=True)
+        answer(line)
+        flush()
         if line.mark == FAIL:
             status = 1
     return status
@@ -61,7 +63,8 @@ def _vppcfg(settings: Settings) -> Line:
         return Line(NOTE, "vppcfg", "none is set: only VPP's own tags become ifAlias")
     if wrong:
         return Line(FAIL, "vppcfg", f"{wrong}; correct it, or interfaces go without descriptions")
-    return Line(OK, "vppcfg", f"{settings.vppcfg}: {len(descriptions.by_name)} descriptions")
+    found = counted(len(descriptions.by_name), "description", "descriptions")
+    return Line(OK, "vppcfg", f"{settings.vppcfg}: {found}")
 
 
 def _agent(settings: Settings) -> Line:
@@ -102,5 +105,6 @@ def _state_directory(settings: Settings) -> Line:
         wrong = f"{nearest}: no permission to write for user {user}"
         advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
         return Line(FAIL, "state directory", f"{wrong}; {advice}")
-    known = f"{len(ports)} interfaces are saved" if exists else "it can be made"
+    saved = counted(len(ports), "interface is saved", "interfaces are saved")
+    known = saved if exists else "it can be made"
     return Line(OK, "state directory", f"{path}: {known} (checked as {user})")

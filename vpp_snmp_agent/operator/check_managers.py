@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from ..interfaces.facts import SOFTWARE_LOOPBACK, Configuration
 from ..interfaces.host_ports import MAX_PORT, HostPorts, has_port
 from ..interfaces.rows import Row
+from ..runtime.loop import counted
 from ..settings.declarations import Settings
 from ..vpp.records import INTERFACES, LcpPair
 from .output import FAIL, NOTE, OK, Line
@@ -57,9 +58,8 @@ def _librenms(rows: list[Row]) -> Iterator[Line]:
     for row, why in dropped:
         yield Line(FAIL, "LibreNMS", f"{row.facts.name or row.key} is dropped silently: {why}")
     if not dropped:
-        yield Line(
-            OK, "LibreNMS", f"none of {len(rows)} interfaces is dropped for its name or type"
-        )
+        count = counted(len(rows), "interface", "interfaces")
+        yield Line(OK, "LibreNMS", f"none of {count} is dropped for its name or type")
 
 
 def why_dropped(row: Row) -> str:

@@ -9,6 +9,7 @@ The rules this module keeps:
 from collections.abc import Iterator
 
 from ..interfaces.storage import HEAP, POOL, Storage
+from ..runtime.loop import counted
 from ..settings.declarations import Settings
 from ..vpp.records import INTERFACES, LCP_PAIRS
 from ..vpp.segment import SegmentUnavailable
@@ -32,15 +33,17 @@ def vpp(settings: Settings, asked: Asked) -> Iterator[Line]:
         yield Line(NOTE, "LCP plugin", "skipped: VPP does not report")
     else:
         identity = router.identity
-        count = f"pid {identity.vpe_pid}, {len(router.interfaces)} interfaces"
-        yield Line(OK, "API socket", f"{settings.api_socket}: VPP {identity.version}, {count}")
+        vpp = f"VPP {identity.version}, pid {identity.vpe_pid}"
+        count = counted(len(router.interfaces), "interface", "interfaces")
+        yield Line(OK, "API socket", f"{settings.api_socket}: {vpp}, {count}")
         for what, reason in asked.unavailable.items():
             advice = "before 24.06 --api-dir must name the files of this very VPP"
             yield Line(FAIL, what, f"unavailable: {reason}; {advice}")
         if LCP_PAIRS in asked.unavailable:
             yield Line(NOTE, "LCP plugin", f"skipped: {LCP_PAIRS} are unavailable")
         elif router.pairs:
-            yield Line(OK, "LCP plugin", f"{len(router.pairs)} interfaces have a host interface")
+            have = "interface has a host interface", "interfaces have a host interface"
+            yield Line(OK, "LCP plugin", counted(len(router.pairs), *have))
         else:
             off = "VPP has no LCP pair (is linux_cp_plugin.so off?): names are VPP's own"
             yield Line(NOTE, "LCP plugin", off)

@@ -4,6 +4,7 @@ The rules this module keeps:
 
 - What VPP or a file says has no power over the terminal.
 - Answers go to standard output, what is unavailable to standard error.
+- An answer that cannot be written ends the command, unless whoever read it has enough.
 """
 
 import sys
@@ -22,6 +23,30 @@ class Line(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mark:<7}{self.thing:<18}{self.text}"
+
+
+class OutputFailed(Exception):
+    """Standard output cannot be written; the text says why."""
+
+
+def answer(line: object = "") -> None:
+    """A line on standard output.  Raises OutputFailed; BrokenPipeError where nobody reads on."""
+    _write(lambda: print(line))
+
+
+def flush() -> None:
+    """Have all lines written that are not yet.  Raises as `answer` does."""
+    if sys.stdout is not None:  # closed by whoever started us
+        _write(sys.stdout.flush)
+
+
+def _write(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputFailed(f"standard output: {error.strerror}") from error
 
 
 def complain(text: str) -> None:

@@ -5,6 +5,7 @@ The rules this module keeps:
 - A running agent owns the state: it is asked.  Without one the files are read, and changed only
   under the lock that an agent would take.
 - What is shown is not forgotten.
+- Where there is nothing to forget, no file and no directory is made.
 """
 
 import sys
@@ -14,7 +15,7 @@ from .. import control
 from ..interfaces import opening
 from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
-from .output import complain
+from .output import answer, complain
 
 STATELESS = "no ports are saved: the setting `ifindex` is stateless"
 
@@ -30,9 +31,9 @@ def show_ports(settings: Settings) -> int:
             ports = [each.listed for each in opening.read(settings.state_dir)]
     except (StateError, OSError) as error:
         return _fail(settings, error)
-    print(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
+    answer(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
     for index, key, last_seen, shown in sorted(ports):
-        print(f"{index:>10}  {_moment(last_seen):19}  {'yes' if shown else 'no':5}  {key}")
+        answer(f"{index:>10}  {_moment(last_seen):19}  {'yes' if shown else 'no':5}  {key}")
     return 0
 
 
@@ -49,7 +50,7 @@ def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
     except (StateError, OSError) as error:
         return _fail(settings, error)
     for index, key in sorted(forgotten):
-        print(f"forgot {index} {key}")
+        answer(f"forgot {index} {key}")
     if not forgotten:
         print("no name that is not shown fits: nothing was forgotten", file=sys.stderr)
         return 1
@@ -57,7 +58,12 @@ def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
 
 
 def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, str]]:
-    """Without an agent."""
+    """Without an agent.  Raises StateError, also where no name is saved."""
+    saved = opening.read(directory)
+    if not saved:
+        raise StateError(f"{directory}: no ports are saved there: give the agent's own state-dir")
+    if not control.forgettable((each for each in saved if not each.shown), glob, unseen_before):
+        return []
     own = State.open(directory)
     try:
         indexes = control.forgettable(own.ports(), glob, unseen_before)

@@ -31,7 +31,7 @@ from ..interfaces.rows import Row
 from ..settings.declarations import Settings
 from ..vpp.records import Interface
 from . import snapshot
-from .output import Column, aligned, complain, complain_of_each, numbers, scaled, words
+from .output import Column, aligned, answer, complain, complain_of_each, numbers, scaled, words
 from .snapshot import Asked, ask, in_order, load_descriptions, read_ports, rows_of
 
 _STATUS = {UP: "up", DOWN: "down", UNKNOWN: "unknown", LOWER_LAYER_DOWN: "lowerLayerDown"}
@@ -81,7 +81,7 @@ def show(settings: Settings, as_json: bool) -> int:
         for row, first in zip(rows, before, strict=True)
     ]
     for line in [json.dumps(shown, indent=2)] if as_json else aligned(_INTERFACES, shown):
-        print(line)
+        answer(line)
     return status
 
 
@@ -164,7 +164,7 @@ def walk(settings: Settings, below: str | None) -> int:
     view = View([each for module in served for each in module.objects])
     for varbind in walked(view, root):
         found = True
-        print(in_snmpwalks_form(varbind))
+        answer(in_snmpwalks_form(varbind))
     if not found:
         complain(f"no such object: nothing is served at or below {below}")
         return 1

@@ -25,6 +25,7 @@ from .output import (
     Column,
     Row,
     aligned,
+    answer,
     complain,
     complain_of_each,
     number,
@@ -66,7 +67,7 @@ def show_vpp(settings: Settings, as_json: bool) -> int:
     elif asked.router is not None or asked.hung_since is not None:
         lines = _in_text(shown)
     for line in lines:
-        print(line)
+        answer(line)
     return 1 if asked.no_interfaces or no_segment else 0
 
 

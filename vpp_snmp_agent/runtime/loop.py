@@ -45,6 +45,11 @@ class Loop:
         self._epoll.close()
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """`1 interface`, `18 interfaces`: for what people read."""
+    return f"{number} {one if number == 1 else many}"
+
+
 class StateLog:
     """Log lines by subject: the same again is not logged again; a failure is counted."""
 
@@ -60,7 +65,7 @@ class StateLog:
             return
         again = self._failures.pop(subject, 0)
         if again:
-            log.info("%d times more: %s", again, self._last[subject])
+            log.info("%s more: %s", counted(again, "time", "times"), self._last[subject])
         if level > logging.INFO:
             self._failures[subject] = 0
         self._last[subject] = text
