@@ -2,11 +2,15 @@
 
 import os
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from .counters import Counters
 from .interface import Bond, BridgeDomain, Interface, Neighbor, Pair, Pool, Spec
 from .release import Release
 from .traffic import CELLS, INCLUDED, Clock
+
+MAX_WRITTEN = 1000  # interfaces at a time, of 10,000
 
 
 class Dataplane:
@@ -29,6 +33,7 @@ class Dataplane:
         self.called: Counter[str] = Counter()  # each API message
         self.page = 64  # LCP pairs after which lcp_itf_pair_get wants to be asked again
         self.is_settled = True  # nothing has changed since `settle`
+        self._round: Iterator[Interface] = iter(())  # that `write_some` is on
         # What is due to be reported: by sw_if_index flags, and whether it was deleted.
         self.events: dict[int, tuple[int, bool]] = {}
         # Of neighbours each, ADDED (for another MAC too) or REMOVED.
@@ -46,6 +51,8 @@ class Dataplane:
         if spec.dev_type == "Loopback":
             loopbacks = sum(i.dev_type == "Loopback" for i in self.by_index.values())
             return b"\xde\xad" + loopbacks.to_bytes(4, "big")
+        if spec.dev_type == self.release.tap_type:
+            return b"\x02\xfe" + (0x5A000000 + index).to_bytes(4, "big")
         return b"\x68\x05\xca" + index.to_bytes(3, "big")
 
     # What VPP reports.  It is silent about the rest.
@@ -92,7 +99,17 @@ class Dataplane:
     def write_all(self) -> None:
         """Write every counter as of now."""
         self.settle()
+        self._write(self.by_index.values())
+
+    def write_some(self) -> None:
+        """Write some of them, at the rates of the last `settle`; the next call goes on."""
+        part = list(islice(self._round, MAX_WRITTEN))
+        if len(part) < MAX_WRITTEN:
+            self._round = iter(list(self.by_index.values()))
+        self._write(each for each in part if self.by_index.get(each.sw_if_index) is each)
+
+    def _write(self, interfaces: Iterable[Interface]) -> None:
         now = self.clock.now()
-        for interface in self.by_index.values():
+        for interface in interfaces:
             if interface.flow.moving:
                 self.counters.write(interface, now)

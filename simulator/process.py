@@ -25,6 +25,7 @@ from .traffic import STILL
 from .verbs import VERBS, Verbs
 
 TICK = 0.02  # seconds
+SETTLE_INTERVAL = 0.25  # seconds; all rates of 10,000 interfaces are worked out in 20 ms
 MAX_CONFIGURED = 100  # interfaces, before others have their turn
 BACKLOG = 16
 
@@ -111,7 +112,7 @@ class SimulatedVpp:
 
     def run(self) -> None:
         self.plane.counters.heartbeat(len(self.plane.by_index))
-        tick = beat = time.monotonic()
+        tick = beat = settle_due = time.monotonic()
         beat += self.interval
         while not self.ending:
             for key, ready in self.loop.select(max(0.0, tick - time.monotonic())):
@@ -124,7 +125,10 @@ class SimulatedVpp:
             now = time.monotonic()
             if now >= tick:
                 if not self.plane.clock.frozen:  # or all was written when it was frozen
-                    self.plane.write_all()
+                    if now >= settle_due:
+                        self.plane.settle()
+                        settle_due = now + SETTLE_INTERVAL
+                    self.plane.write_some()
                 # Half of the time is the clients', however many interfaces there are.
                 tick = max(now + TICK, 2 * time.monotonic() - now)
             if now >= beat and not self.plane.hung:
