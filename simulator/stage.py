@@ -272,3 +272,7 @@ class AgentProcess(Process):
     def start(self) -> None:
         """Start it, and do not wait for anything."""
         self._start(self._command)
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of a sub-command about this agent, its VPP and its snmpd."""
+        return [*self._command, *words]
