@@ -401,7 +401,10 @@ def test_check_reports_bad_settings_itself(
             ["-a", "localhost:99999"],
             "argument -a: 'localhost:99999' is no AgentX address: a port is 1 to 65535",
         ),
-        (["check", "-a", ""], "argument -a: expected /path/of/socket or host:port; got ``"),
+        (
+            ["check", "-a", ""],
+            "argument -a: expected /path/of/socket or host:port; got an empty text",
+        ),
         (
             ["--ifindex", "kep"],
             "argument --ifindex: expected one of kept, stateless; got `kep`; did you mean `kept`?",
@@ -411,7 +414,7 @@ def test_check_reports_bad_settings_itself(
             for text in ("0", "0.99", "-5", "86401", "inf", "nan", "often", "30s", "1e2", "010")
         ),
         *(
-            ([flag, ""], f"argument {flag}: expected a path; got ``")
+            ([flag, ""], f"argument {flag}: expected a path; got an empty text")
             for flag in ("-f", "-c", "--api-socket", "--stats-socket", "--api-dir", "--state-dir")
         ),
         *(
