@@ -1,5 +1,6 @@
 """The command line: commands, flags, what is refused, and how lines are written to the journal."""
 
+import io
 import logging
 import os
 import re
@@ -137,6 +138,19 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"vpp-snmp-agent {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_an_unbuffered_standard_output_that_is_full_is_named_too(
+    flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By $PYTHONUNBUFFERED: what argparse prints itself would be lost without a word."""
+    monkeypatch.setattr(os, "dup2", lambda *_: None)  # standard output is not the real one
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, write_through=True))
+        assert cli.main([flag]) == 1
+    monkeypatch.undo()
+    assert capsys.readouterr().err == ("vpp-snmp-agent: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize(
