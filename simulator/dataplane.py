@@ -2,7 +2,7 @@
 
 A change costs work for what it touches, however many interfaces there are: the rates of
 the interface, of its subs where it carries nothing any more, and of those that count for it
-(its parent, and the members of a bond) are worked out anew before time passes again.
+(its parent, and the members of a bond) are worked out again before time passes again.
 """
 
 import os
@@ -33,7 +33,7 @@ class Dataplane:
         self.hung = False  # the main thread
         self.calls: Counter[str] = Counter()  # of each API message
         self.page = 64  # LCP pairs after which lcp_itf_pair_get wants to be asked again
-        self.unsettled: dict[Interface, None] = {}  # their rates are to be worked out anew
+        self.unsettled: dict[Interface, None] = {}  # their rates are to be worked out again
         self._events: dict[int, tuple[int, bool]] = {}
         self._neighbor_events: list[tuple[Interface, Neighbor, int]] = []
         self._moving: dict[Interface, None] = {}
