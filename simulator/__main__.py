@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .messages import PLUGINS
 from .process import SimulatedVpp
+from .release import RELEASES
 from .scenario import VPPCFG
 
 
@@ -17,7 +18,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     add = parser.add_argument
     add("--run-dir", type=Path, required=True, help="where the sockets go")
-    add("--release", default="26.06", help="the VPP release to be (default: %(default)s)")
+    which = "the VPP release to be (default: %(default)s)"
+    add("--release", default="26.06", choices=RELEASES, metavar="YY.MM", help=which)
     add("--threads", type=int, default=3, help="main thread and workers (default: %(default)s)")
     add("--interfaces", type=int, default=0, help="so many plain ones, instead of the edge router")
     add("--pairs", action="store_true", help="with --interfaces: an LCP pair for each")

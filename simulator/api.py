@@ -28,6 +28,7 @@ EAGAIN, INVALID_VALUE = -165, -2  # VNET_API_ERROR_*
 LACP_ACTIVE = (5, 0, 3, 3)
 LACP_DEFAULTED = (4, 0, 0, 3)
 EVERY = (0, ANY)  # what asks sw_interface_dump for all: VPP takes 0 for that as well
+INTERFACE_EVENT, NEIGHBOR_EVENT = "sw_interface_event", "ip_neighbor_event_v2"
 ONE_INTERFACE = "sw_interface_dump of one"  # how a dump of one is counted
 THREAD = struct.Struct(">I64s64sIIII")  # vl_api_thread_data_t
 FIRST_CPU = 2
@@ -44,8 +45,7 @@ class ApiClient:
         self.index = index
         self.inbox = bytearray()
         self.outbox = bytearray()
-        self.interfaces_pid: int | None = None  # as it calls itself who wants events of them
-        self.neighbors_pid: int | None = None
+        self.wanted: dict[str, int] = {}  # events, and the process id by which it wants them
 
     def send(self, message: bytes) -> None:
         self.outbox += FRAME.pack(0, len(message), 0) + message
@@ -123,18 +123,19 @@ class ApiServer:
 
         Of neighbours first: VPP promises no order between the two.
         """
-        for interface, neighbor, flags in self._plane.take_neighbor_events():
-            about = flags, interface.sw_if_index, *_fields(neighbor)
+        plane = self._plane
+        due: list[tuple[Any, ...]] = [
+            (NEIGHBOR_EVENT, flags, interface.sw_if_index, *_fields(neighbor))
+            for interface, neighbor, flags in plane.neighbor_events
+        ]
+        due += [(INTERFACE_EVENT, index, *status) for index, status in plane.events.items()]
+        plane.events, plane.neighbor_events = {}, []
+        for name, *values in due:
             for client in self.clients.values():
-                whom = client.index, client.neighbors_pid
-                if client.neighbors_pid is not None:
-                    client.send(self._api.pack("ip_neighbor_event_v2", *whom, *about))
-        for index, status in self._plane.take_events().items():
-            for client in self.clients.values():
-                whom = client.index, client.interfaces_pid
-                if client.interfaces_pid is not None:
-                    client.send(self._api.pack("sw_interface_event", *whom, index, *status))
-        if not self._plane.hung:
+                if name in client.wanted:
+                    whom = client.index, client.wanted[name]
+                    client.send(self._api.pack(name, *whom, *values))
+        if not plane.hung:
             for client in list(self.clients.values()):
                 try:
                     self.flush(client)
@@ -148,11 +149,11 @@ class ApiServer:
         name = self._api.names.get(number, "")
         handler = self._handlers.get(name)
         if handler is None:
-            self._plane.calls[name] += 1
+            self._plane.called[name] += 1
             return  # as VPP, which logs an unknown id and goes on
         context, *fields = self._api.unpack(name, message)
-        is_of_one = name == "sw_interface_dump" and not fields[1] and fields[0] not in EVERY
-        self._plane.calls[ONE_INTERFACE if is_of_one else name] += 1
+        is_of_one = name == "sw_interface_dump" and fields[0] not in EVERY
+        self._plane.called[ONE_INTERFACE if is_of_one else name] += 1
         for answer in handler(client, *fields):
             what = self._api.answers[name]
             if isinstance(answer, list):
@@ -173,11 +174,8 @@ class ApiServer:
         yield 0, client.index, len(self._api.messages), self._api.table()
 
     def _sockclnt_delete(self, client: ApiClient, _index: int) -> Answers:
-        client.interfaces_pid = client.neighbors_pid = None
+        client.wanted.clear()
         yield (1,)
-
-    def _memclnt_keepalive(self, _: ApiClient) -> Answers:
-        yield (0,)
 
     def _control_ping(self, client: ApiClient) -> Answers:
         yield 0, client.index if self._api.release.pings_with_client else 0, os.getpid()
@@ -206,29 +204,29 @@ class ApiServer:
         )
 
     def _want_interface_events(self, client: ApiClient, enable: int, pid: int) -> Answers:
-        client.interfaces_pid = pid if enable else None
-        yield (0,)
+        return self._want(client, INTERFACE_EVENT, bool(enable), pid)
 
     def _want_ip_neighbor_events_v2(
         self, client: ApiClient, enable: bool, pid: int, *_address: Any
     ) -> Answers:
         """Whichever family is asked for, both are reported, as VPP does."""
-        client.neighbors_pid = pid if enable else None
+        return self._want(client, NEIGHBOR_EVENT, enable, pid)
+
+    def _want(self, client: ApiClient, event: str, enable: bool, pid: int) -> Answers:
+        client.wanted.pop(event, None)
+        if enable:
+            client.wanted[event] = pid
         yield (0,)
 
-    def _sw_interface_dump(
-        self, _: ApiClient, index: int, is_filtered: bool, name: bytes
-    ) -> Answers:
-        interfaces = self._plane.interfaces
-        if is_filtered:
-            (length,) = struct.unpack_from(">I", name)
-            part = name[4 : 4 + length].rstrip(b"\0").decode()
-            found = [each for each in interfaces.values() if part in each.name]
-        elif index in EVERY:
-            found = [interfaces[each] for each in sorted(interfaces)]
-        else:
-            found = [interfaces[index]] if index in interfaces else []
-        yield [each.details or self._pack_details(each) for each in found]
+    def _found(self, wanted: int, every: tuple[int, ...]) -> list[Interface]:
+        """One interface, if it is there, or every one, by sw_if_index."""
+        interfaces = self._plane.by_index
+        if wanted in every:
+            return [interfaces[each] for each in sorted(interfaces)]
+        return [interfaces[wanted]] if wanted in interfaces else []
+
+    def _sw_interface_dump(self, _: ApiClient, index: int, *_name_filter: Any) -> Answers:
+        yield [each.details or self._pack_details(each) for each in self._found(index, EVERY)]
 
     def _pack_details(self, interface: Interface) -> bytes:
         interface.details = self._pack(
@@ -241,7 +239,7 @@ class ApiServer:
             interface.duplex if interface.speed else 0,
             interface.speed,
             interface.link_mtu,
-            *interface.mtu,
+            *(interface.mtu, 0, 0, 0),  # L3, and none for IP4, IP6, MPLS
             interface.sub_id,
             interface.tags,
             interface.outer,
@@ -256,14 +254,12 @@ class ApiServer:
 
     def _lcp_itf_pair_get(self, _: ApiClient, cursor: int) -> Answers:
         pairs = self._plane.pairs
-        left = [place for place, pair in enumerate(pairs) if pair and place >= cursor]
+        left = sorted(place for place in pairs if place >= cursor)
         page, rest = left[: self._plane.page], left[self._plane.page :]
         for place in page:
-            pair = pairs[place]
-            assert pair
-            yield "lcp_itf_pair_details", *self._pair(pair)
+            yield "lcp_itf_pair_details", *self._pair(pairs[place])
         retval = EAGAIN if rest else 0
-        if not page and any(pairs):
+        if pairs and not page:
             retval = INVALID_VALUE
         yield retval, rest[0] if rest else ANY
 
@@ -310,20 +306,15 @@ class ApiServer:
                 yield domain.number, *switches, b"", *counts, b"".join(members)
 
     def _ip_address_dump(self, _: ApiClient, index: int, is_ipv6: bool) -> Answers:
-        interface = self._plane.interfaces.get(index)
+        interface = self._plane.by_index.get(index)
         for each in interface.addresses if interface else ():
             if (each.version == 6) == is_ipv6:
                 yield index, int(is_ipv6), each.packed, each.network.prefixlen
 
     def _ip_neighbor_dump(self, _: ApiClient, wanted: int, family: int) -> Answers:
-        interfaces = self._plane.interfaces
-        if wanted == ANY:
-            found = list(interfaces.values())
-        else:
-            found = [interfaces[wanted]] if wanted in interfaces else []
         yield [
             neighbor.details or self._pack_neighbor(interface, neighbor)
-            for interface in found
+            for interface in self._found(wanted, (ANY,))
             for neighbor in interface.neighbors.values()
             if neighbor.is_ipv6 == bool(family)
         ]

@@ -146,11 +146,6 @@ class Counters:
                 self._places.append((2, words))
                 self._places.append((2, [(thread, word + 1) for thread, word in words]))
 
-    def drop_row(self, counter: str, thread: int) -> None:
-        """Make a thread's vector NULL until interfaces are added."""
-        self.segment.drop_row(counter, thread)
-        self._find_places()
-
     def heartbeat(self, interfaces: int) -> None:
         """What the main thread writes at every update interval."""
         segment = self.segment
@@ -227,9 +222,10 @@ class Counters:
     def write(self, interface: Interface, now: int) -> None:
         """The cells that move, as of `now`, shared out among the threads."""
         words, index, flow = self.segment.words, interface.sw_if_index, interface.flow
-        elapsed, workers = now - flow.since, self.threads - 1
-        for cell, rate in flow.moving:
-            value = (flow.held[cell] + rate * elapsed) // UNIT
+        workers = self.threads - 1
+        flow.settle(now)
+        for cell, _ in flow.moving:
+            value = flow.held[cell] // UNIT
             step, places = self._places[cell]
             # The main thread forwards nothing, but drops and punts its share.
             if not workers or cell <= PUNT:

@@ -9,8 +9,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+
+from vpp_snmp_agent.operator.output import Column, aligned, scaled
 
 from .client import Simulator
 from .stage import AgentProcess, Snmpd, until
@@ -60,47 +64,30 @@ def text(value: str) -> str:
 
 def amount(number: float, unit: str) -> str:
     """1234567 B as `1.23 MB`."""
-    for prefix in ("", "k", "M", "G"):
-        if number < 1000:
-            return f"{number:.3g} {prefix}{unit}" if prefix else f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.3g} T{unit}"
+    return scaled(number, 1000, [prefix + unit for prefix in ("", "k", "M", "G", "T")])
 
 
-def table(before: Walked, after: Walked) -> list[str]:
+def table(before: Walked, after: Walked) -> Iterator[str]:
     """One line for each interface; rates are what came between the two walks."""
-    seconds = after.at - before.at
-    heads = ("ifIndex", "ifName", "ifAlias", "status", "speed", "in", "out", "in rate", "out rate")
-    lines: list[tuple[str, ...]] = [heads]
+
+    def rate(index: int, direction: str) -> str:
+        came = int(after.columns[direction][index]) - int(before.columns[direction][index])
+        return amount(came * 8 / (after.at - before.at), "bit/s")
+
+    rows = []
     for index, name in after.columns["ifName"].items():
-        speed = int(after.columns["ifHighSpeed"][index]) * 10**6
-        octets, rates = [], []
-        for direction in ("ifHCInOctets", "ifHCOutOctets"):
-            now = int(after.columns[direction][index])
-            octets.append(amount(now, "B"))
-            rate = (now - int(before.columns[direction][index])) * 8 / seconds
-            rates.append(amount(rate, "bit/s"))
-        status = after.columns["ifOperStatus"][index]
-        lines.append(
-            (
-                str(index),
-                name,
-                text(after.columns["ifAlias"][index]),
-                STATUS.get(status, status),
-                amount(speed, "b/s") if speed else "-",
-                *octets,
-                *rates,
-            )
-        )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        cells = {head: column[index] for head, column in after.columns.items()}
+        speed = int(cells["ifHighSpeed"]) * 10**6
+        row = {"ifIndex": str(index), "ifName": name, "ifAlias": text(cells["ifAlias"])}
+        row["status"] = STATUS.get(cells["ifOperStatus"], cells["ifOperStatus"])
+        row["speed"] = amount(speed, "b/s") if speed else "-"
+        for head, direction in (("in", "ifHCInOctets"), ("out", "ifHCOutOctets")):
+            row[head] = amount(int(cells[direction]), "B")
+        for head, direction in (("in rate", "ifHCInOctets"), ("out rate", "ifHCOutOctets")):
+            row[head] = rate(index, direction)
+        rows.append(row)
     left = {"ifName", "ifAlias", "status"}
-    return [
-        "  ".join(
-            cell.ljust(width) if head in left else cell.rjust(width)
-            for head, cell, width in zip(heads, line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    ]
+    return aligned([Column(head, itemgetter(head), head not in left) for head in rows[0]], rows)
 
 
 def router(snmpd: Snmpd) -> list[str]:

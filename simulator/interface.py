@@ -1,15 +1,34 @@
 """The interfaces of a simulated VPP, and what it knows of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
+from typing import TypeVar
 
-from .traffic import CELLS, STILL, Flow, Traffic
+from .traffic import CELLS, COMBINED, SIMPLE, STILL, UNIT, Amount, Flow, Traffic, Truth
 
 ADMIN_UP, LINK_UP = 1, 2
 ADDED, REMOVED = 1, 2  # of a neighbour
 ONE_TAG, TWO_TAGS, EXACT_MATCH = 2, 4, 16
 IN_SYNC, ALONE = 0x3F, 0x47  # collecting and distributing with a partner; defaulted
+
+
+T = TypeVar("T")
+
+
+class Pool(dict[int, T]):
+    """What VPP numbers: the index that was freed last is given out first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._freed: list[int] = []
+
+    def next(self) -> int:
+        """The index of what is put there now."""
+        return self._freed.pop() if self._freed else len(self)
+
+    def free(self, index: int) -> None:
+        del self[index]
+        self._freed.append(index)
 
 
 @dataclass(frozen=True)
@@ -31,9 +50,9 @@ class Spec:
     admin: bool = True
     link: bool = True
     mac: str = ""
-    tag: str = ""
     host: str = ""
     bond: str = ""
+    description: str = ""  # in the vppcfg
     addresses: tuple[str, ...] = ()  # with their prefix length
     neighbors: tuple[tuple[str, str], ...] = ()  # address and MAC
     xstats: tuple[tuple[str, int], ...] = ()  # what the driver of a port counts
@@ -69,35 +88,34 @@ class Interface:
         self.sub_id, self.outer, self.inner = spec.sub_id, spec.outer or spec.sub_id, spec.inner
         self.speed = spec.speed  # kbit/s
         self.duplex = 2  # 1 half, 2 full; reported where the speed is
-        self.mtu = [spec.l3_mtu, 0, 0, 0]  # L3, IP4, IP6, MPLS
+        self.mtu = spec.l3_mtu
         self.link_mtu: int = parent.link_mtu if parent else spec.l3_mtu
         self.admin = spec.admin
-        self.carrier = (
-            spec.link and spec.dev_type != "bond"
-        )  # of a sub-interface its parent's counts
-        self.tag = spec.tag.encode()
+        # A bond's comes from its members; of a sub-interface its parent's counts.
+        self.carrier = spec.link and spec.dev_type != "bond"
+        self.tag = b""
         self.subs: dict[Interface, None] = {}  # a set that keeps its order
         self.bond: Bond | None = None  # that it is a member of
-        self.aggregate: Bond | None = None  # that it is itself
+        self.pair: Pair | None = None  # whose either half it is
         self.addresses: list[IPv4Interface | IPv6Interface] = []
         self.neighbors: dict[bytes, Neighbor] = {}  # by address, packed
         self.details: bytes | None = None  # packed, without the header
         self.traffic = spec.traffic
-        self.detailed = False
         self.flow = Flow(now)
         self.rates = [0] * CELLS  # those of its flow
-        self.sub_rates = [0] * CELLS  # its subs' together
-
-    def with_subs(self) -> Iterator["Interface"]:
-        """It, and all that are on it."""
-        yield self
-        for sub in self.subs:
-            yield from sub.with_subs()
 
     def changed(self) -> None:
-        """Its row is other than it was, and so are those on it."""
-        for each in self.with_subs():
-            each.details = None
+        """Its row is other than it was, and so are those of its sub-interfaces."""
+        self.details = None
+        for sub in self.subs:
+            sub.changed()
+
+    def truth(self) -> Truth:
+        """What it had counted when it was last written."""
+        counted = [held // UNIT for held in self.flow.held]
+        simple = dict(zip(SIMPLE, counted, strict=False))
+        pairs = map(Amount, counted[len(SIMPLE) :: 2], counted[len(SIMPLE) + 1 :: 2])
+        return Truth(self.name, self.sw_if_index, simple, dict(zip(COMBINED, pairs, strict=True)))
 
     @property
     def link(self) -> bool:
@@ -149,6 +167,7 @@ class Bond:
 class Pair:
     """An LCP pair: a VPP interface, and the TAP that is its other half."""
 
+    place: int  # in VPP's pool
     phy: Interface
     host: Interface
     vif_index: int  # Linux's ifindex inside the netns

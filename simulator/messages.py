@@ -23,8 +23,6 @@ sockclnt_create_reply_35166268 request
     i32 response, u32 index, u16 count, message_table_entry message_table[count]
 sockclnt_delete_8ac76db6 request u32 index
 sockclnt_delete_reply_8f38b1ee reply i32 response
-memclnt_keepalive_51077d14 request
-memclnt_keepalive_reply_e8d4e804 reply i32 retval
 control_ping_51077d14 request
 control_ping_reply_f6b0b8ca reply i32 retval, u32 client_index, u32 vpe_pid
 get_api_json_51077d14 request
@@ -105,7 +103,7 @@ lcp_itf_pair_details_{pair_details_crc} reply
 """
 
 # Message ids of the client library are the same in every VPP; the others follow.
-_FIXED_IDS = (15, 16, 17, 18, 21, 22, 23, 24, 27, 28)
+_FIXED_IDS = (15, 16, 17, 18, 23, 24, 27, 28)
 
 
 class Api:

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from .api import ApiServer
-from .dataplane import Dataplane
 from .messages import Api, write_api_files
 from .release import Release
 from .scenario import EDGE_ROUTER, in_order, plain
@@ -26,7 +25,6 @@ from .traffic import STILL
 from .verbs import VERBS, Verbs
 
 TICK = 0.02  # seconds
-MAX_WRITTEN = 1000  # interfaces whose counters one tick writes
 MAX_CONFIGURED = 100  # interfaces, before others have their turn
 BACKLOG = 16
 
@@ -53,8 +51,7 @@ class SimulatedVpp:
         count = options.interfaces
         specs = plain(count, options.pairs, options.addresses) if count else EDGE_ROUTER
         size = options.segment_size or segment_size(len(specs), options)
-        self.plane = Dataplane(release, options.threads, size, options.per_node_counters)
-        self.verbs = Verbs(self.plane)
+        self.plane = Verbs(release, options.threads, size, options.per_node_counters)
         run_dir: Path = options.run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
         write_api_files(run_dir / "api", release)
@@ -66,17 +63,15 @@ class SimulatedVpp:
         self.api = ApiServer(self.main_thread, listener, self.plane, api)
         for spec in specs:
             if spec.is_hardware:
-                bare = replace(spec, admin=False, host="", bond="", traffic=STILL)
-                self.verbs.add(bare)
+                self.plane.add(replace(spec, admin=False, host="", bond="", traffic=STILL))
         if not options.empty:
             for spec in in_order(specs):
-                self.verbs.set_up(spec)
-        self._answers: list[tuple[bool, Any]] = []
+                self.plane.set_up(spec)
         self._control: Connection[Any, Any] | None = None
         if options.control is not None:
             self._control = Connection(options.control)
             self.loop.register(self._control, selectors.EVENT_READ, self._do)
-            self._answers.append((True, None))  # it serves
+            self._control.send((True, None, time.monotonic()))  # it serves
 
     def _serve(self, _: int) -> None:
         if self.plane.hung:
@@ -92,38 +87,30 @@ class SimulatedVpp:
             peer.sendmsg([], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptor)])
 
     def _do(self, _: int) -> None:
-        """What the client wants; without one there is nothing left to do."""
+        """What the client wants; without one there is nothing left to do.
+
+        The answer to it says when the API's clients had been sent what it changed.
+        """
         assert self._control
         try:
             while self._control.poll():
                 name, values, named = self._control.recv()
                 try:
-                    self._answers.append((True, VERBS[name](self.verbs, *values, **named)))
+                    done, answer = True, VERBS[name](self.plane, *values, **named)
                 except (KeyError, TypeError, ValueError, MemoryError, IndexError) as error:
-                    self._answers.append((False, f"{name}: {error!r}"))
+                    done, answer = False, f"{name}: {error!r}"
+                self.api.send_events()
+                self._control.send((done, answer, time.monotonic()))
         except (EOFError, OSError):
             self.ending = True
 
-    def _answer(self) -> None:
-        """Say what was done, and when the API's clients had been sent what it changed."""
-        answers, self._answers = self._answers, []
-        with suppress(OSError):  # gone; `_do` finds out
-            for done, answer in answers:
-                assert self._control
-                self._control.send((done, answer, time.monotonic()))
-
     def end_on_signals(self) -> None:
-        """End cleanly at SIGTERM and SIGINT, which wake the loop."""
-        ours, self._waker = socket.socketpair()
-        ours.setblocking(False)
-        self._waker.setblocking(False)
-        signal.set_wakeup_fd(self._waker.fileno())
+        """End cleanly at SIGTERM and SIGINT, with the next tick."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "ending", True))
-        self.loop.register(ours, selectors.EVENT_READ, lambda _: ours.recv(64))
 
     def run(self) -> None:
-        self.plane.heartbeat()
+        self.plane.counters.heartbeat(len(self.plane.by_index))
         tick = beat = time.monotonic()
         beat += self.interval
         while not self.ending:
@@ -134,14 +121,14 @@ class SimulatedVpp:
             if not self.plane.hung:
                 self._configure()
             self.api.send_events()
-            self._answer()
             now = time.monotonic()
             if now >= tick:
-                self.plane.tick(MAX_WRITTEN)
+                if not self.plane.clock.frozen:  # or all was written when it was frozen
+                    self.plane.write_all()
                 # Half of the time is the clients', however many interfaces there are.
                 tick = max(now + TICK, 2 * time.monotonic() - now)
             if now >= beat and not self.plane.hung:
-                self.plane.heartbeat()
+                self.plane.counters.heartbeat(len(self.plane.by_index))
                 beat += self.interval
 
     def _hang(self, hung: bool) -> None:
@@ -157,7 +144,7 @@ class SimulatedVpp:
         to_come = self.plane.to_come
         for _ in range(MAX_CONFIGURED):
             if to_come and to_come[0][0] <= time.monotonic():
-                self.verbs.set_up(to_come.popleft()[1])
+                self.plane.set_up(to_come.popleft()[1])
 
     def close(self) -> None:
         """A clean end takes the sockets along, as VPP's does."""

@@ -5,6 +5,9 @@ Everything here follows from the release alone, written as VPP names it: "22.02"
 
 from vpp_snmp_agent.vpp.layout import Generation
 
+# Those that there are; of 26.10 what master had in August 2026.
+RELEASES = [f"{year}.{month}" for year in range(22, 27) for month in ("02", "06", "10")]
+
 
 class Release:
     """A VPP release, and what it has."""

@@ -1,5 +1,6 @@
 """What the simulated VPPs look like: an ISP's edge router, and plain ones of any size."""
 
+import json
 import random
 from ipaddress import IPv4Address
 from typing import Any
@@ -48,135 +49,104 @@ TEN0, TEN1, TEN2, TEN3 = (f"TenGigabitEthernet1/0/{n}" for n in range(4))
 BOND = "BondEthernet0"
 
 
-def _port(name: str, mac: int, host: str = "", **more: Any) -> Spec:
+def _port(name: str, mac: int, host: str, description: str, **more: Any) -> Spec:
     """A port, with the last octet of its MAC."""
     speed = TEN_GIGABIT if name.startswith("Ten") else GIGABIT
-    return Spec(name, speed=speed, host=host, mac=f"68:05:ca:32:46:{mac:02x}", **more)
+    more |= {"mac": f"68:05:ca:32:46:{mac:02x}", "host": host, "description": description}
+    return Spec(name, speed=speed, **more)
 
 
-def _sub(parent: str, host: str, sub_id: int, traffic: Traffic, **more: Any) -> Spec:
-    return Spec(parent=parent, sub_id=sub_id, host=f"{host}.{sub_id}", traffic=traffic, **more)
+def _sub(
+    parent: str, host: str, sub_id: int, traffic: Traffic, description: str = "", **more: Any
+) -> Spec:
+    more |= {"host": f"{host}.{sub_id}", "traffic": traffic, "description": description}
+    return Spec(parent=parent, sub_id=sub_id, **more)
 
 
 EDGE_ROUTER = (
-    _port(GIG5, 0x10, "eno1", xstats=IGB, traffic=PORT),
-    _port(GIG6, 0x11, "eno2", admin=False, link=False),
-    _port(TEN0, 0x14, bond=BOND, xstats=IXGBE, traffic=PORT),
-    _port(TEN1, 0x15, bond=BOND, traffic=PORT),
+    _port(GIG5, 0x10, "eno1", "Infra: access switch", xstats=IGB, traffic=PORT),
+    _port(GIG6, 0x11, "eno2", "Spare", admin=False, link=False),
+    _port(TEN0, 0x14, "", "Core: switch A, port 1", bond=BOND, xstats=IXGBE, traffic=PORT),
+    _port(TEN1, 0x15, "", "Core: switch B, port 1", bond=BOND, traffic=PORT),
     _port(
-        *(TEN2, 0x16, "enp1s0f2"),
+        *(TEN2, 0x16, "enp1s0f2", "Peering: exchange, port 17"),
         addresses=("203.0.113.17/24",),
         neighbors=(("203.0.113.1", "02:00:5e:20:01:13"), ("203.0.113.18", "02:00:5e:20:01:18")),
         traffic=PEERING,
     ),
-    _port(TEN3, 0x17, "enp1s0f3", traffic=PORT),
-    Spec(BOND, "bond", host="bond0", traffic=QUIET),
+    _port(TEN3, 0x17, "enp1s0f3", "Access: fibre provider", traffic=PORT),
+    Spec(BOND, "bond", host="bond0", description="Core: to the switch pair", traffic=QUIET),
     _sub(
-        *(GIG5, "eno1", 205, CUSTOMER),
+        *(GIG5, "eno1", 205, CUSTOMER, "Cust: Fern & Daughters"),
         addresses=("198.51.100.1/30", "2001:db8:205::1/126"),
         neighbors=(
             ("198.51.100.2", "02:00:5e:20:02:05"),
             ("2001:db8:205::2", "02:00:5e:20:02:05"),
         ),
     ),
-    _sub(GIG5, "eno1", 992, QUIET),
-    _sub(TEN3, "enp1s0f3", 501, CUSTOMER),
+    _sub(GIG5, "eno1", 992, QUIET, "Infra: management"),
+    _sub(TEN3, "enp1s0f3", 501, CUSTOMER, "Cust: Zürich Nord"),
     _sub(TEN3, "enp1s0f3", 511, CUSTOMER),
-    _sub(TEN3, "enp1s0f3", 310211, QUIET, outer=3102, inner=11),
-    _sub(BOND, "bond0", 100, UPLINK),
-    _sub(BOND, "bond0", 101, PEERING),
-    _sub(BOND, "bond0", 105, CUSTOMER, mtu=1500),
+    _sub(TEN3, "enp1s0f3", 310211, QUIET, "Cust: a line within a line", outer=3102, inner=11),
+    _sub(BOND, "bond0", 100, UPLINK, "Transit: first"),
+    _sub(BOND, "bond0", 101, PEERING, "Transit: second"),
+    _sub(BOND, "bond0", 105, CUSTOMER, "Cust: office", mtu=1500),
     _sub(BOND, "bond0", 130, CUSTOMER),
-    _sub(BOND, "bond0", 2502, QUIET),
+    _sub(BOND, "bond0", 2502, QUIET, "Infra: out of band"),
     Spec(
         *("loop0", "Loopback"),
         mtu=9216,
         host="loop0",
+        description="Core: router loopback",
         addresses=("192.0.2.1/32", "2001:db8::1/128"),
     ),
 )
 
+
+def _configured(spec: Spec) -> dict[str, Any]:
+    """What vppcfg is given for an interface and its sub-interfaces."""
+    subs = {sub.sub_id: _configured(sub) for sub in EDGE_ROUTER if sub.parent == spec.full_name}
+    tags = {"dot1q": spec.outer, "inner-dot1q": spec.inner, "exact-match": True}
+    values = {
+        # A bond's is where its members are.
+        "description": spec.description if spec.dev_type != "bond" else "",
+        "lcp": spec.host,
+        "mtu": spec.l3_mtu,
+        "addresses": spec.addresses,
+        "encapsulation": tags if spec.inner else {},
+        "sub-interfaces": subs,
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def _bond(spec: Spec) -> dict[str, Any]:
+    members = [member.name for member in EDGE_ROUTER if member.bond == spec.name]
+    how = {"mode": "lacp", "load-balance": "l34"}
+    return {"description": spec.description, "interfaces": members, **how}
+
+
+def _yaml(values: dict[Any, Any], indent: str = "") -> str:
+    """A mapping a line for each key; what else there is, is JSON, which is YAML as well."""
+    return "".join(
+        f"{indent}{key}:\n{_yaml(value, indent + '  ')}"
+        if isinstance(value, dict)
+        else f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}\n"
+        for key, value in values.items()
+    )
+
+
+_PARENTS = [spec for spec in EDGE_ROUTER if not spec.parent]
 # What vppcfg 1.2.4 would be given for it.  Two interfaces have no description, on purpose.
-VPPCFG = """\
-bondethernets:
-  BondEthernet0:
-    description: 'Core: to the switch pair'
-    interfaces: [ TenGigabitEthernet1/0/0, TenGigabitEthernet1/0/1 ]
-    mode: lacp
-    load-balance: l34
-
-loopbacks:
-  loop0:
-    description: 'Core: router loopback'
-    lcp: loop0
-    mtu: 9216
-    addresses: [ 192.0.2.1/32, 2001:db8::1/128 ]
-
-interfaces:
-  GigabitEthernet5/0/0:
-    description: 'Infra: access switch'
-    lcp: eno1
-    mtu: 9000
-    sub-interfaces:
-      205:
-        description: 'Cust: Fern & Daughters'
-        lcp: eno1.205
-        addresses: [ 198.51.100.1/30, 2001:db8:205::1/126 ]
-      992:
-        description: 'Infra: management'
-        lcp: eno1.992
-  GigabitEthernet6/0/0:
-    description: 'Spare'
-    lcp: eno2
-    mtu: 9000
-  TenGigabitEthernet1/0/0:
-    description: 'Core: switch A, port 1'
-    mtu: 9000
-  TenGigabitEthernet1/0/1:
-    description: 'Core: switch B, port 1'
-    mtu: 9000
-  TenGigabitEthernet1/0/2:
-    description: 'Peering: exchange, port 17'
-    lcp: enp1s0f2
-    mtu: 9000
-    addresses: [ 203.0.113.17/24 ]
-  TenGigabitEthernet1/0/3:
-    description: 'Access: fibre provider'
-    lcp: enp1s0f3
-    mtu: 9000
-    sub-interfaces:
-      501:
-        description: 'Cust: Zürich Nord'
-        lcp: enp1s0f3.501
-      511:
-        lcp: enp1s0f3.511
-      310211:
-        description: 'Cust: a line within a line'
-        encapsulation: { dot1q: 3102, inner-dot1q: 11, exact-match: True }
-        lcp: enp1s0f3.310211
-  BondEthernet0:
-    lcp: bond0
-    mtu: 9000
-    sub-interfaces:
-      100:
-        description: 'Transit: first'
-        lcp: bond0.100
-      101:
-        description: 'Transit: second'
-        lcp: bond0.101
-      105:
-        description: 'Cust: office'
-        lcp: bond0.105
-        mtu: 1500
-      130:
-        lcp: bond0.130
-      2502:
-        description: 'Infra: out of band'
-        lcp: bond0.2502
-"""
+VPPCFG = _yaml(
+    {
+        "bondethernets": {s.name: _bond(s) for s in _PARENTS if s.dev_type == "bond"},
+        "loopbacks": {s.name: _configured(s) for s in _PARENTS if s.dev_type == "Loopback"},
+        "interfaces": {s.name: _configured(s) for s in _PARENTS if s.dev_type != "Loopback"},
+    }
+)
 
 
-def plain(count: int, pairs: bool, addresses: bool = False) -> tuple[Spec, ...]:
+def plain(count: int, pairs: bool = False, addresses: bool = False) -> tuple[Spec, ...]:
     """One port of 100 Gb/s and count - 1 sub-interfaces of it, with or without LCP pairs.
 
     With `addresses` each sub-interface has one of 100.64.0.0/10.

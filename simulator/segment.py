@@ -11,7 +11,7 @@ import fcntl
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -264,28 +264,22 @@ class SegmentWriter:
 
     def grow(self, names: list[str], columns: int) -> bool:
         """Give counters at least so many columns; True when a row moved (and the epoch)."""
-        if all(self.counters[name].columns >= columns for name in names):
-            return False
         counters = [self.counters[name] for name in names]
+        if all(counter.columns >= columns for counter in counters):
+            return False
         rows = [row for counter in counters for row in counter.rows]
         moves = any(row is None or row.capacity < columns for row in rows)
-        if moves:
-            with self.lock():
-                self._grow(counters, columns)
-        else:
-            self._grow(counters, columns)
+        with self.lock() if moves else nullcontext():
+            for counter in counters:
+                counter.columns = columns
+                for thread, row in enumerate(counter.rows):
+                    if row is None:
+                        row = self._vector(ITEM_SIZE[counter.kind], columns, SPARE)
+                        counter.rows[thread] = row
+                        self._write_pointer(counter.pointers, thread, row)
+                    elif self._resize(row, columns):
+                        self._write_pointer(counter.pointers, thread, row)
         return moves
-
-    def _grow(self, counters: list[CounterVectors], columns: int) -> None:
-        for counter in counters:
-            counter.columns = columns
-            for thread, row in enumerate(counter.rows):
-                if row is None:
-                    row = self._vector(ITEM_SIZE[counter.kind], columns, SPARE)
-                    counter.rows[thread] = row
-                    self._write_pointer(counter.pointers, thread, row)
-                elif self._resize(row, columns):
-                    self._write_pointer(counter.pointers, thread, row)
 
     def drop_row(self, name: str, thread: int) -> None:
         """One thread's vector becomes NULL, until the counter grows again."""

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "snmpd-dataplane.conf"
@@ -25,6 +25,9 @@ UNIT = ROOT / "debian" / "vpp-snmp-agent.snmpd-dataplane.service"
 # snmpd's flags -I, as the shipped service has them, without their `-I`.
 SWITCHED_OFF = " ".join(re.findall(r"^ +-I (\S+) \\$", UNIT.read_text(), re.MULTILINE))
 COMMUNITY = "public"
+
+
+AnyProcess = TypeVar("AnyProcess", bound="Process")
 
 
 class StageError(Exception):
@@ -42,7 +45,8 @@ def until(what: str, condition: Callable[[], object], timeout: float = TIMEOUT) 
         pause = min(2 * pause, 0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A UDP port of the loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -51,9 +55,20 @@ def _free_port() -> int:
 class Process:
     """A child whose output goes to a file."""
 
+    _command: list[str]  # of those that start in no other way
+
     def __init__(self, log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self: AnyProcess) -> AnyProcess:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, and do not wait for anything."""
+        self._start(self._command)
 
     def _start(self, command: Sequence[str], env: dict[str, str] | None = None) -> None:
         with self.log.open("ab") as log:
@@ -112,13 +127,12 @@ class Snmpd(Process):
     ) -> None:
         """`switched_off`: lists for -I; `agentx`: another AgentX address than the socket;
         `extra`: lines of configuration."""
-        directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "snmpd.log")
         self._directory = directory
         self._switched_off = switched_off
         self.agentx = agentx or str(directory / "agentx")
         self._in_namespace = os.geteuid() == 0
-        port = 161 if self._in_namespace else _free_port()
+        port = 161 if self._in_namespace else free_port()
         self._agent = f"127.0.0.1:{port}"
         (directory / "snmpd.conf").write_text(self._adapted() + extra)
 
@@ -134,17 +148,8 @@ class Snmpd(Process):
                 raise StageError(f"{CONF.name} has no line {pattern}")
         return conf
 
-    def __enter__(self) -> "Snmpd":
-        self.start()
-        return self
-
     def start(self) -> None:
         """Start it and wait until it answers."""
-        self.begin()
-        until("snmpd answers", self._answers)
-
-    def begin(self) -> None:
-        """Start it, and do not wait."""
         command = ["snmpd", "-f", "-LF", "0-5", str(self.log)]
         for modules in self._switched_off.split():
             command += ["-I", modules]
@@ -155,6 +160,7 @@ class Snmpd(Process):
         # What snmpd keeps is called snmpd.conf as well.
         here, kept = str(self._directory), str(self._directory / "kept")
         self._start(command, {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept})
+        until("snmpd answers", self._answers)
 
     def _answers(self) -> bool:
         if self.ended() is not None:
@@ -206,44 +212,6 @@ class Snmpd(Process):
         }
 
 
-class Snmptrapd(Process):
-    """What a manager is notified of, in the place where snmpd stands."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        super().__init__(directory / "snmptrapd.log")
-        self._directory = directory
-        self._address = f"127.0.0.1:{_free_port()}"
-        # For the configuration of snmpd.
-        self.sink = f"trap2sink {self._address} {COMMUNITY}\n"
-
-    def start(self, snmpd: Snmpd) -> None:
-        """Start it beside `snmpd`, and wait until it listens."""
-        conf = self._directory / "snmptrapd.conf"
-        conf.write_text(f"authCommunity log {COMMUNITY}\ndoNotLogTraps no\n")
-        # A notification is a line: what it is, and its variable bindings.
-        command = ["snmptrapd", "-f", "-Lo", "-On", "-m", "", "-C", "-c", str(conf)]
-        command += ["-F", "notification %v\\n", "--pidFile=" + str(self._directory / "pid")]
-        greeting, started = "NET-SNMP version", self.text().count("NET-SNMP version")
-        here, kept = str(self._directory), str(self._directory / "kept")
-        self._start(
-            [*snmpd.enter(), *command, f"udp:{self._address}"],
-            {"SNMPCONFPATH": here, "SNMP_PERSISTENT_DIR": kept},
-        )
-        until("snmptrapd listens", lambda: self.text().count(greeting) > started)
-
-    def heard(self) -> list[dict[str, str]]:
-        """The notifications so far: names (without the leading dot) to `TYPE: value`."""
-        lines = [line for line in self.text().splitlines() if line.startswith("notification ")]
-        return [
-            dict(
-                each.removeprefix(".").split(" = ", 1)
-                for each in line.removeprefix("notification ").split("\t")
-            )
-            for line in lines
-        ]
-
-
 class VppSockets(Protocol):
     """Whatever serves VPP's two sockets."""
 
@@ -257,21 +225,12 @@ class AgentProcess(Process):
     module = "vpp_snmp_agent"  # that is run
 
     def __init__(self, directory: Path, vpp: VppSockets, agentx: str, *flags: str) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         super().__init__(directory / "agent.log")
         self._command = [
             *(sys.executable, "-m", self.module, "-a", agentx),
             *("--api-socket", str(vpp.api_socket), "--stats-socket", str(vpp.stats_socket)),
             *("--state-dir", str(directory / "state"), *flags),
         ]
-
-    def __enter__(self) -> "AgentProcess":
-        self.start()
-        return self
-
-    def start(self) -> None:
-        """Start it, and do not wait for anything."""
-        self._start(self._command)
 
     def command(self, *words: str) -> list[str]:
         """The command line of a sub-command about this agent, its VPP and its snmpd."""

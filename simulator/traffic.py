@@ -7,6 +7,7 @@ sub-interfaces, can never count less than they do.
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 SIMPLE = ["drops", "punt", "ip4", "ip6", "rx-no-buf", "rx-miss", "rx-error", "tx-error", "mpls"]
@@ -48,9 +49,11 @@ class Traffic:
     rx_no_buf: float = 0
     rx_error: float = 0
     tx_error: float = 0
+    detailed: bool = False  # collect_detailed_interface_stats: kinds of address apart
 
+    @cached_property
     def rates(self) -> list[int]:
-        """By cell, per 1000 seconds."""
+        """By cell, per 1000 seconds; the kinds of address are `detail`'s."""
         rates = [0] * CELLS
         rx, tx = round(self.rx * MILLI), round(self.tx * MILLI)
         rates[RX : RX + 2] = rx, rx * self.rx_size
@@ -69,7 +72,7 @@ class Traffic:
         return rates
 
     def detail(self, rates: list[int]) -> None:
-        """Divide what is received and sent, for an interface that counts in detail."""
+        """Divide all that an interface receives and sends, with its sub-interfaces' share."""
         for way in (RX, TX):
             for unit in (0, 1):
                 whole = rates[way + unit]
@@ -117,6 +120,7 @@ class Flow:
         self.moving: list[tuple[int, int]] = []  # (cell, rate)
 
     def settle(self, now: int) -> None:
+        """Count until now."""
         elapsed = now - self.since
         for cell, rate in self.moving:
             self.held[cell] += rate * elapsed
@@ -130,14 +134,6 @@ class Flow:
     def clear(self, now: int) -> None:
         self.held = [0] * CELLS
         self.since = now
-
-    def values(self, now: int) -> list[int]:
-        """Every cell's value."""
-        elapsed = now - self.since
-        held = list(self.held)
-        for cell, rate in self.moving:
-            held[cell] += rate * elapsed
-        return [amount // UNIT for amount in held]
 
 
 class Clock:

@@ -40,7 +40,7 @@ def test_one_interface_is_asked_for_and_the_next_dump_knows_it(
     asked = api.Vpp(client)
     first = asked.interfaces()
     loop, ethernet = index_of(vpp, "loop0"), index_of(vpp, "GigabitEthernet6/0/0")
-    vpp.set_mtu("loop0", 1234)
+    vpp.set_details("loop0", mtu=1234)
     some = asked.interfaces_named([loop, ethernet, 4711])
     assert some.keys() == {loop, ethernet}
     assert some[loop].mtu == 1234

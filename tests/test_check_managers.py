@@ -87,7 +87,7 @@ def test_ports_without_a_speed_are_listed(
 def test_descriptions_that_cacti_shows_as_hex_are_listed(
     checked: Check, settings: Settings, vpp: Simulator
 ) -> None:
-    vpp.set_tag("BondEthernet0.130", "Genève".encode())
+    vpp.set_details("BondEthernet0.130", tag="Genève".encode())
     advice = "Cacti, Zabbix and Munin show it as hex; set `charset: ascii`"
     lines = checked(settings)["charset"]
     assert lines == [f"note: not ASCII: the ifAlias of bond0.130: {advice}"]

@@ -89,8 +89,8 @@ def test_an_event_of_a_neighbour_at_an_index_that_no_vpp_gives_is_refused(
 
 
 def test_a_tag_of_any_octets_breaks_nothing(vpp: Simulator) -> None:
-    vpp.set_tag("loop0", "Zürich".encode())
-    vpp.set_tag("BondEthernet0", b"\xff\xfe broken")
+    vpp.set_details("loop0", tag="Zürich".encode())
+    vpp.set_details("BondEthernet0", tag=b"\xff\xfe broken")
     with Listener(vpp) as listener:
         reported = listener.wait_complete()
         loop, bond = reported.interface("loop0"), reported.interface("BondEthernet0")

@@ -78,6 +78,24 @@ def test_until_the_vppcfg_is_read_rows_keep_the_descriptions_that_are_known(
         stage.turn_until("it is read", lambda: aliases(stage) == described)
 
 
+def test_the_first_reading_reaches_the_rows_that_are_shown_and_makes_no_other_ones(
+    vppcfg: Path, tmp_path: Path
+) -> None:
+    vppcfg.write_text(vppcfg_of(eth0="Core: l", loop0="Loop: m"))
+    with started(tmp_path, "eth0", "loop0") as stage:
+        serving = stage.agent._serving
+        shown = serving.shown
+        stage.turn_until("it is read", lambda: stage.agent._has_read)
+        assert serving.next is None
+        stage.rest()
+        assert aliases(stage) == {1001: "Core: l", 1003: "Loop: m"}
+        assert serving.shown is shown
+        vppcfg.write_text(vppcfg_of(eth0="Core: n"))
+        stage.reload()
+        stage.turn_until("it is read again", lambda: aliases(stage)[1001] == "Core: n")
+        assert serving.shown is not shown
+
+
 @pytest.mark.parametrize(
     ("text", "wrong", "level"),
     [

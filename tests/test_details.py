@@ -97,7 +97,7 @@ def test_a_truncated_record_is_refused(client: Client, pretended: socket.socket)
 
 
 def test_speed_that_vpp_does_not_know_is_none(vpp: Simulator, client: Client) -> None:
-    vpp.set_speed("GigabitEthernet5/0/0", 0xFFFFFFFF)
+    vpp.set_details("GigabitEthernet5/0/0", speed=0xFFFFFFFF)
     found = api.Vpp(client).interfaces()[index_of(vpp, "GigabitEthernet5/0/0")]
     assert isinstance(found, Interface)
     assert found.link_speed == 0

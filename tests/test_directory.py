@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from simulator.segment import SegmentWriter
-from vpp_snmp_agent.vpp import directory
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import directory, entries
 from vpp_snmp_agent.vpp.directory import SEARCH_INTERVAL, Directory
 from vpp_snmp_agent.vpp.layout import Generation, Kind
-from vpp_snmp_agent.vpp.segment import Segment
+from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
 from .routers import Clock
 
@@ -81,7 +80,7 @@ def test_a_prefix_longer_than_a_word_is_compared_whole(writer: SegmentWriter) ->
 def test_a_slice_at_a_time_is_searched(
     writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 3)
+    monkeypatch.setattr(entries, "NAMES_SLICE", 3)
     found = Directory(Segment(writer.fd), ("/err/",))
     assert whole(found) == 3
     assert len(found.names["/err/"]) == 2
@@ -107,7 +106,7 @@ def test_what_was_removed_is_gone_after_the_next_search(writer: SegmentWriter) -
     found = Directory(segment, ("/mem/",), clock)
     whole(found)
     writer.remove(f"{HEAP}/used")
-    with pytest.raises(vpp_segment.SegmentUnavailable, match="has no /mem/main heap/used"):
+    with pytest.raises(SegmentUnavailable, match="has no /mem/main heap/used"):
         segment.value(f"{HEAP}/used")
     clock.now += SEARCH_INTERVAL
     whole(found)

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,17 +21,13 @@ from vpp_snmp_agent.vpp.records import (
     NEIGHBORS,
     Changes,
     Complete,
-    Connected,
-    Identity,
     Mapped,
     NeighborChanges,
     Threads,
-    Waiting,
 )
 from vpp_snmp_agent.vpp.segment import Segment
 
 from .conftest import Listener, link, named
-from .routers import VPP
 
 ROWS = 35  # of the edge router, TAPs and local0 included
 
@@ -447,18 +442,3 @@ def test_changes_are_handed_on_as_they_came(vpp: Simulator) -> None:
         about = {feed.Present, feed.SegmentReceived, Threads}
         assert kinds == {*about, Changes, NeighborChanges, Complete}
         assert len(listener.all(Complete)) == 3
-
-
-def test_another_vpp_that_hangs_is_news_at_once() -> None:
-    """Of one VPP it is at most once in an interval."""
-    received = feed.Feed(feed.ReporterSettings("/api", "/stats", "/types", 30))
-    first, second = VPP, replace(VPP, vpe_pid=4733)
-
-    def hangs(identity: Identity, now: float) -> list[feed.News]:
-        list(received._understand(Connected(identity), [], now))
-        received._forget_silence()
-        return list(received._understand(Waiting(feed.SILENCE_TIMEOUT), [], now + 11))
-
-    assert hangs(first, 1000.0) == [feed.Hung(1001.0)]
-    assert hangs(first, 1020.0) == []
-    assert hangs(second, 1022.0) == [feed.Hung(1023.0)]

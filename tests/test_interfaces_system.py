@@ -7,7 +7,7 @@ import pytest
 
 from simulator.segment import SegmentWriter
 from vpp_snmp_agent.interfaces.system import System
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import entries
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment
 
@@ -26,7 +26,7 @@ def writer() -> Iterator[SegmentWriter]:
 def test_names_are_searched_for_once_a_segment_is_there(
     writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "NAMES_SLICE", 1)
+    monkeypatch.setattr(entries, "NAMES_SLICE", 1)
     system = System()
     system.poll()
     assert not system.search_on()

@@ -62,7 +62,7 @@ def test_an_event_asks_for_the_interface_that_it_names_and_no_other(vpp: Simulat
     with Listener(vpp) as listener:
         listener.wait_complete()
         before = vpp.calls()
-        vpp.set_mtu("loop0", 1234)  # of which VPP is silent
+        vpp.set_details("loop0", mtu=1234)  # of which VPP is silent
         for up in (False, True):
             vpp.set_link("TenGigabitEthernet1/0/2", up)
             listener.wait_until(link("TenGigabitEthernet1/0/2", up))
@@ -298,11 +298,11 @@ def test_what_no_event_reports_is_reported_within_the_period(vpp: Simulator) -> 
     with Listener(vpp, period=1) as listener:
         reported = listener.wait_complete()
         loop = reported.interface("loop0").sw_if_index
-        vpp.set_mtu("loop0", 1234)
+        vpp.set_details("loop0", mtu=1234)
         listener.wait_until(mtu("loop0", 1234))
         vpp.delete_pair("loop0", keep_host=True)
         listener.wait_until(lambda reported: loop not in reported.pairs)
-        vpp.set_duplex("GigabitEthernet5/0/0", 1)
+        vpp.set_details("GigabitEthernet5/0/0", duplex=1)
         listener.wait_until(
             lambda reported: reported.interface("GigabitEthernet5/0/0").link_duplex == 1
         )

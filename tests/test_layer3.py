@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from simulator import Simulator, Spec
 from simulator.stage import until
 from vpp_snmp_agent.vpp import feed, layer3
 from vpp_snmp_agent.vpp.api import Vpp
 from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
-from vpp_snmp_agent.vpp.layer3 import STEP, Layer3, Neighbors
+from vpp_snmp_agent.vpp.layer3 import STEP, Layer3
 from vpp_snmp_agent.vpp.records import (
     ADDRESSES,
     INTERFACES,
@@ -345,6 +343,13 @@ def fake() -> FakeVpp:
     return FakeVpp()
 
 
+def following(fake: FakeVpp, interfaces: set[int], addresses: float, neighbors: float) -> Layer3:
+    """Asks about these interfaces, within so many seconds each; 0 for never."""
+    of = Layer3(cast(Vpp, fake), addresses, neighbors)
+    list(of.follow(interfaces))
+    return of
+
+
 def drain(of: Layer3, clock: Clock, seconds: float = 0.0) -> list[Any]:
     """What it reports in so many seconds, refreshed whenever it is due."""
     news: list[Any] = []
@@ -367,8 +372,7 @@ def test_the_first_answer_is_reported_even_when_it_is_empty(fake: FakeVpp, clock
 
 
 def test_a_few_are_asked_at_a_stretch(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow(set(range(1, 2 * STEP + 6))))
+    of = following(fake, set(range(1, 2 * STEP + 6)), 300.0, 0.0)
     began = clock.now
     while len(fake.asked) < 3:
         clock.now = max(clock.now, of.due())
@@ -380,8 +384,7 @@ def test_a_few_are_asked_at_a_stretch(fake: FakeVpp, clock: Clock) -> None:
 def test_an_interface_that_is_new_or_changed_is_asked_at_once_and_again(
     fake: FakeVpp, clock: Clock
 ) -> None:
-    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
-    list(of.follow({3}))
+    of = following(fake, {3}, 3600.0, 0.0)
     drain(of, clock, 100.0)
     list(of.follow({3, 4}))
     assert drain(of, clock) == [Changes((Addresses(4, ()),))]
@@ -402,8 +405,7 @@ def test_an_interface_that_is_new_or_changed_is_asked_at_once_and_again(
 def test_what_changes_again_and_again_is_asked_once_a_second_and_its_repeats_are_put_off(
     fake: FakeVpp, clock: Clock
 ) -> None:
-    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
-    list(of.follow({3}))
+    of = following(fake, {3}, 3600.0, 0.0)
     drain(of, clock, 100.0)
     fake.asked.clear()
     for _ in range(50 * 30):
@@ -419,8 +421,7 @@ def test_many_changes_keep_neither_the_newest_nor_the_sweep_waiting(
     fake: FakeVpp, clock: Clock
 ) -> None:
     many = set(range(1, 10_001))
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow(many))
+    of = following(fake, many, 300.0, 0.0)
     drain(of, clock, 60.0)
     assert {each for some in fake.asked for each in some} == many
     changed_at: dict[int, float] = {}
@@ -448,8 +449,7 @@ def test_many_changes_keep_neither_the_newest_nor_the_sweep_waiting(
 
 def test_interfaces_that_flap_keep_no_other_waiting(fake: FakeVpp, clock: Clock) -> None:
     flapping, quiet = range(1, 401), range(401, 1001)
-    of = Layer3(cast(Vpp, fake), 60.0, 0.0)
-    list(of.follow({*flapping, *quiet}))
+    of = following(fake, {*flapping, *quiet}, 60.0, 0.0)
     drain(of, clock, 60.0)
     fake.asked.clear()
     began = clock.now
@@ -471,8 +471,7 @@ def test_a_sweep_asks_each_once_and_is_spread_over_its_interval(
     fake: FakeVpp, clock: Clock
 ) -> None:
     many = set(range(1, 1001))
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow(many))
+    of = following(fake, many, 300.0, 0.0)
     drain(of, clock, 10.0)
     fake.asked.clear()
     for part in range(1, 4):
@@ -485,8 +484,7 @@ def test_a_sweep_asks_each_once_and_is_spread_over_its_interval(
 
 def test_no_round_keeps_a_newcomer_waiting(fake: FakeVpp, clock: Clock) -> None:
     many = set(range(10, 10 + 300 * STEP))  # a first round of 15 s
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow(many))
+    of = following(fake, many, 300.0, 0.0)
     drain(of, clock, 1.0)
     list(of.follow(many | {4711}))
     drain(of, clock, 2 * PAUSE)
@@ -499,8 +497,7 @@ def test_no_round_keeps_a_newcomer_waiting(fake: FakeVpp, clock: Clock) -> None:
 
 
 def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow({3, 4}))
+    of = following(fake, {3, 4}, 300.0, 0.0)
     drain(of, clock, 100.0)
     list(of.follow({3, 4, 5}))
     of.change([4])
@@ -511,8 +508,7 @@ def test_who_is_gone_is_asked_no_more(fake: FakeVpp, clock: Clock) -> None:
 
 
 def test_who_has_become_a_tap_has_no_addresses(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow({3, 4}))
+    of = following(fake, {3, 4}, 300.0, 0.0)
     drain(of, clock)
     assert list(of.follow({3})) == [Changes(gone=((Addresses, 4),))]
 
@@ -521,8 +517,7 @@ def test_neighbours_are_asked_for_again_a_period_after_their_dump(
     fake: FakeVpp, clock: Clock
 ) -> None:
     fake.neighbor_dump = [(3, b"\xc0\0\2\3", 0x020000000003), (4, b"\xc0\0\2\4", 0x020000000004)]
-    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
-    list(of.follow({3, 4}))
+    of = following(fake, {3, 4}, 0.0, 60.0)
     known = [
         Neighbor(3, b"\xc0\0\2\3", bytes.fromhex("020000000003"), False),
         Neighbor(4, b"\xc0\0\2\4", bytes.fromhex("020000000004"), False),
@@ -550,8 +545,7 @@ def with_events(fake: FakeVpp, clock: Clock) -> Layer3:
     """Interfaces 3 and 4, whose neighbours were dumped: KEY is ONE."""
     fake.reports_neighbors = True
     fake.neighbor_dump = [(*KEY, ONE)]
-    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
-    list(of.follow({3, 4}))
+    of = following(fake, {3, 4}, 0.0, 60.0)
     assert drain(of, clock) == [NeighborChanges((record(KEY, ONE),)), Complete(NEIGHBORS)]
     return of
 
@@ -584,8 +578,7 @@ def test_events_during_a_dump_are_applied_after_it(fake: FakeVpp, clock: Clock) 
         fake.neighbor_events[third] = ONE  # removed, and added again
 
     cast(Any, fake).neighbors = neighbors
-    of = Layer3(cast(Vpp, fake), 0.0, 60.0)
-    list(of.follow({3, 4}))
+    of = following(fake, {3, 4}, 0.0, 60.0)
     reported = Reported()
     for each in drain(of, clock, 0.1):
         reported.apply(each)
@@ -661,8 +654,7 @@ def test_a_dump_that_failed_hides_nothing_that_is_gone_from_the_next(
 
 
 def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock: Clock) -> None:
-    of = Layer3(cast(Vpp, fake), 3600.0, 0.0)
-    list(of.follow({3}))
+    of = following(fake, {3}, 3600.0, 0.0)
     drain(of, clock, 1.0)
     list(of.follow({3, 8}))
     of.forget_addresses([8])
@@ -670,37 +662,6 @@ def test_an_interface_that_is_gone_has_no_delayed_question(fake: FakeVpp, clock:
     list(of.follow({3, 8}))  # another one by now, which has its own time
     drain(of, clock, ADDRESS_DELAYS[1] - 1.0)
     assert fake.asked == [[3], [8]]
-
-
-entries = st.dictionaries(
-    st.tuples(st.integers(1, 3), st.sampled_from([b"\1\2\3\4", bytes(16), b"\5\6\7\x08"])),
-    st.sampled_from([0x020000000007, 0x020000000008, 1 << 48 | 0x020000000007]),
-)
-
-
-@given(st.lists(st.tuples(entries, st.sets(st.integers(1, 3)))))
-def test_any_neighbours_lead_to_any_others(
-    steps: list[tuple[dict[tuple[int, bytes], int], set[int]]],
-) -> None:
-    neighbors = Neighbors()
-    reported: dict[tuple[int, bytes], Neighbor] = {}
-    for dump, forgotten in steps:
-        came = list(neighbors.differing((*key, state) for key, state in dump.items()))
-        for each in came:
-            key = (each.sw_if_index, each.address)
-            assert reported.get(key) != each
-            reported[key] = each
-        for gone in neighbors.missing():
-            del reported[gone]
-        assert {
-            key: (each.static << 48) | int.from_bytes(each.mac_address, "big")
-            for key, each in reported.items()
-        } == dump
-        for index in forgotten:
-            for address in neighbors.addresses(index):
-                del reported[index, address]
-            neighbors.forget(index)
-        assert not {index for index, _ in reported} & forgotten
 
 
 # --- answers that cannot be used --------------------------------------------------------------
@@ -712,8 +673,7 @@ def test_addresses_that_cannot_be_used_are_reported_once_until_a_whole_round_cou
     indexes = set(range(1, 2 * STEP + 6))
     fake.has = {index: ((bytes([192, 0, 2, index]), 32),) for index in indexes}
     fake.unusable = {2, STEP + 2}
-    of = Layer3(cast(Vpp, fake), 300.0, 0.0)
-    list(of.follow(indexes))
+    of = following(fake, indexes, 300.0, 0.0)
     last = tuple(Addresses(index, fake.has[index]) for index in range(2 * STEP + 1, 2 * STEP + 6))
     assert drain(of, clock, 299.0) == [Unavailable(ADDRESSES, "of 2"), Changes(last)]
     assert drain(of, clock, 300.0) == []

@@ -1,12 +1,15 @@
 """mutants/: which changes are tried, and what is known of those that survive."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from simulator.stage import until
 
+from .mutants import __main__ as judging
 from .mutants.__main__ import JUDGES, ROOT, explanations, outdated, run_alone
 from .mutants.change import Mutant, mutants
 
@@ -98,6 +101,22 @@ def test_of_tests_that_end_or_do_not_no_process_is_left(
     pids = [int(each) for each in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
     until("both have ended", lambda: not any(map(is_running, pids)))
+
+
+def test_the_quick_and_the_slow_tests_of_a_module_have_one_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+    now = iter([1000.0, 1003.0, 1047.0])
+    monkeypatch.setattr(judging, "time", SimpleNamespace(monotonic=lambda: next(now)))
+
+    def run(command: Sequence[str], copy: Path, limit: float) -> int:
+        limits.append(limit)
+        return 0
+
+    monkeypatch.setattr(judging, "run_alone", run)
+    assert judging.noticed_by(tmp_path, ["tests/test_facts.py"], 71.0) is None
+    assert limits == [68.0, 24.0]
 
 
 @pytest.mark.parametrize("module", JUDGES)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator
-from simulator.stage import AgentProcess, Snmpd, Snmptrapd, until
+from simulator.stage import AgentProcess, Snmpd, until
 from vpp_snmp_agent.interfaces.alarms import MIN_INTERVAL
 from vpp_snmp_agent.mibs.vpp_snmp_agent_mib import NOTIFICATIONS, OBJECTS
 
 from . import oids
 from .edge_router import wait_for_line, wait_for_rows
+from .trapd import Snmptrapd
 
 pytestmark = pytest.mark.system
 
@@ -39,7 +40,7 @@ def trapd(tmp_path: Path) -> Iterator[Snmptrapd]:
 @pytest.fixture
 def snmpd(tmp_path: Path, trapd: Snmptrapd) -> Iterator[Snmpd]:
     with Snmpd(tmp_path / "snmp", extra=trapd.sink) as running:
-        trapd.start(running)
+        trapd.start_beside(running)
         yield running
 
 
@@ -73,7 +74,7 @@ def hear(trapd: Snmptrapd, *expected: tuple[str, str]) -> None:
 def test_a_cable_sends_one_notification_that_names_its_port(
     agent: AgentProcess, snmpd: Snmpd, trapd: Snmptrapd, vpp: Simulator
 ) -> None:
-    vpp.set_tag("GigabitEthernet5/0/0", b"Core: access switch")
+    vpp.set_details("GigabitEthernet5/0/0", tag=b"Core: access switch")
     vpp.set_link("GigabitEthernet5/0/0", False)  # and its two sub-interfaces
     hear(trapd, ("eno1", "down"))
     heard = next(
@@ -119,7 +120,7 @@ def test_what_happened_while_snmpd_was_away_is_notified_once_and_only_the_latest
     until("the agent knows", lambda: agent.text().count(news) > known)
     agent.send(signal.SIGSTOP)  # or it would notify before anybody listens
     snmpd.start()
-    trapd.start(snmpd)
+    trapd.start_beside(snmpd)
     agent.send(signal.SIGCONT)
     before = 2
     until("both are notified", lambda: len(links(trapd)) >= before + 2)
@@ -222,7 +223,7 @@ def test_of_what_happens_to_vpp_while_snmpd_is_away_the_last_is_heard(
     wait_for_line(agent, "VPP is away")
     agent.send(signal.SIGSTOP)  # or it would notify before anybody listens
     snmpd.start()
-    trapd.start(snmpd)
+    trapd.start_beside(snmpd)
     agent.send(signal.SIGCONT)
     hear_alarms(trapd, "vppAway")
 

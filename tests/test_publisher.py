@@ -545,38 +545,45 @@ def test_what_a_settled_vpp_was_not_configured_with_again_is_gone(publisher: Pub
 # --- settings -------------------------------------------------------------------------------------
 
 
-def names_by(**settings: object) -> dict[str, tuple[str, str]]:
+@pytest.mark.parametrize(
+    ("settings", "names_and_aliases"),
+    [
+        pytest.param(
+            {"names": "vpp"},
+            {"eth0": ("eth0", ""), "loop0": ("loop0", "")},
+            id="names may be VPP's own",
+        ),
+        pytest.param(
+            {"names": "tap"},
+            {
+                "eth0": ("eth0", ""),
+                "tap of eth0": ("e0", "LCP eth0 (tap1)"),
+                "loop0": ("loop0", ""),
+            },
+            id="names may be borne by the taps",
+        ),
+        pytest.param(
+            {"taps": "show"},
+            {"eth0": ("e0", ""), "tap of eth0": ("tap1", ""), "loop0": ("loop0", "")},
+            id="taps may be shown under VPP's names",
+        ),
+        pytest.param({"hide": ("loop*",)}, {"eth0": ("e0", "")}, id="a glob hides by VPP's name"),
+        pytest.param({"hide": ("loop0",)}, {"eth0": ("e0", "")}, id="VPP's name hides"),
+        pytest.param({"hide": ("*0",)}, {}, id="a glob hides by any end"),
+        pytest.param({"hide": ("e0",)}, {"loop0": ("loop0", "")}, id="a row's own name hides"),
+        pytest.param(
+            {"alias": "name"},
+            {"eth0": ("e0", "e0"), "loop0": ("loop0", "loop0")},
+            id="an alias may fall back on the name",
+        ),
+    ],
+)
+def test_settings_say_which_rows_there_are_and_what_they_are_called(
+    settings: dict[str, object], names_and_aliases: dict[str, tuple[str, str]]
+) -> None:
     rows = publish(with_setting(**settings), router_of(ETHERNET, TAP, LOOP, PAIRED))
-    return {row.key: (row.facts.name, row.facts.alias) for row in rows.values()}
-
-
-def test_names_may_be_vpps_own() -> None:
-    assert names_by(names="vpp") == {"eth0": ("eth0", ""), "loop0": ("loop0", "")}
-
-
-def test_names_may_be_borne_by_the_taps() -> None:
-    assert names_by(names="tap") == {
-        "eth0": ("eth0", ""),
-        "tap of eth0": ("e0", "LCP eth0 (tap1)"),
-        "loop0": ("loop0", ""),
-    }
-
-
-def test_taps_may_be_shown_under_vpps_names() -> None:
-    assert names_by(taps="show")["tap of eth0"] == ("tap1", "")
-
-
-@pytest.mark.parametrize("glob", ["loop*", "loop0", "*0"])
-def test_globs_hide_rows_by_vpps_name(glob: str) -> None:
-    assert "loop0" not in names_by(hide=(glob,))
-
-
-def test_globs_hide_rows_by_their_own_name() -> None:
-    assert names_by(hide=("e0",)) == {"loop0": ("loop0", "")}
-
-
-def test_an_alias_may_fall_back_on_the_name() -> None:
-    assert names_by(alias="name")["eth0"] == ("e0", "e0")
+    found = {row.key: (row.facts.name, row.facts.alias) for row in rows.values()}
+    assert found == names_and_aliases
 
 
 # --- another configuration -----------------------------------------------------------------------

@@ -797,6 +797,17 @@ def test_what_comes_while_answers_wait_to_be_sent_is_answered_behind_them() -> N
     assert packet_ids(sent) == 400 * [1] + [8888]
 
 
+def test_a_request_that_is_a_header_alone_is_answered_behind_a_stretch_too() -> None:
+    session = opened_session()
+    bulk = get_bulk(0, 300, (f"{BASE}.2.1.1", 0, NOTHING))
+    stretch = -(-MAX_ANSWERS // len(session.receive(bulk)))
+    sent = session.receive(bulk * stretch + from_master(pdu.PING, packet=7878))
+    assert packet_ids(sent) == stretch * [1]
+    assert session.more
+    assert packet_ids(session.receive(b"")) == [7878]
+    assert not session.more
+
+
 def test_requests_on_hold_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_HELD", 3)
     session = opened_session(on_hold=True)

@@ -196,7 +196,7 @@ def test_bits_are_printed_with_three_digits(number: int | None, shown: str) -> N
 def test_what_vpp_says_has_no_power_over_the_terminal(
     run: Run, settings: Settings, vpp: Simulator
 ) -> None:
-    vpp.set_tag("BondEthernet0.130", b"\x1b[2Jgone\n")
+    vpp.set_details("BondEthernet0.130", tag=b"\x1b[2Jgone\n")
     printed = run(lambda: show.show(settings, False))
     assert {line[0]: line for line in printed.table}["1031"][3] == "[2Jgone"
     (shown,) = [
@@ -210,7 +210,7 @@ def test_what_vpp_says_has_no_power_over_the_terminal(
 def test_a_terminal_that_knows_latin_1_alone_shows_what_it_can(
     settings: Settings, vpp: Simulator
 ) -> None:
-    vpp.set_tag("BondEthernet0.130", "Zürich 東京".encode())
+    vpp.set_details("BondEthernet0.130", tag="Zürich 東京".encode())
     sockets = (f"--api-socket={settings.api_socket}", f"--stats-socket={settings.stats_socket}")
     shown = subprocess.run(
         (sys.executable, "-m", "vpp_snmp_agent", "show", *sockets, "--ifindex=stateless"),
@@ -464,8 +464,8 @@ def test_a_walk_is_what_snmpwalk_gets_from_a_running_agent(
     run: Run, settings: Settings, vpp: Simulator, snmpd: Snmpd, tmp_path: Path
 ) -> None:
     """But for the last change of each table, which is when that agent saw its first row."""
-    vpp.set_tag("BondEthernet0.130", b'"quoted" \\ and\ttabbed')
-    vpp.set_tag("TenGigabitEthernet1/0/3.511", "Zürich, and on to the next line".encode())
+    vpp.set_details("BondEthernet0.130", tag=b'"quoted" \\ and\ttabbed')
+    vpp.set_details("TenGigabitEthernet1/0/3.511", tag="Zürich, and on to the next line".encode())
     last_change = re.compile(
         r"^(\.1\.3\.6\.1\.2\.1\.(?:31\.1\.[56]|4\.2[79]|4\.31\.2)\.0 = "
         r"|\.1\.2\.840\.10006\.300\.43\.1\.3\.0 = ).*$",

@@ -122,10 +122,10 @@ def distinguish(vpp: Simulator) -> None:
             tx_size=499 + 3 * number,
             **{field: rate + number / 32 for field, rate in rates.items()},
         )
-        vpp.set_mtu(name, 1500 + 4 * number)
+        vpp.set_details(name, mtu=1500 + 4 * number)
         if details["speed"]:
-            vpp.set_speed(name, details["speed"] + 10**3 * number)
-    vpp.set_detailed(DETAILED, True)
+            vpp.set_details(name, speed=details["speed"] + 10**3 * number)
+    vpp.set_traffic(DETAILED, detailed=True)
 
 
 def whole_walk(snmpd: Snmpd, *options: str) -> list[tuple[str, str]]:
@@ -572,7 +572,7 @@ def test_bonds_report_their_members_and_ports_of_their_duplex(
     attached = f"{oids.LAG}.1.2.1.1.13"
     assert snmpd.column(attached) == {1003: "1011", 1004: "1011"}
     assert snmpd.column(f"{oids.ETHERLIKE}.2.1.19") == dict.fromkeys(range(1001, 1007), "3")
-    vpp.set_duplex("GigabitEthernet5/0/0", 1)
+    vpp.set_details("GigabitEthernet5/0/0", duplex=1)
     vpp.set_link("GigabitEthernet5/0/0", False)  # an event, so that VPP is asked for it at once
     vpp.set_link("TenGigabitEthernet1/0/1", False)
     until("one is detached", lambda: snmpd.column(attached) == {1003: "1011", 1004: "0"})

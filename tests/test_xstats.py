@@ -12,7 +12,7 @@ from vpp_snmp_agent.interfaces import xstats
 from vpp_snmp_agent.interfaces.system import System
 from vpp_snmp_agent.interfaces.totals import Saved
 from vpp_snmp_agent.interfaces.xstats import XSTATS
-from vpp_snmp_agent.vpp import segment as vpp_segment
+from vpp_snmp_agent.vpp import entries
 from vpp_snmp_agent.vpp.layout import Generation, Kind
 from vpp_snmp_agent.vpp.segment import Segment, SegmentUnavailable
 
@@ -95,7 +95,7 @@ def test_each_port_has_what_its_driver_counts_and_nothing_else(
 def test_links_are_found_a_slice_of_the_directory_at_a_time(
     writer: SegmentWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vpp_segment, "SEARCH_SLICE", 2)
+    monkeypatch.setattr(entries, "SEARCH_SLICE", 2)
     reader = Reader()
     reader.use(writer)
     writer.set_row("/if/xstats/7", 0, [31, 8000, 2])

@@ -3,7 +3,7 @@
 The rules this module keeps:
 
 - Nothing in it waits but the poll, except 1 ms for a walk's next question
-  (agentx/connection.py), 50 ms, once, for a lock that VPP keeps (vpp/segment.py), and 1 to 4 ms,
+  (agentx/connection.py), 50 ms, once, for a lock that VPP keeps (vpp/mapping.py), and 1 to 4 ms,
   once a second at most for each of its counters, where VPP zeroes them (interfaces/counters.py).
 - What is long is done elsewhere (the state's thread, a process that reads the vppcfg) or a
   slice at a time, and requests are answered between the slices.

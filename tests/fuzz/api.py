@@ -56,7 +56,7 @@ class DamagingVpp:
 
     def __init__(self, run_dir: Path, release: str) -> None:
         self.vpp = SimulatedVpp(arguments(["--run-dir", str(run_dir), "--release", release]))
-        self.vpp.verbs.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
+        self.vpp.plane.add_bridge_domain(7, ["TenGigabitEthernet1/0/2"], "loop0")
         self.run_dir = run_dir
         self.sent = 0
         self._flush = self.vpp.api.flush
@@ -88,7 +88,7 @@ class DamagingVpp:
     def turn(self, timeout: float) -> None:
         """Serve for a moment; now and then report an event, and what hides in one."""
         if self.chance.randrange(20) == 0:
-            index = self.chance.choice(list(self.vpp.plane.interfaces))
+            index = self.chance.choice(list(self.vpp.plane.by_index))
             self.vpp.plane.report(index, self.chance.randrange(4))
         for key, ready in self.vpp.main_thread.select(timeout):
             key.data(ready)

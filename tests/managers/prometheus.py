@@ -91,10 +91,6 @@ class Daemon(Process):
         super().__init__(log)
         self._command = [*snmpd.enter(), *command]
 
-    def __enter__(self) -> "Daemon":
-        self._start(self._command)
-        return self
-
 
 def fetch(snmpd: Snmpd, url: str) -> str | None:
     """A page, from where snmpd stands; None if it is unavailable."""

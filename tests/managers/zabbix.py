@@ -149,10 +149,6 @@ class Daemon(Process):
         self._command = [*copy.enter(snmpd), "setsid", *command]
         self._end = end
 
-    def __enter__(self) -> "Daemon":
-        self._start(self._command)
-        return self
-
     def __exit__(self, *_: object) -> None:
         group = self.pid
         try:

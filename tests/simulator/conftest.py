@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator import Simulator
-from simulator.dataplane import Dataplane
+from simulator import Simulator, Verbs
 from simulator.release import Release
 
 
@@ -26,8 +25,8 @@ def vpp(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def plane(release: str) -> Iterator[Dataplane]:
-    """Of a release, in this process; with nothing in it."""
-    made = Dataplane(Release.parse(release), threads=3, segment_size=1 << 23)
+def plane(release: str) -> Iterator[Verbs]:
+    """Of a release, in this process; with local0 alone."""
+    made = Verbs(Release.parse(release), 3, 1 << 23)  # threads, octets
     yield made
     made.close()

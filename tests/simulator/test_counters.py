@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from simulator import Simulator, Spec, Verbs
-from simulator.dataplane import Dataplane
 from simulator.release import Release
 from vpp_snmp_agent.vpp import layout
 from vpp_snmp_agent.vpp.layout import Kind
@@ -45,11 +44,9 @@ def test_vpp_papi_reads_the_true_counters(shared: Simulator) -> None:
         ("26.10", ["xstats-rx_crc_errors", "xstats-rx_crc_errors_2", "xstats-tx_late_collisions"]),
     ],
 )
-def test_what_a_driver_counts_is_linked_as_the_release_does(
-    plane: Dataplane, links: list[str]
-) -> None:
+def test_what_a_driver_counts_is_linked_as_the_release_does(plane: Verbs, links: list[str]) -> None:
     xstats = (("rx_crc_errors", 5), ("tx_late_collisions", 7), ("rx_crc_errors", 11))
-    index = Verbs(plane).add(Spec("eth/0", xstats=xstats))
+    index = plane.add(Spec("eth/0", xstats=xstats))
     found = sorted(
         name.removeprefix("/interfaces/eth/0/")
         for name in plane.segment._entries
@@ -65,9 +62,7 @@ def test_what_a_driver_counts_is_linked_as_the_release_does(
 @pytest.mark.parametrize(
     ("release", "name"), [("22.06", "ip4 ttl <= 1"), ("22.10", "time_expired")]
 )
-def test_errors_are_called_as_the_release_calls_them(
-    plane: Dataplane, release: str, name: str
-) -> None:
+def test_errors_are_called_as_the_release_calls_them(plane: Verbs, release: str, name: str) -> None:
     assert f"/err/ip4-input/{name}" in plane.segment._entries
     has_reassembly = "/err/ip4-full-reassembly/reass_success" in plane.segment._entries
     assert has_reassembly == (release == "22.10")

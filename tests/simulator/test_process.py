@@ -101,6 +101,15 @@ def test_by_hand_it_writes_its_vppcfg_and_serves_until_sigterm(tmp_path: Path) -
     assert not (tmp_path / "stats.sock").exists()
 
 
+def test_a_release_that_there_is_not_is_refused_with_those_that_there_are(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simulator", "--run-dir", str(tmp_path), "--release", "9.99"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    for expected in ("9.99", "22.02", "24.10", "26.10"):
+        assert expected in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_it_needs_nothing_of_the_project_but_itself_and_the_layout(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "simulator", tmp_path / "simulator")
     package = tmp_path / "vpp_snmp_agent"

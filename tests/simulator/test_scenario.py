@@ -13,7 +13,7 @@ from .judges import HUNDRED, Connection
 def test_no_host_name_is_longer_than_linux_takes() -> None:
     for specs in (EDGE_ROUTER, plain(10_000, pairs=True)):
         assert max(len(spec.host) for spec in specs) <= 15  # IFNAMSIZ less its NUL
-    assert all(spec.host == "" or f"lcp: {spec.host}\n" in VPPCFG for spec in EDGE_ROUTER)
+    assert all(spec.host == "" or f'lcp: "{spec.host}"\n' in VPPCFG for spec in EDGE_ROUTER)
 
 
 def test_an_address_for_each_sub_interface_if_so_wanted(tmp_path: Path) -> None:

@@ -33,14 +33,6 @@ def test_what_a_heap_is_given_back_it_gives_out_again() -> None:
     assert heap.used == heap.size
 
 
-def test_a_row_can_be_null_until_interfaces_are_added(vpp: Simulator) -> None:
-    vpp.drop_row("/if/mpls", 1)
-    assert vpp.where("/if/mpls")["rows"][1] is None
-    for number in range(30):
-        vpp.add_loopback(f"loop{number + 1}")
-    assert vpp.where("/if/mpls")["rows"][1] is not None
-
-
 def test_the_lock_can_be_held_for_ever_and_memory_spoilt(vpp: Simulator) -> None:
     stats = stats_of(vpp)
     vpp.hold_lock()

@@ -326,4 +326,3 @@ class Feed:
         for child in self._ending:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(REAP_TIMEOUT)
-        self._ending.clear()
