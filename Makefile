@@ -27,14 +27,14 @@ export PATH := $(PATH):/usr/sbin:/sbin
 
 help:
 	@echo "make demo         the agent on an embedded VPP, asked by real walks (KEEP=1: stays up)"
-	@echo "make quick        the tests that start no process: under a minute, without root and snmpd"
+	@echo "make quick        the tests that start no process: some 35 s of CPU, without root and snmpd"
 	@echo "make test         linter, type checker, all tests (make lint: the first two)"
 	@echo "make mutants      do the tests notice changes of what decides (MODULES=\"interfaces/facts\")"
 	@echo "make bench        what it costs, beside other agents (QUICK=1: two minutes; PYTHON=...)"
 	@echo "make scale        10,000 interfaces, 200,000 neighbours, churn (QUICK=1: three minutes)"
 	@echo "make fuzz         hostile bytes from every side (QUICK=1: some; SEED=...)"
 	@echo "make soak         everything fails, somebody watches (QUICK=1: two minutes; SEED=...)"
-	@echo "make mibs         the standard MIBs that our own stands on, for its test"
+	@echo "make mibs         the standard MIBs that our own imports, for its test"
 	@echo "make managers-test root: what is shipped for managers, with Debian's (UPDATE=1: generates)"
 	@echo "make deb          $(DEB)"
 	@echo "make deb-test     root: it on a clean Debian 12 with systemd, and on 13 (SHORT=1: not booted)"

@@ -134,7 +134,7 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self.pace_file = Path(os.environ.get(PACE_FILE) or path.with_suffix(".pace"))
         self.steps = Steps()
-        self.made: int | None = None  # rows made anew; None: there is no Publisher
+        self.made: int | None = None  # rows made again; None: there is no Publisher
         self.asked = False  # by SIGUSR1, for the figures
         self._path = path
 

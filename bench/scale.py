@@ -285,7 +285,7 @@ def whole_tables(which: str, neighbors: int, took: float) -> Bar:
 
 
 def cost_of_a_link(agent: MeasuredAgent, stage: Stage, effort: Effort) -> Iterator[Bar]:
-    """CPU of agent and child for one link among all, and the rows made anew for it."""
+    """CPU of agent and child for one link among all, and the rows made again for it."""
     name = next(iter(stage.ports))
 
     def spent(change: Callable[[int], None]) -> float:
@@ -313,7 +313,7 @@ def cost_of_a_link(agent: MeasuredAgent, stage: Stage, effort: Effort) -> Iterat
     )
     if made is not None:
         each = made / effort.link_changes
-        yield Bar("rows made anew for one link change", f"{each:g}", "", each, 3, anywhere=True)
+        yield Bar("rows made again for one link change", f"{each:g}", "", each, 3, anywhere=True)
 
 
 def shown_when_quiet(managers: Managers, stage: Stage, effort: Effort) -> Iterator[Bar]:

@@ -12,7 +12,7 @@ DRIFT = 1 + 1 / 77
 
 
 def as_refreshed(moments: Sequence[float], values: Sequence[int], every: float) -> list[int]:
-    """The values of a counter as an agent that refreshes `every` seconds would tell them.
+    """The values of a counter as an agent that refreshes `every` seconds would report them.
 
     `moments` ascend; at each the counter had the value of `values` at the same place.
     """

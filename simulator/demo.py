@@ -121,6 +121,14 @@ def _by_port(snmpd: Snmpd, column: str, names: dict[int, str]) -> list[str]:
     ]
 
 
+def commands(agent: AgentProcess) -> list[str]:
+    """What an operator would type on this machine, to be pasted into a shell."""
+    return [
+        shlex.join(agent.command(*words.split()))
+        for words in ("check", "show", "show vpp", "ports")
+    ]
+
+
 def main() -> int:
     """The demo; the exit status."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -151,6 +159,8 @@ def main() -> int:
             if keep:
                 print("\nIt stays up until ^C.  Meanwhile, walk it yourself:")
                 print(f"    {shlex.join(snmpd.command('snmpbulkwalk', IF_X_TABLE))}")
+                print("or ask as an operator does:")
+                print("".join(f"    {command}\n" for command in commands(agent)), end="")
                 print(f"VPP's sockets are in {vpp.run_dir}, logs in {directory}.")
                 try:
                     signal.pause()

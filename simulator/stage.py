@@ -231,3 +231,7 @@ class AgentProcess(Process):
             *("--api-socket", str(vpp.api_socket), "--stats-socket", str(vpp.stats_socket)),
             *("--state-dir", str(directory / "state"), *flags),
         ]
+
+    def command(self, *words: str) -> list[str]:
+        """The command line of a sub-command about this agent, its VPP and its snmpd."""
+        return [*self._command, *words]

@@ -121,3 +121,15 @@ def test_where_no_cpu_would_be_left_or_the_kernel_refuses_the_agent_stays(
         placement.update((6,), frozenset(range(8)), PIDS)
     assert placed == [{6}]
     assert "cpus: not moved to 6: Invalid argument" in caplog.text
+
+
+def test_that_a_cpu_is_left_again_is_said_once(
+    placed: list[frozenset[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    placement = Placement()
+    placement.update("auto", frozenset(range(8)), PIDS)
+    for workers in ((), (8,)):
+        placement.update("auto", frozenset(workers), PIDS)
+    assert placed == []
+    assert caplog.messages[1:] == ["the agent runs on CPU 0-7"]

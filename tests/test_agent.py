@@ -285,6 +285,11 @@ def test_settings_that_cannot_be_read_leave_all_as_it_was(
     assert cast.agent._settings is cast.stage.settings
     assert cast.stage.names() == {1001: "eth0", 1003: "loop0"}
     assert len(cast.masters) == 1
+    caplog.set_level(logging.INFO)
+    cast.agent._reload = lambda: cast.stage.settings
+    for _ in range(2):
+        cast.agent._read_again()
+    assert caplog.messages.count("the settings are read again") == 1
 
 
 def test_other_settings_wait_two_seconds_and_no_longer_for_the_vppcfg(

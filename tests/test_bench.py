@@ -28,7 +28,7 @@ from bench.snmp import (
     Question,
     WrongAnswer,
 )
-from simulator.stage import Process, Snmpd, StageError
+from simulator.stage import Process, Snmpd, StageError, until
 from vpp_snmp_agent.agentx import pdu
 from vpp_snmp_agent.agentx.mib import Column, Table
 from vpp_snmp_agent.agentx.values import INTEGER as INTEGER_TYPE
@@ -143,11 +143,15 @@ def test_the_family_of_a_process_is_itself_and_its_children() -> None:
         assert child.pid in family
 
 
+def switches() -> int:
+    """Of this process."""
+    return processes.voluntary_switches(os.getpid())
+
+
 def test_falling_asleep_is_a_voluntary_switch() -> None:
-    before = processes.voluntary_switches(os.getpid())
-    for _ in range(7):
-        threading.Event().wait(0.0005)
-    assert processes.voluntary_switches(os.getpid()) >= before + 7
+    before = switches()
+    asleep = threading.Event()
+    until("it slept", lambda: asleep.wait(0.001) or switches() >= before + 7)
 
 
 # --- SNMP ----------------------------------------------------------------------------------------

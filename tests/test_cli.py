@@ -1,5 +1,6 @@
 """The command line: commands, flags, what is refused, and how lines are written to the journal."""
 
+import io
 import logging
 import os
 import re
@@ -137,6 +138,19 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
         cli.main(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == f"vpp-snmp-agent {__version__}\n"
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_an_unbuffered_standard_output_that_is_full_is_named_too(
+    flag: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By $PYTHONUNBUFFERED: what argparse prints itself would be lost without a word."""
+    monkeypatch.setattr(os, "dup2", lambda *_: None)  # standard output is not the real one
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(full, write_through=True))
+        assert cli.main([flag]) == 1
+    monkeypatch.undo()
+    assert capsys.readouterr().err == ("vpp-snmp-agent: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize(
@@ -401,7 +415,10 @@ def test_check_reports_bad_settings_itself(
             ["-a", "localhost:99999"],
             "argument -a: 'localhost:99999' is no AgentX address: a port is 1 to 65535",
         ),
-        (["check", "-a", ""], "argument -a: expected /path/of/socket or host:port; got ``"),
+        (
+            ["check", "-a", ""],
+            "argument -a: expected /path/of/socket or host:port; got an empty text",
+        ),
         (
             ["--ifindex", "kep"],
             "argument --ifindex: expected one of kept, stateless; got `kep`; did you mean `kept`?",
@@ -411,7 +428,7 @@ def test_check_reports_bad_settings_itself(
             for text in ("0", "0.99", "-5", "86401", "inf", "nan", "often", "30s", "1e2", "010")
         ),
         *(
-            ([flag, ""], f"argument {flag}: expected a path; got ``")
+            ([flag, ""], f"argument {flag}: expected a path; got an empty text")
             for flag in ("-f", "-c", "--api-socket", "--stats-socket", "--api-dir", "--state-dir")
         ),
         *(

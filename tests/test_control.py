@@ -146,6 +146,15 @@ def test_forgetting_nothing_writes_nothing(tmp_path: Path, glob: str) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
+def test_a_state_directory_that_is_none_is_named_without_a_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    assert forget_ports(settings_of(path), "*", 0.0) == 1
+    assert capsys.readouterr().err == f"vpp-snmp-agent: {path}: Not a directory\n"
+
+
 def test_a_forgotten_ifindex_is_given_to_nobody_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,7 +162,7 @@ def test_damage_makes_no_rows_without_end(
     assert len(served(following(vpp, clock))) == 2
 
 
-# --- what is looked at ---------------------------------------------------------------------------
+# --- what is compared ---------------------------------------------------------------------------
 
 
 def packed(cells: Sequence[int]) -> bytes:
@@ -284,7 +284,7 @@ def test_a_node_that_is_created_again_at_another_column_goes_on(vpp: Vpp, clock:
     served(errors)
     vpp.writer.remove(NAMES[SLOTS])
     vpp.writer.add_error(NAMES[SLOTS], 41)
-    vpp.count(41, 43)  # more than before: no fall tells of it
+    vpp.count(41, 43)  # more than before: no fall shows it
     errors.find(vpp.entries())
     assert served(errors) == {NAMES[SLOTS]: 31 + 43}
 
@@ -333,7 +333,7 @@ def test_another_vpp_goes_on_from_the_last_that_the_one_before_counted(
     vpp.count(TTL, 103)  # after the last reading
     other.count(TTL, 7)
     other.count(PUNTED, 9)
-    other.count(SLOTS, 0, 250)  # more than the one before: no fall tells of it
+    other.count(SLOTS, 0, 250)  # more than the one before: no fall shows it
     errors.lose()
     errors.use(other.segment, OTHER)
     assert served(errors) == {NAMES[TTL]: 103, NAMES[SLOTS]: 200}

@@ -393,7 +393,7 @@ def test_an_interface_is_up_when_wanted_and_linked(admin: bool, link: bool, stat
     ("parent_admin", "parent_link", "admin", "link", "status"),
     [
         (True, True, True, True, UP),
-        (True, True, True, False, UP),  # its own flag is stale: VPP takes its parent's
+        (True, True, True, False, UP),  # its own flag is out of date: VPP takes its parent's
         (True, False, True, True, LOWER_LAYER_DOWN),
         (True, False, True, False, LOWER_LAYER_DOWN),
         (False, True, True, True, LOWER_LAYER_DOWN),

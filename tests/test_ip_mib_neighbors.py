@@ -124,6 +124,7 @@ def test_any_neighbours_are_found_as_in_a_sorted_list_of_all(
             assert row.type == (4 if static else 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("media", [False, True], ids=["physical", "media"])
 @settings(max_examples=200, deadline=None)
 @given(entries=ENTRIES, others=ENTRIES, data=st.data())

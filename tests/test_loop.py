@@ -72,3 +72,20 @@ def test_the_same_is_logged_once_and_a_failure_is_counted(caplog: pytest.LogCapt
     ]
     assert state_log.last("disk") == "the disk takes it"
     assert state_log.last("nothing") == ""
+
+
+def test_that_a_failure_is_over_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    state_log = StateLog()
+    state_log.solved("disk", "the disk is back")
+    for _ in range(2):
+        state_log.report(logging.ERROR, "disk", "the disk is gone")
+    state_log.report(logging.WARNING, "cpu", "no CPU")
+    for _ in range(2):
+        state_log.solved("disk", "the disk is back")
+    assert caplog.messages == [
+        "the disk is gone",
+        "no CPU",
+        "1 time more: the disk is gone",
+        "the disk is back",
+    ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vpp_snmp_agent import cli
-from vpp_snmp_agent.settings.declarations import SETTINGS, Setting, parse_settings
+from vpp_snmp_agent.settings.declarations import SETTINGS, SETTINGS_FILE, Setting, parse_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 DEBIAN = ROOT / "debian"
@@ -54,6 +54,50 @@ def test_a_flag_of_the_manual_takes_what_the_command_takes(action: Action) -> No
     (item,) = [item for item in OPTIONS if action.option_strings[0] in flags_of(item)]
     takes = str(action.metavar or "").strip("{}").replace(",", " | ")
     assert item.partition(" Ar ")[2] == takes
+
+
+@pytest.mark.parametrize(
+    ("key", "setting"), [(key, each) for key, each in SETTINGS.items() if each.flag]
+)
+def test_the_manual_of_the_command_has_each_flags_default(key: str, setting: Setting) -> None:
+    assert setting.flag is not None
+    (text,) = [text for item, text in OPTIONS.items() if setting.flag.name in flags_of(item)]
+    said = re.findall(r"The default is (.*?) ?[.;](?: |$)", text.replace("\n.Pa ", " "), re.M)
+    # A flag that is counted has none to be set to.
+    assert said == ([setting.default_text] if setting.flag.metavar else [])
+
+
+def test_the_manual_of_the_command_has_the_default_of_the_settings_file() -> None:
+    assert f"The default is\n.Pa {SETTINGS_FILE} ,\nif it is there.\n" in OPTIONS["Fl f Ar FILE"]
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """The rows of the tables of a page, by their first cell."""
+    lines = re.findall(r"^\| (`.*) \|$", page, re.MULTILINE)
+    cells = [re.split(r" ?\| ?", line.replace(r"\|", "")) for line in lines]
+    return {first: others for first, *others in cells}
+
+
+ROWS = rows(DOCUMENTED)
+# Where more is to be said than the declaration does.
+IN_WORDS = {
+    "taps": "`hide`; `show` with `names: tap`",
+    "link-traps": "bonds, and what is over no other",
+}
+
+
+@pytest.mark.parametrize(("key", "setting"), SETTINGS.items())
+def test_the_documentation_has_each_default(key: str, setting: Setting) -> None:
+    of_flag = [cells for cells in ROWS.values() if cells[0] == f"`{key}`"]
+    cells = of_flag[0] if of_flag else ROWS[f"`{key}`"]
+    default = setting.default
+    if isinstance(default, tuple) and default:
+        text = f"`[{', '.join(default)}]`"
+    elif default is None or default == () or isinstance(default, (int, float)):
+        text = setting.default_text if default != () else "none"
+    else:
+        text = f"`{setting.default_text}`"
+    assert cells[-1] == IN_WORDS.get(key, text)
 
 
 def test_the_manual_has_every_command_and_no_other() -> None:

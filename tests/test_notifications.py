@@ -118,14 +118,14 @@ def test_what_happened_while_snmpd_was_away_is_notified_once_and_only_the_latest
     for name in ("TenGigabitEthernet1/0/2", "GigabitEthernet5/0/0"):
         vpp.set_link(name, name.startswith("Ten"))
     until("the agent knows", lambda: agent.text().count(news) > known)
-    agent.send(signal.SIGSTOP)  # or it would tell before anybody listens
+    agent.send(signal.SIGSTOP)  # or it would notify before anybody listens
     snmpd.start()
     trapd.start_beside(snmpd)
     agent.send(signal.SIGCONT)
     before = 2
-    until("both are told", lambda: len(links(trapd)) >= before + 2)
+    until("both are notified", lambda: len(links(trapd)) >= before + 2)
     vpp.set_admin("TenGigabitEthernet1/0/3", True)
-    until("the last is told", lambda: ("enp1s0f3", "up") in links(trapd))
+    until("the last is notified", lambda: ("enp1s0f3", "up") in links(trapd))
     assert sorted(links(trapd)[before:-1]) == [("eno1", "down"), ("enp1s0f2", "up")]
 
 
@@ -209,7 +209,7 @@ def test_a_vpp_that_starts_over_and_over_makes_no_storm(
         until("the agent knows", lambda: restarts_seen(snmpd) == restarts)  # noqa: B023
     until("the last is heard", lambda: names_of(trapd)[-1:] == ["vppBack"])
     elapsed = time.monotonic() - began
-    assert restarts > elapsed / MIN_INTERVAL + 1  # or they were too slow to tell
+    assert restarts > elapsed / MIN_INTERVAL + 1  # or they were too slow to show it
     assert names_of(trapd) == ["vppAway", "vppBack"] * (len(alarms(trapd)) // 2)
     assert len(alarms(trapd)) <= elapsed / MIN_INTERVAL + 1
 
@@ -221,7 +221,7 @@ def test_of_what_happens_to_vpp_while_snmpd_is_away_the_last_is_heard(
     snmpd.stop()
     vpp.kill()
     wait_for_line(agent, "VPP is away")
-    agent.send(signal.SIGSTOP)  # or it would tell before anybody listens
+    agent.send(signal.SIGSTOP)  # or it would notify before anybody listens
     snmpd.start()
     trapd.start_beside(snmpd)
     agent.send(signal.SIGCONT)

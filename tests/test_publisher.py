@@ -88,7 +88,7 @@ def test_descriptions_that_are_read_after_the_start_reach_the_rows_that_are_show
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The keys of all rows that are made anew, one after another."""
+    """The keys of all rows that are made again, one after another."""
     made: list[str] = []
     original = Publisher._make
 

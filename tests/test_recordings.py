@@ -617,7 +617,7 @@ def test_kinds_and_states_are_what_the_recorded_api_said(served: tuple[Replay, S
     _, snmpd = served
     status = snmpd.column(oids.OPER_STATUS)
     assert {index for index, value in status.items() if value == "2"} == {1002, 1019, 1022}
-    # The bond has no active member, and its sub-interfaces stand on it.
+    # The bond has no active member, and its sub-interfaces are over it.
     bond = {1007, *range(1014, 1019)}
     assert {index for index, value in status.items() if value == "7"} == bond
     types = snmpd.column(oids.IF_TYPE)

@@ -226,6 +226,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_any_claims_are_shown_as_the_lowest_ifindex_makes_them(
@@ -335,6 +336,7 @@ def test_a_collection_would_find_a_cycle() -> None:
         make()
 
 
+@pytest.mark.slow
 def test_whatever_happens_to_rows_leaves_nothing_to_collect(sources: CounterSet) -> None:
     publisher = new_publisher(rules.Configuration(Settings(taps="show")))
     view = View([each for module in modules(publisher) for each in module.objects])
@@ -343,6 +345,7 @@ def test_whatever_happens_to_rows_leaves_nothing_to_collect(sources: CounterSet)
     assert len(publisher.rows) == 9
 
 
+@pytest.mark.slow
 def test_another_configuration_leaves_nothing_to_collect(sources: CounterSet) -> None:
     first = new_publisher()
     view = View([each for module in modules(first) for each in module.objects])

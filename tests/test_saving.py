@@ -168,7 +168,7 @@ def test_packets_of_all_interfaces_go_on_over_a_restart_of_vpp_of_the_agent_and_
     publisher = new_publisher(indexes=indexes)
     count(publisher, router_of(ETHERNET, LOOP), made)
     assert received(publisher) == 135
-    made.set_row("/if/ip4", 0, [5, 120, 0])  # made anew
+    made.set_row("/if/ip4", 0, [5, 120, 0])  # made again
     assert received(publisher) == 155
     publisher.poll()
     assert indexes.saved_totals["ip 4"].numbers == {IN_RECEIVES: (155, 30)}
@@ -369,7 +369,7 @@ def test_a_name_that_comes_back_goes_on_from_what_it_had_reached(
     change(publisher, router, gone=[LOOP])
     assert octets(publisher) == {1001: 501}
     clock.now += 3
-    set_rx(first, 3, 11)  # VPP zeroes an index when it is made anew
+    set_rx(first, 3, 11)  # VPP zeroes an index when it is made again
     change(publisher, router, LOOP)
     assert octets(publisher) == {1001: 501, 1003: 503 + 11}
     assert rows_of(publisher)[1003].counter_discontinuity_time > 0

@@ -53,7 +53,7 @@ PLACE = "expected /path/of/socket or host:port"
         ("names: kernel", f"names: {NAMES}; got `kernel`"),
         ("names: no", f"names: {NAMES}; got the boolean `no`"),
         ("names: 7", f"names: {NAMES}; got the number `7`"),
-        ("names: ''", f"names: {NAMES}; got ``"),
+        ("names: ''", f"names: {NAMES}; got an empty text"),
         ("names:", f"names: {NAMES}; got nothing"),
         ("names: [ lcp ]", f"names: {NAMES}; got a list"),
         ("names: !mine lcp", f"names: {NAMES}; got a `!mine`, `lcp`"),
@@ -80,7 +80,7 @@ PLACE = "expected /path/of/socket or host:port"
         # addresses and paths
         ("address: 705", f"address: {PLACE}; got the number `705`"),
         ("address:", f"address: {PLACE}; got nothing"),
-        ("address: ''", f"address: {PLACE}; got ``"),
+        ("address: ''", f"address: {PLACE}; got an empty text"),
         ("address: [ /a ]", f"address: {PLACE}; got a list"),
         ("address: localhost", f"address: 'localhost' is no AgentX address: {PLACE}"),
         (
@@ -92,7 +92,7 @@ PLACE = "expected /path/of/socket or host:port"
             for key in ("api-socket", "stats-socket", "api-dir", "state-dir")
             for written, got in (
                 ("", "nothing"),
-                ("''", "``"),
+                ("''", "an empty text"),
                 ("' '", "` `"),
                 ("7", "the number `7`"),
                 ("on", "the boolean `on`"),
@@ -101,7 +101,7 @@ PLACE = "expected /path/of/socket or host:port"
                 ("{}", "a mapping"),
             )
         ),
-        ("vppcfg: ''", "vppcfg: expected a path, or `~` for none; got ``"),
+        ("vppcfg: ''", "vppcfg: expected a path, or `~` for none; got an empty text"),
         ("vppcfg: no", "vppcfg: expected a path, or `~` for none; got the boolean `no`"),
         ("vppcfg: []", "vppcfg: expected a path, or `~` for none; got a list"),
         # globs
@@ -115,7 +115,7 @@ PLACE = "expected /path/of/socket or host:port"
         ("hide: [ tap*, 7 ]", f"hide: {GLOBS}; got the number `7`"),
         ("hide: [ no ]", f"hide: {GLOBS}; got the boolean `no`"),
         ("hide: [ ~ ]", f"hide: {GLOBS}; got nothing"),
-        ("hide: [ '' ]", f"hide: {GLOBS}; got ``"),
+        ("hide: [ '' ]", f"hide: {GLOBS}; got an empty text"),
         ("hide: [ [ a ] ]", f"hide: {GLOBS}; got a list"),
         ("hide: &h [ *h ]", f"hide: {GLOBS}; got a list"),
         # mibs
@@ -146,7 +146,7 @@ PLACE = "expected /path/of/socket or host:port"
         ("speeds: { gre*: }", f"speeds: `gre*`: {SPEED}; got nothing"),
         ("speeds: { gre*: { a: b } }", f"speeds: `gre*`: {SPEED}; got a mapping"),
         ("speeds: { 7: 7 }", f"speeds: {GLOBS}; got the number `7`"),
-        ("speeds: { '': 7 }", f"speeds: {GLOBS}; got ``"),
+        ("speeds: { '': 7 }", f"speeds: {GLOBS}; got an empty text"),
         ("speeds: { [ a ]: 7 }", "expected a glob; got a list"),
         ("speeds: { <<: { a: 1 } }", f"speeds: {GLOBS}; got a `tag:yaml.org,2002:merge`, `<<`"),
         # link-traps
@@ -212,4 +212,4 @@ def test_behind_a_flag_everything_is_text() -> None:
     assert str(caught.value) == "expected 3 to 86400 seconds; got `often`"
     with pytest.raises(BadSettings) as caught:
         a_path_or_none(word(""))
-    assert str(caught.value) == "expected a path; got ``"
+    assert str(caught.value) == "expected a path; got an empty text"

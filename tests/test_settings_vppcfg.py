@@ -237,6 +237,7 @@ def test_what_is_empty_describes_nothing(text: bytes) -> None:
     assert descriptions(text) == {}
 
 
+@pytest.mark.slow
 def test_ten_thousand_sub_interfaces_are_read() -> None:
     lines = (f"      {n}: {{ lcp: e0.{n}, description: 'Cust: {n}' }}\n" for n in range(10_000))
     found = descriptions("interfaces:\n  e0:\n    sub-interfaces:\n" + "".join(lines))
@@ -291,6 +292,7 @@ def test_a_malformed_file_is_refused_with_its_line_and_what_was_expected(
     assert "\n" not in refused
 
 
+@pytest.mark.slow
 def test_twenty_thousand_merged_descriptions_are_read() -> None:
     subs = "".join(f"      {n}: {{ <<: *c, mtu: {n} }}\n" for n in range(20_000))
     found = descriptions(

@@ -1,4 +1,4 @@
-"""snmpd as it ships, on a router with many routes: what it shows, hides, and how fast it answers.
+"""snmpd as it ships, on a router with many routes: what it shows, hides, and what they cost it.
 
 Root alone can give a network namespace its routes; otherwise these tests are skipped.
 """
@@ -7,8 +7,7 @@ import contextlib
 import os
 import re
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,9 @@ pytestmark = [
 ]
 
 ROUTES = 40_000
-WALK_LIMIT = 2.0  # seconds for all of mib-2
-GET_LIMIT = 0.5  # seconds: with its route modules on, snmpd takes 5 to 11
+# As many times the CPU time that the same takes the same snmpd with few routes: with its route
+# modules on, a question takes 5 to 11 s instead of less than a millisecond.
+MAX_COST = 20
 DEBIANS = "-smux,mteTrigger,mteTriggerConf"  # what Debian's own snmpd leaves out
 
 # Of IPV6-TCP-MIB and IPV6-UDP-MIB, which Debian's snmpd registers and leaves empty.
@@ -37,7 +37,7 @@ OF_FRR = {"15.6", "10.166.11.1.4.1"}
 # What the service leaves out of snmpd, whatever the view; `swrun` counts processes.
 ABSENT = {"2", "4", "10", "31", *HIDDEN} - {"25.4", "25.5"}
 # What a poller of a router goes on to be given by snmpd, and the agent is not.
-STUCK_TIMEOUT = {
+NEEDED = {
     "1.1.0": "sysDescr",
     "5.1.0": "icmpInMsgs",
     "6.9.0": "tcpCurrEstab",
@@ -88,6 +88,23 @@ def debians(directory: Path) -> Iterator[Snmpd]:
             yield running
 
 
+@pytest.fixture(scope="module")
+def quiet(directory: Path) -> Iterator[Snmpd]:
+    """snmpd as shipped, with few routes: what its answers cost is the measure of the other's."""
+    with Snmpd(directory / "quiet", extra=EXTRA) as running:
+        fill(running, directory, 5)
+        with used(running):
+            yield running
+
+
+def cost(snmpd: Snmpd, ask: Callable[[Snmpd], object]) -> float:
+    """Seconds that snmpd is on a CPU for it: a busy machine makes them no more."""
+    schedstat = Path(f"/proc/{snmpd.pid}/schedstat")
+    before = int(schedstat.read_text().split()[0])
+    ask(snmpd)
+    return (int(schedstat.read_text().split()[0]) - before) * 1e-9
+
+
 @contextlib.contextmanager
 def used(snmpd: Snmpd) -> Iterator[None]:
     """With a notification that it has sent, to nobody, and an open TCP connection."""
@@ -114,30 +131,34 @@ def under(names: dict[str, str], subtree: str) -> list[str]:
     return [name for name in names if name.startswith(f"{MIB_2}.{subtree}.")]
 
 
-# --- fast --------------------------------------------------------------------------------------
+# --- what routes cost --------------------------------------------------------------------------
 
 
-def test_a_walk_of_all_mib_2_takes_two_seconds_at_most(
-    snmpd: Snmpd, directory: Path, tmp_path: Path
+def test_a_walk_of_all_mib_2_costs_no_more_for_all_the_routes(
+    snmpd: Snmpd, quiet: Snmpd, tmp_path: Path
 ) -> None:
-    began = time.monotonic()
     away = walk(snmpd)
-    assert time.monotonic() - began < WALK_LIMIT
+    assert len(away) <= len(walk(quiet)) + 10  # a kind of ICMP message that came is a row
+    bound = MAX_COST * cost(quiet, walk)
+    assert cost(snmpd, walk) < bound
     with Simulator(tmp_path / "vpp") as vpp, AgentProcess(tmp_path, vpp, snmpd.agentx):
         wait_for_rows(snmpd)
         until("the addresses are", lambda: len(walk(snmpd, "4.20.1.2")) == 3)
-        began = time.monotonic()
         served = walk(snmpd)
-        assert time.monotonic() - began < WALK_LIMIT
+        assert cost(snmpd, walk) < bound * len(served) / len(away)
     assert len(under(served, "31.1.1.1.1")) == ROWS
     assert len(served) > len(away) + ROWS * 40
     until("the rows are gone", lambda: not walk(snmpd, "31"))
 
 
-def test_without_a_view_it_is_as_fast_for_the_modules_are_off(snmpd: Snmpd) -> None:
-    began = time.monotonic()
-    assert walk(snmpd, community="whole")
-    assert time.monotonic() - began < WALK_LIMIT
+def test_without_a_view_it_costs_no_more_either_because_the_modules_are_off(
+    snmpd: Snmpd, quiet: Snmpd
+) -> None:
+    def ask(each: Snmpd) -> None:
+        assert walk(each, community="whole")
+
+    bound = MAX_COST * cost(quiet, ask)
+    assert cost(snmpd, ask) < bound
 
 
 @pytest.mark.parametrize(
@@ -151,15 +172,17 @@ def test_without_a_view_it_is_as_fast_for_the_modules_are_off(snmpd: Snmpd) -> N
     ],
 )
 @pytest.mark.parametrize("community", ["public", "whole"])
-def test_a_question_about_a_route_is_answered_at_once(
-    snmpd: Snmpd, oid: str, community: str
+def test_a_question_about_a_route_costs_no_more_than_with_few(
+    snmpd: Snmpd, quiet: Snmpd, oid: str, community: str
 ) -> None:
-    for tool in ("snmpget", "snmpgetnext"):
-        began = time.monotonic()
-        options = ["-On", "-c", community, "-t", "30", "-r", "0"]
-        answer = snmpd.run(tool, f"{MIB_2}.{oid}", options=options).stdout
-        assert time.monotonic() - began < GET_LIMIT
-        assert f".{MIB_2}.4." not in answer or "No Such" in answer
+    def ask(each: Snmpd) -> None:
+        for tool in ("snmpget", "snmpgetnext"):
+            options = ["-On", "-c", community, "-t", "30", "-r", "0"]
+            answer = each.run(tool, f"{MIB_2}.{oid}", options=options).stdout
+            assert f".{MIB_2}.4." not in answer or "No Such" in answer
+
+    bound = MAX_COST * cost(quiet, ask)
+    assert cost(snmpd, ask) < bound
 
 
 # --- hidden, and shown -------------------------------------------------------------------------
@@ -189,7 +212,7 @@ def test_with_the_agent_away_no_table_of_the_kernels_is_left(snmpd: Snmpd, debia
 @pytest.mark.parametrize("community", ["public", "whole"])
 def test_what_a_poller_needs_of_the_machine_stays(snmpd: Snmpd, community: str) -> None:
     walked = walk(snmpd, community=community)
-    assert {f"{MIB_2}.{oid}" for oid in STUCK_TIMEOUT} <= walked.keys()
+    assert {f"{MIB_2}.{oid}" for oid in NEEDED} <= walked.keys()
     assert int(walked[f"{MIB_2}.25.1.6.0"].removeprefix("Gauge32: ")) > 1
     assert under(walked, "25.3.3.1.1")  # hrProcessorFrwID: a row for each processor
 

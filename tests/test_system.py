@@ -454,7 +454,7 @@ def test_an_agent_that_starts_while_vpp_hangs_has_its_memory_in_what_it_register
         agent.stop()
     vpp.hang()
     with AgentProcess(tmp_path, vpp, snmpd.agentx) as agent:
-        until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
+        until("snmpd is served again", lambda: agent.text().count("serving snmpd at") == 2)
         assert storages(snmpd) == names
         assert used(snmpd) == [0, 0, 0]
         assert snmpd.column(f"{oids.STORAGE}.5")[MAIN_HEAP] == sizes[MAIN_HEAP]
@@ -473,7 +473,7 @@ def test_a_reload_that_changes_the_mibs_has_vpps_memory_in_what_it_registers_fir
         assert not storages(snmpd)
         file.write_text("mibs: [IF-MIB, HOST-RESOURCES-MIB]\n")
         agent.send(signal.SIGHUP)
-        until("snmpd is served anew", lambda: agent.text().count("serving snmpd at") == 2)
+        until("snmpd is served again", lambda: agent.text().count("serving snmpd at") == 2)
         assert len(storages(snmpd)) == STORAGES
 
 
@@ -770,7 +770,7 @@ def test_while_vpp_hangs_counters_go_on(agent: AgentProcess, snmpd: Snmpd, vpp: 
 def test_an_index_that_vpp_gives_away_is_never_read_under_the_old_name(
     agent: AgentProcess, snmpd: Snmpd, vpp: Simulator
 ) -> None:
-    """Not even where VPP's API tells nothing of it for as long as it likes."""
+    """Not even where VPP's API reports nothing of it for as long as it likes."""
     index = index_of_row(snmpd, "bond0.130")
     octets = snmpd.column(oids.HC_IN)[index]
     assert int(octets) > 0
@@ -802,7 +802,7 @@ def test_counters_go_on_under_a_lock_that_is_kept_for_ever(
 def test_a_link_that_fails_shows_at_once(agent: AgentProcess, snmpd: Snmpd, vpp: Simulator) -> None:
     vpp.set_link("GigabitEthernet5/0/0", False)
     wait_for_cell(snmpd, oids.OPER_STATUS, 1001, "2")
-    assert snmpd.column(oids.OPER_STATUS)[1015] == "7"  # eno1.205 stands on it
+    assert snmpd.column(oids.OPER_STATUS)[1015] == "7"  # eno1.205 is over it
     assert snmpd.column(oids.IF_LAST_CHANGE)[1001] != "(0) 0:00:00.00"
 
 

@@ -87,6 +87,7 @@ def test_the_null_oid_is_written_as_zero_dot_zero() -> None:
     assert dotted(b"") == "0.0"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(st.one_of(st.integers(0, 3), st.integers(0, 2**32 - 1))).map(tuple)))
 def test_keys_sort_as_oids_do(names: list[tuple[int, ...]]) -> None:

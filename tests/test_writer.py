@@ -5,6 +5,7 @@ import logging
 import os
 import select
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,41 @@ def test_a_compacted_file_is_in_the_directory_on_the_disk_before_a_commit_counts
         assign(state, c=3)
         assert len(attempts) == count
     assert "Input/output error" in caplog.text
+
+
+def test_a_compaction_that_failed_is_logged_and_once_that_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    done: list[bool] = []
+    real = writer.replace
+
+    def replace_journal(*arguments: Any, **named: Any) -> Any:
+        if not done:
+            done.append(False)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replaced = real(*arguments, **named)
+        done.append(True)
+        return replaced
+
+    monkeypatch.setattr(writer, "COMPACT_RETRY_INTERVAL", 0.0)
+    with opened(tmp_path) as state:
+        monkeypatch.setattr(writer, "replace", replace_journal)
+        monkeypatch.setattr(writer, "COMPACT_SLACK", -(10**9))
+        numbers = count()
+
+        def compacted_twice() -> bool:
+            number = next(numbers)
+            assign(state, **{f"eth{number}": number})
+            return done.count(True) >= 2
+
+        until("it is compacted", compacted_twice)
+    said = [each for each in caplog.messages if "compacted" in each]
+    path = tmp_path / JOURNAL
+    assert said == [
+        f"{path} is not compacted: {path}: No space left on device: free some space on that disk",
+        f"{path} is compacted",
+    ]
 
 
 def test_a_compaction_that_meets_damage_leaves_it_to_the_next_start(

@@ -69,6 +69,7 @@ class Agent:
         self._notifier = Notifier()
         self._placement = Placement()
         self._reader = DescriptionReader(self._loop, self._configure)
+        self._has_bad_settings = False  # as was logged
         self._has_read = False  # the vppcfg, once, or it is known why not
         self._configure_at = float("inf")
         self._serving = Serving(
@@ -231,7 +232,12 @@ class Agent:
             settings = self._reload()
         except BadSettings as error:
             log.error("%s; the settings stay as they were", error)
+            self._has_bad_settings = True
             settings = self._settings
+        else:
+            if self._has_bad_settings:
+                log.info("the settings are read again")
+            self._has_bad_settings = False
         self._wake_up()
         before, self._settings = self._settings, settings
         self._follower.settings = settings

@@ -14,7 +14,7 @@ from typing import Any
 from . import __version__
 from .agent import Agent
 from .interfaces.state import StateError
-from .operator.output import OutputFailed, complain, flush
+from .operator.output import OutputFailed, answer, complain, flush
 from .runtime.loop import log
 from .settings.declarations import SETTINGS, SETTINGS_FILE, Setting, Settings, load_settings
 from .settings.document import BadSettings
@@ -104,9 +104,25 @@ def _add_flag(parser: argparse.ArgumentParser, setting: Setting) -> None:
     )
 
 
+class _Parser(argparse.ArgumentParser):
+    """Whose help is an answer as any: argparse is silent where it cannot be written."""
+
+    def print_help(self, file: Any = None) -> None:
+        """On standard output, where --help has it."""
+        answer(self.format_help().rstrip("\n"))
+
+
+class _Version(argparse.Action):
+    """--version, likewise."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: object) -> None:
+        answer(f"vpp-snmp-agent {__version__}")
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and flags; a flag that is not given is None, for the file to show through."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vpp-snmp-agent",
         allow_abbrev=False,
         description="Serve VPP's interfaces, and VPP itself, to snmpd over AgentX, live.",
@@ -146,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     )
     for setting in SETTINGS.values():
         _add_flag(parser, setting)
-    add("--version", action="version", version=f"vpp-snmp-agent {__version__}")
+    add("--version", action=_Version, nargs=0, help="print the version")
     return parser
 
 

@@ -67,7 +67,6 @@ class Follower:
         self._epoch_seen_at: float | None = None  # that nobody has accounted for yet
         self._router: Router | None = None
         self._segment: Segment | None = None
-        self._has_lost_counters = False  # as was logged
         self._started = 0.0  # VPP, by time.monotonic, as far as it says
 
     @property
@@ -219,9 +218,7 @@ class Follower:
         except SegmentUnavailable as error:
             self._lose_counters(str(error))
             return
-        if self._has_lost_counters:
-            self._has_lost_counters = False
-            self._state_log.report(logging.INFO, "segment", "VPP's counters are available again")
+        self._state_log.solved("segment", "VPP's counters are available again")
         log.debug("VPP's counters are mapped")
         self._started = time.monotonic() - self._segment.uptime
         self._epoch, self._epoch_seen_at = self._segment.epoch, None
@@ -231,7 +228,6 @@ class Follower:
         self.check(time.monotonic())
 
     def _lose_counters(self, why: str) -> None:
-        self._has_lost_counters = True
         self._state_log.report(logging.ERROR, "segment", f"VPP's counters are unavailable: {why}")
 
     def is_settled(self, now: float) -> bool:

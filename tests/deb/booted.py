@@ -109,7 +109,7 @@ def installed(system: System, package: Path) -> None:
     check("the namespace's lo is up", "LOWER_UP" in flags, flags)
     expected = "0 interfaces; VPP is away; serving snmpd"
     eventually(
-        "the agent is ready without VPP, and its status tells so",
+        "the agent is ready without VPP, and its status says so",
         lambda: state(system, AGENT, "StatusText") == expected,
     )
 
@@ -123,7 +123,7 @@ def installed(system: System, package: Path) -> None:
     eventually(f"{ROWS} ports are served", lambda: served(system))
     expected = f"{ROWS} interfaces; VPP 26.06-release answers; serving snmpd"
     eventually(
-        "and the agent's status tells so", lambda: state(system, AGENT, "StatusText") == expected
+        "and the agent's status says so", lambda: state(system, AGENT, "StatusText") == expected
     )
 
 
@@ -139,7 +139,7 @@ def polled(system: System) -> None:
     check("where the distribution's own snmpd answers", "STRING: " in printed, printed)
     check("snmpd's host resources are given out", "INTEGER" in get(system, f"{MIB_2}.25.2.2.0"))
     printed = get(system, DISTRO)
-    check("`extend distro` tells VPP's version", 'STRING: "VPP 26.06-release"' in printed, printed)
+    check("`extend distro` says VPP's version", 'STRING: "VPP 26.06-release"' in printed, printed)
     printed = get(system, "1.3.6.1.6.3.15.1.1.1.0")
     check("what no poller needs is not given out", "No Such" in printed, printed)
     found = shown(system, HIDDEN, *IN_NAMESPACE)
@@ -158,7 +158,7 @@ def polled(system: System) -> None:
     before = pid(system, AGENT)
     edit(system, SETTINGS, r"^vppcfg: .*$", "vppcgf: /etc/vpp/vppcfg.yaml")
     system.run("systemctl", "reload", AGENT)
-    until("the refusal is told", lambda: "did you mean `vppcfg`?" in log(system, AGENT))
+    until("the refusal is logged", lambda: "did you mean `vppcfg`?" in log(system, AGENT))
     check("settings that are refused leave the old ones in force", pid(system, AGENT) == before)
     system.run("systemctl", "restart", AGENT, check=False)
     until("systemd gave up", lambda: state(system, AGENT, "ActiveState") == "failed")
@@ -244,7 +244,7 @@ def confined(system: System) -> None:
         "Seccomp:\t2",
     ):
         check(f"of the agent the kernel says {' '.join(line.split())}", line in status, status)
-    # What it reaches through its own mounts; /proc tells only of its own processes.
+    # What it reaches through its own mounts; /proc says only of its own processes.
     find = ["find", "/", "-path", "/proc", "-prune", "-o", "-type", "d,f", "-writable", "-print"]
     enter = ["nsenter", "-t", agent, "-m", "setpriv", f"--reuid={USER}", f"--regid={USER}"]
     found = set(system.prints(*enter, "--init-groups", *find).splitlines())
@@ -368,7 +368,7 @@ def cut_off_by_nothing(system: System, newer: Path) -> None:
     system.run("ip", "link", "add", "xe0", "netns", "dataplane", *veth)
 
     def living() -> tuple[str, ...]:
-        """What tells the namespace, the daemon and the port from any others."""
+        """What distinguishes the namespace, the daemon and the port from any others."""
         return (
             inode(system),
             pid(system, "bgpd.service"),
@@ -548,7 +548,7 @@ def cpus(system: System, unit: str) -> set[str]:
 
 
 def inode(system: System) -> str:
-    """What tells the namespace from any other."""
+    """What distinguishes the namespace from any other."""
     return system.run("stat", "-L", "-c", "%i", "/run/netns/dataplane")
 
 

@@ -22,7 +22,7 @@ from simulator.stage import ROOT
 from .story import Failed, until
 
 BASES = Path("/var/cache/vpp-snmp-agent-deb-test")
-# What the package depends on, for a system has no network; snmp is for the test.
+# What the package depends on, because a system has no network; snmp is for the test.
 PACKAGES = ("systemd-sysv", "iproute2", "python3-yaml", "snmpd", "snmp")
 SOURCE = "/opt/source"  # where this is bound to of the source tree:
 SOURCES = ("debian", "simulator", "snmpd-dataplane.conf", "tests", "vpp_snmp_agent")

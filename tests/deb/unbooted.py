@@ -116,7 +116,7 @@ def serve(system: System) -> None:
     check(
         "which nobody else is in", f"ok     AgentX group      nobody else is in {GROUP}" in printed
     )
-    check("and root is told of no other agent", "where FRR never is: none" in printed, printed)
+    check("and root is shown no other agent", "where FRR never is: none" in printed, printed)
     found = shown(system, HIDDEN)
     check("what grows with the kernel or the machine is hidden", not found, found)
     system.end("agent")

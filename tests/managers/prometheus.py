@@ -93,7 +93,7 @@ class Daemon(Process):
 
 
 def fetch(snmpd: Snmpd, url: str) -> str | None:
-    """A page, from where snmpd stands; None if it is not to be had."""
+    """A page, from where snmpd stands; None if it is unavailable."""
     command = [*snmpd.enter(), sys.executable, "-I", "-c", FETCH, url]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode else done.stdout

@@ -222,7 +222,7 @@ class Writer:
         self._due = 0.0  # when they are written; with no lines, not before this
         self._renamed = False  # a compacted file may not be in the directory on the disk yet
         self._closing = False
-        self._compact_after = 0.0
+        self._compact_after = 0.0  # by time.monotonic, once that failed
         self._yield = yielder(True)
         self.thread = threading.Thread(target=self._run, name="state", daemon=True)
         self.thread.start()
@@ -342,6 +342,9 @@ class Writer:
             log.error("%s is not compacted: %s", self._path, why)
             self._compact_after = time.monotonic() + COMPACT_RETRY_INTERVAL
             return
+        if self._compact_after:
+            self._compact_after = 0.0
+            log.info("%s is compacted", self._path)
         os.close(self._fd)
         self._live = size - (self._size - end)  # what came meanwhile may be dead
         self._fd, self._size = fd, size

@@ -73,7 +73,10 @@ def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, 
 
 
 def _fail(settings: Settings, error: Exception) -> int:
-    complain(str(error) if isinstance(error, StateError) else f"{settings.state_dir}: {error}")
+    if isinstance(error, OSError):
+        complain(f"{settings.state_dir}: {error.strerror or error}")
+    else:
+        complain(str(error))
     return 1
 
 

@@ -93,11 +93,15 @@ class Placement:
         if not cpus:
             wrong = f"cpus: none that the agent may use is left: it runs on {here} as before"
             self._log.report(logging.WARNING, "cpus", wrong)
-        elif cpus != self._cpus:
+            return
+        of_workers = f"; VPP's workers are on {ranges(workers)}" if workers else ""
+        placed = f"the agent runs on CPU {there}{of_workers}"
+        if cpus != self._cpus:
             why = move(cpus, pids)
             if why:
                 self._log.report(logging.WARNING, "cpus", f"cpus: not moved to {there}: {why}")
                 return
             self._cpus = cpus
-            of_workers = f"; VPP's workers are on {ranges(workers)}" if workers else ""
-            self._log.report(logging.INFO, "cpus", f"the agent runs on CPU {there}{of_workers}")
+            self._log.report(logging.INFO, "cpus", placed)
+        else:
+            self._log.solved("cpus", placed)

@@ -71,6 +71,11 @@ class StateLog:
         self._last[subject] = text
         log.log(level, "%s", text)
 
+    def solved(self, subject: str, text: str) -> None:
+        """Log `text` if what was said last of `subject` is a failure."""
+        if subject in self._failures:
+            self.report(logging.INFO, subject, text)
+
     def last(self, subject: str) -> str:
         """What was said last."""
         return self._last.get(subject, "")

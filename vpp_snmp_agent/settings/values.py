@@ -36,6 +36,8 @@ _PLAIN_NUMBER = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 def shown(text: str) -> str:
     """What the operator wrote, on one line."""
+    if not text:
+        return '`""`'
     text = text if text.isprintable() else repr(text)[1:-1]
     return f"`{text if len(text) <= 60 else text[:60] + '...'}`"
 
@@ -46,6 +48,8 @@ def got(node: yaml.Node, *expected: str) -> str:
         return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
     if node.tag == NULL:
         return "nothing"
+    if not node.value:
+        return "an empty text"
     has_no_kind = node.tag in (_WORD, *expected)
     kind = "" if has_no_kind else _KINDS.get(node.tag, f"a {shown(node.tag)}, ")
     return kind + shown(node.value)

@@ -46,7 +46,7 @@ class Segment(SegmentDirectory):
 
     @classmethod
     def map_and_close(cls, descriptor: int) -> "Segment":
-        """Map a segment that was handed over: its descriptor is no longer needed.
+        """Map a segment that was received: its descriptor is no longer needed.
 
         Raises SegmentUnavailable.
         """
