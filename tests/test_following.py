@@ -18,7 +18,20 @@ from vpp_snmp_agent.interfaces.vpp_state import ApiState
 from vpp_snmp_agent.runtime.systemd import Supervisor
 from vpp_snmp_agent.settings.declarations import Settings
 from vpp_snmp_agent.vpp import feed, lacp
-from vpp_snmp_agent.vpp.records import NO_INDEX, Changes, Inventory, LacpPort, Thread, Threads
+from vpp_snmp_agent.vpp.records import (
+    ADDRESSES,
+    LCP_PAIRS,
+    NO_INDEX,
+    THREADS,
+    Available,
+    Changes,
+    Complete,
+    Inventory,
+    LacpPort,
+    Thread,
+    Threads,
+    Unavailable,
+)
 from vpp_snmp_agent.vpp.segment import Segment
 
 from .routers import VPP, bond, finish, new_publisher, port, publish, router_of, rows_of
@@ -208,3 +221,36 @@ def test_that_counters_are_available_again_is_logged_once_after_each_loss(
         "1 time more: VPP's counters are unavailable: no such file",
         "VPP's counters are available again",
     ]
+
+
+# What says that a question is answered again, over a new connection.
+ANSWERED = [(LCP_PAIRS, Inventory()), (ADDRESSES, Complete(ADDRESSES)), (THREADS, Threads(()))]
+
+
+@pytest.mark.parametrize(("what", "answered"), ANSWERED)
+def test_what_the_next_vpp_answers_is_available_again_and_what_it_does_not_is_not(
+    what: str, answered: feed.News, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    publisher = new_publisher()
+    follower = Follower(Settings(), lambda: (publisher,), Supervisor())
+    failed = f"VPP's {what} are unavailable: so it is"
+    available = f"VPP's {what} are available again"
+
+    def said(*news: feed.News) -> list[str]:
+        """What the log says of it, of what came."""
+        caplog.clear()
+        for each in news:
+            follower.take(each)
+        return [each for each in caplog.messages if what in each]
+
+    follower.take(feed.Present(VPP))
+    assert said(answered) == []
+    assert said(Unavailable(what, "so it is"), Inventory(), Complete(ADDRESSES)) == [failed]
+    follower.take(feed.Away())
+    follower.take(feed.Present(replace(VPP, vpe_pid=4733)))
+    assert said(Unavailable(what, "so it is"), Inventory(), Complete(ADDRESSES)) == []
+    follower.take(feed.Away())
+    follower.take(feed.Present(replace(VPP, vpe_pid=4751)))
+    assert said(answered, answered) == [f"1 time more: {failed}", available]
+    assert said(Unavailable(what, "so it is"), Available(what)) == [failed, available]

@@ -22,7 +22,12 @@ from .runtime.systemd import Supervisor
 from .settings.declarations import Settings
 from .vpp import feed, lacp
 from .vpp.records import (
+    BONDS,
+    BRIDGE_DOMAINS,
     INTERFACES,
+    LACP,
+    LCP_PAIRS,
+    THREADS,
     Available,
     Changes,
     Complete,
@@ -61,6 +66,7 @@ class Follower:
         self._ask = ask
         self._state_log = StateLog()
         self._worker_cpus: frozenset[int] = frozenset()
+        self._unavailable: set[str] = set()  # what VPP's answers about cannot be used
         self._lacp = lacp.States()
         self._poll_due = 0.0
         self._epoch: int | None = None  # of the segment, as it was seen last
@@ -123,6 +129,7 @@ class Follower:
                 self._report(news)
             case Inventory():
                 self._vpp.has_reported_all()
+                self._are_available(LCP_PAIRS, BONDS, LACP, BRIDGE_DOMAINS)
             case feed.Present(identity):
                 self._follow(Router(identity))
             case feed.SegmentReceived(descriptor):
@@ -153,11 +160,13 @@ class Follower:
                 self._vpp.answers_again()
                 self._is(logging.INFO, "VPP answers again", "")
             case Unavailable(what, reason):
+                self._unavailable.add(what)
                 self._state_log.report(
                     logging.ERROR, what, f"VPP's {what} are unavailable: {reason}"
                 )
             case Available(what):
-                self._state_log.report(logging.INFO, what, f"VPP's {what} are available again")
+                self._unavailable.discard(what)
+                self._are_available(what)
             case feed.Failed(reason):
                 self.is_reported = True
                 self._vpp.is_refused()
@@ -179,11 +188,19 @@ class Follower:
                     each.touch_neighbors(touched)
             case Threads(threads):
                 shown.system.threads.report(threads)
+                self._are_available(THREADS)
             case Complete(what):
                 log.debug("VPP has reported all %s", what)
                 for each in publishers:
                     each.complete(what)
                 self.is_reported |= what == INTERFACES
+                self._are_available(what)
+
+    def _are_available(self, *answers: str) -> None:
+        """This VPP answered, as the one before it may not have."""
+        for what in answers:
+            if what not in self._unavailable:
+                self._state_log.solved(what, f"VPP's {what} are available again")
 
     def _follow(self, router: Router) -> None:
         identity, before = router.identity, self._router
@@ -196,6 +213,7 @@ class Follower:
             for each in self._publishers():
                 each.settled = False
         self._router = router
+        self._unavailable.clear()  # a connection is new, and what fails over it is reported again
         for each in self._publishers():
             each.follow(router)
         self._vpp.answers(identity)
