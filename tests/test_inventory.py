@@ -2,22 +2,15 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 
 from simulator import Simulator, Spec
 from simulator.stage import until
-from vpp_snmp_agent.vpp import inventory, layer3, records
-from vpp_snmp_agent.vpp.api import Vpp
-from vpp_snmp_agent.vpp.client import NeighborEvents, UnusableAnswer
-from vpp_snmp_agent.vpp.layer3 import Layer3
-from vpp_snmp_agent.vpp.schedule import ADDRESS_DELAYS
+from vpp_snmp_agent.vpp import inventory, records
 
 from .conftest import Listener, Reported, link, named
-from .routers import Clock
 
 STOPPING_WORKERS = ("lcp_itf_pair_get", "sw_bond_interface_dump", "sw_member_interface_dump")
 NO_BARRIER = ("sw_interface_lacp_dump", "bridge_domain_dump")
@@ -187,52 +180,6 @@ def test_a_pair_is_reported_as_soon_as_its_tap_appears(vpp: Simulator) -> None:
         assert vpp.calls()["lcp_itf_pair_get"] == before + 1  # at once, not at a later question
 
 
-def test_one_question_for_pairs_serves_all_that_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, vpp = Clock(), FakeVpp("port1")
-    monkeypatch.setattr(inventory, "time", clock)
-    monkeypatch.setattr(layer3, "time", clock)
-    of = inventory.Interfaces(cast(Vpp, vpp), Layer3(cast(Vpp, vpp), 0.0, 0.0), period=3600.0)
-    named: set[int] = set()
-
-    def asked(until: float) -> list[float]:
-        """When it asks for pairs until so many seconds after the start."""
-        found = []
-        while (due := of.due(named)) <= 1000.0 + until:
-            clock.now = max(clock.now, due)
-            vpp.pair_questions = 0
-            list(of.refresh(named))
-            found += [clock.now - 1000.0] * vpp.pair_questions
-        clock.now = 1000.0 + until
-        return found
-
-    assert asked(100.0) == [0.0]  # what is there is configured
-    for index in (2, 3):
-        vpp.found[index] = replace(vpp.found[1], sw_if_index=index, interface_name=f"port{index}")
-        named.add(index)
-    assert asked(103.0) == pytest.approx([100.0])
-    vpp.found[4] = replace(vpp.found[1], sw_if_index=4, interface_name="port4")
-    named.add(4)
-    assert asked(1000.0) == pytest.approx([103.0 + delay for delay in ADDRESS_DELAYS])
-
-
-def test_the_link_of_a_parent_asks_for_no_address_of_its_subs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    vpp = FakeVpp("port1", "port2")
-    vpp.found[2] = replace(vpp.found[2], sup_sw_if_index=1)
-    changed: list[int] = []
-    of = inventory.Interfaces(cast(Vpp, vpp), Layer3(cast(Vpp, vpp), 0.0, 0.0), period=0.0)
-    monkeypatch.setattr(of._layer3, "change", changed.extend)
-    list(of.refresh(set()))
-    changed.clear()
-    vpp.found = {i: replace(each, link_up=False) for i, each in vpp.found.items()}
-    list(of.refresh(set()))
-    assert changed == [1]
-    vpp.found[2] = replace(vpp.found[2], mtu=1400)
-    list(of.refresh(set()))
-    assert changed == [1, 2]
-
-
 def test_lacp_is_asked_after_events_and_at_most_once_a_second(vpp: Simulator) -> None:
     with Listener(vpp) as listener:
         (member,) = {
@@ -339,78 +286,3 @@ def test_that_all_was_asked_for_again_is_reported_each_time(vpp: Simulator) -> N
 
         until("two more inventories", twice)
         assert vpp.calls()[DUMP] >= listener.inventories
-
-
-class FakeVpp:
-    """Interfaces and their pairs; `unusable`: why the answer about pairs is, if it is."""
-
-    has_addresses = has_neighbors = False
-    unusable = ""
-
-    def __init__(self, *names: str) -> None:
-        self.neighbor_events: NeighborEvents = {}
-        self.pair_questions = 0
-        self.found = {
-            index: records.Interface(
-                index, index, name, "dpdk", "", bytes(6), True, True, 10, 2, 9000, 1500
-            )
-            for index, name in enumerate(names, 1)
-        }
-        self.found_pairs = {
-            index: records.LcpPair(index, 100 + index, 200 + index, f"e{index}", "dataplane")
-            for index in self.found
-        }
-
-    def interfaces(self) -> dict[int, records.Interface]:
-        return dict(self.found)
-
-    def interfaces_named(self, indexes: list[int]) -> dict[int, records.Interface]:
-        return {index: self.found[index] for index in indexes if index in self.found}
-
-    def pairs(self) -> dict[int, records.LcpPair]:
-        self.pair_questions += 1
-        if self.unusable:
-            raise UnusableAnswer(self.unusable)
-        return dict(self.found_pairs)
-
-    def bonds(self) -> dict[int, records.Bond]:
-        return {}
-
-    def bridge_domains(self) -> dict[int, records.BridgeDomain]:
-        return {}
-
-
-def test_pairs_that_cannot_be_used_stay_but_for_an_index_that_changed_hands() -> None:
-    vpp = FakeVpp("port1", "port2", "port3")
-    vpp.unusable = "lcp_itf_pair_details: so it is"
-    of = inventory.Interfaces(
-        cast(Vpp, vpp), layer3 := Layer3(cast(Vpp, vpp), 0.0, 0.0), period=0.0
-    )
-    reported = Reported()
-
-    def refresh() -> list[Any]:
-        """Whatever is due, and all that is rare; that it was all is left out."""
-        of._rare_allowed = 0.0
-        news = [each for each in of.refresh(set()) if not isinstance(each, records.Inventory)]
-        for each in news:
-            reported.apply(each)
-        return news
-
-    failed = records.Unavailable(records.LCP_PAIRS, vpp.unusable)
-    first = refresh()
-    assert first[0] == failed
-    assert reported.interfaces == vpp.found  # and completely
-    assert (reported.pairs, reported.complete) == (
-        {},
-        {records.INTERFACES, records.ADDRESSES, records.NEIGHBORS},
-    )
-    assert refresh() == []
-    vpp.unusable = ""
-    assert records.Available(records.LCP_PAIRS) in refresh()
-    assert reported.pairs == vpp.found_pairs
-    vpp.unusable = "otherwise"
-    vpp.found[2] = replace(vpp.found[2], interface_name="port4")
-    assert records.Unavailable(records.LCP_PAIRS, "otherwise") in refresh()
-    assert reported.pairs.keys() == {1, 3}
-    assert reported.interfaces == vpp.found
-    assert not list(layer3.failures.passed(records.ADDRESSES))

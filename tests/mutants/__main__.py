@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ SURVIVORS = Path(__file__).with_name("survivors.txt")
 COPIED = ("vpp_snmp_agent", "simulator", "tests", "bench", "debian", "docs", "snmpd-dataplane.conf")
 SEED = 17  # of the sample
 TEST, TIME_LIMIT = "a test", "the time limit"
+MAX_MEMORY = 1 << 31  # octets, of each process of a mutant's tests
 GRACE = 20.0  # seconds that a mutant's tests may take beyond twice their time
 
 # By module: its own tests, and how many of its mutants are tried.  All together take less than an
@@ -39,7 +41,7 @@ PUBLISHING = ("listing", "numbering", "counting", "moments", "neighbor_tables")
 JUDGES: dict[str, tuple[tuple[str, ...], int]] = {
     "agent": (("agent", "describing", "notifying", "serving", "following"), 60),
     "vpp/feed": (("feed_rules",), EVERY),
-    "vpp/inventory": (("inventory",), 100),
+    "vpp/inventory": (("inventory_rules",), EVERY),
     "vpp/pipe": (("pipe",), EVERY),
     "vpp/reporter": (("reporter_rules",), EVERY),
     "interfaces/publisher": (("publisher", *PUBLISHING, "saving", "stacking"), EVERY),
@@ -186,6 +188,8 @@ def run_alone(command: Sequence[str], copy: Path, limit: float) -> int | None:
         start_new_session=True,
     ) as running:
         try:
+            # A loop without end that appends would take all memory of the machine.
+            resource.prlimit(running.pid, resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
             return running.wait(limit)
         except subprocess.TimeoutExpired:
             return None

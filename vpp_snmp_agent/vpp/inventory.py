@@ -153,10 +153,8 @@ class Interfaces:
                 continue
             if known is not None:
                 gone.append(index)
-            waiting = self._newcomers.get(index)
-            if waiting is None or waiting.interface_name != each.interface_name:
-                self._rare_due = 0.0
             self._newcomers[index] = each
+            self._rare_due = 0.0
         for index in missing:
             self._newcomers.pop(index, None)
             if index in self._reported:
