@@ -541,9 +541,13 @@ def keeps(system: System, before: str, what: str) -> None:
 def cpus(system: System, unit: str) -> set[str]:
     """Which CPUs the kernel allows to the threads of a unit and of its child, as it lists them."""
     main = pid(system, unit)
-    children = system.run("sh", "-c", f"cat /proc/{main}/task/*/children").split()
-    paths = " ".join(f"/proc/{each}/task/*/status" for each in (main, *children))
-    statuses = system.run("sh", "-c", f"cat {paths}", check=False)  # a thread may just have ended
+
+    def read(paths: str) -> str:
+        """What the files say that are there still: a thread or a child may just have ended."""
+        return system.run("sh", "-c", f"cat {paths}", check=False)
+
+    children = read(f"/proc/{main}/task/*/children").split()
+    statuses = read(" ".join(f"/proc/{each}/task/*/status" for each in (main, *children)))
     return set(re.findall(r"^Cpus_allowed_list:\t(\S+)$", statuses, re.MULTILINE))
 
 
