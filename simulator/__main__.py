@@ -20,6 +20,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
     add("--run-dir", type=Path, required=True, help="where the sockets go")
     which = "the VPP release to be (default: %(default)s)"
     add("--release", default="26.06", choices=RELEASES, metavar="YY.MM", help=which)
+    add("--seed", type=int, help="make the interfaces in another order, so with other indexes")
     add("--threads", type=int, default=3, help="main thread and workers (default: %(default)s)")
     add("--interfaces", type=int, default=0, help="so many plain ones, instead of the edge router")
     add("--pairs", action="store_true", help="with --interfaces: an LCP pair for each")

@@ -66,7 +66,7 @@ class SimulatedVpp:
             if spec.is_hardware:
                 self.plane.add(replace(spec, admin=False, host="", bond="", traffic=STILL))
         if not options.empty:
-            for spec in in_order(specs):
+            for spec in in_order(specs, options.seed):
                 self.plane.set_up(spec)
         self._control: Connection[Any, Any] | None = None
         if options.control is not None:

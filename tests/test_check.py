@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -230,3 +231,29 @@ def test_a_state_directory_that_may_not_be_written_fails(
     gone: Settings, directory: str, line: str
 ) -> None:
     assert state_line(replace(gone, state_dir=directory)) == f"FAIL: {line}"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "files", "is_full"), [(0, 7, True), (5, 0, True), (5, 7, False)]
+)
+def test_a_full_disk_fails(
+    gone: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    blocks: int,
+    files: int,
+    is_full: bool,
+) -> None:
+    disk = SimpleNamespace(f_bavail=blocks, f_favail=files, f_files=11)
+    monkeypatch.setattr(os, "statvfs", {str(tmp_path): disk}.__getitem__)
+    line = state_line(replace(gone, state_dir=str(tmp_path)))
+    full = f"FAIL: {tmp_path}: its disk is full; free some space on it"
+    assert (line == full) is is_full
+
+
+def test_a_disk_that_counts_no_files_is_not_full(
+    gone: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(f_bavail=5, f_favail=0, f_files=0)
+    monkeypatch.setattr(os, "statvfs", {str(tmp_path): disk}.__getitem__)
+    assert state_line(replace(gone, state_dir=str(tmp_path))).startswith(f"ok: {tmp_path}: ")

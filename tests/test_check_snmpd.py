@@ -410,7 +410,7 @@ def test_a_snmpd_that_cannot_be_seen_is_best_kept_off_the_workers_cpus(
     (line,) = check_snmpd.cpus(gone, asked)
     assert (line.mark, line.text) == (
         "note",
-        f"not to be seen (No such file or directory); {advice}",
+        f"skipped: no snmpd; {advice}",
     )
     (line,) = check_snmpd.cpus(replace(gone, address=TCPAddress("::1", 705)), asked)
     assert (line.mark, line.text) == ("note", f"not to be seen over TCP; {advice}")

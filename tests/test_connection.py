@@ -235,7 +235,9 @@ def test_an_agent_that_is_refused_says_what_and_not_that_it_serves(
     assert refused.master.holds(f"{BASE}.2")
     first, second = (record.getMessage() for record in caplog.get_records("setup"))
     assert first.startswith(f"snmpd refused {SUBTREE}: DUPLICATEREGISTRATION")
-    assert second.endswith(" refuses 1 of 2 registrations; they are tried again every 10 s")
+    assert second.endswith(
+        " refuses 1 of 2 registrations; what it refuses is tried again every 10 s"
+    )
 
 
 def test_what_is_refused_is_tried_again_until_it_is_granted_and_reported_once(

@@ -3,9 +3,10 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,12 +123,16 @@ def test_where_nothing_fits_nothing_is_forgotten_and_the_status_is_1(
 
 
 @pytest.mark.parametrize("name", ["missing", "empty", "below/missing"])
-def test_where_no_ports_are_saved_forgetting_is_refused_and_leaves_nothing(
-    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [show_ports, partial(forget_ports, glob="eth7", unseen=0.0)])
+def test_where_no_ports_are_saved_both_commands_refuse_and_leave_nothing(
+    tmp_path: Path,
+    name: str,
+    command: Callable[[Settings], int],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    assert forget_ports(settings_of(tmp_path / name), "eth7", 0.0) == 1
+    assert command(settings_of(tmp_path / name)) == 1
     assert capsys.readouterr() == (
         "",
         f"vpp-snmp-agent: {tmp_path / name}: no ports are saved there: give the agent's own"

@@ -66,7 +66,7 @@ def test_a_flipped_bit_costs_at_most_its_line(
             assert aside.read_bytes() == octets
             for path in flipped.iterdir():
                 path.unlink()
-    assert "1 of its 4 lines could not be read" in caplog.text
+    assert "lines that could not be read: 1 of 4;" in caplog.text
 
 
 def test_damage_is_said_with_what_it_cost_and_where_the_file_is(
@@ -79,7 +79,7 @@ def test_damage_is_said_with_what_it_cost_and_where_the_file_is(
         assert state.index_of("a") == 1001
         assert state.index_of("b") is None
     (aside,) = asides(tmp_path)
-    assert "1 of its 4 lines could not be read; 2 names are left" in caplog.text
+    assert "lines that could not be read: 1 of 4; names that are left: 2;" in caplog.text
     assert f"kept as {aside}" in caplog.text
     caplog.clear()
     with opened(tmp_path) as state:
@@ -122,7 +122,7 @@ def test_a_file_of_nothing_or_rubbish_is_damage(
         assert state.index_of("a") == 1007
     (aside,) = asides(tmp_path)
     assert aside.read_bytes() == data
-    assert "0 names are left" in caplog.text
+    assert "names that are left: 0;" in caplog.text
 
 
 def test_a_file_without_its_header_is_damage_and_its_names_count(tmp_path: Path) -> None:

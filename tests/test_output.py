@@ -22,6 +22,8 @@ from vpp_snmp_agent.operator.output import (
     words,
 )
 
+from .journals import assign, opened
+
 COLUMNS = (
     words("name", "name"),
     numbers("mtu", "mtu"),
@@ -102,6 +104,15 @@ def test_what_is_unavailable_is_said_on_standard_error(capsys: pytest.CaptureFix
 
 # --- where it goes -------------------------------------------------------------------------
 
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state directory with a port."""
+    with opened(tmp_path) as own:
+        assign(own, eth7=1)
+    return tmp_path
+
+
 ANSWERING = ("--help", "--version", "show --json", "show vpp --json", "walk", "check", "ports")
 
 
@@ -123,12 +134,10 @@ def command(words: str, state: Path, stdout: int) -> "subprocess.CompletedProces
 
 @pytest.mark.process
 @pytest.mark.parametrize("words", ANSWERING)
-def test_an_answer_that_cannot_be_written_is_one_line_and_status_1(
-    words: str, tmp_path: Path
-) -> None:
+def test_an_answer_that_cannot_be_written_is_one_line_and_status_1(words: str, state: Path) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        done = command(words, tmp_path, full)
+        done = command(words, state, full)
     finally:
         os.close(full)
     assert done.returncode == 1
@@ -147,13 +156,40 @@ def test_a_command_makes_no_state_directory(words: str, tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("words", ANSWERING)
-def test_an_answer_that_nobody_reads_on_is_no_failure(words: str, tmp_path: Path) -> None:
+def test_an_answer_that_nobody_reads_on_is_no_failure(words: str, state: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = command(words, tmp_path, writer)
+        done = command(words, state, writer)
     finally:
         os.close(writer)
     assert done.returncode == 0
     assert all(each.startswith("vpp-snmp-agent: ") for each in done.stderr.splitlines())
     assert "standard output" not in done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("closed", "status", "said"),
+    [
+        ("2", 0, ""),
+        ("1", 1, "vpp-snmp-agent: standard output is closed\n"),
+        ("1 2", 1, ""),
+    ],
+)
+def test_of_closed_descriptors_only_the_one_of_the_answer_matters(
+    state: Path, closed: str, status: int, said: str
+) -> None:
+    closing = " ".join(f"{each}>&-" for each in closed.split())
+    script = f'"$@" {closing}'
+    own = ["-m", "vpp_snmp_agent", "ports", "--state-dir", str(state), "-f", os.devnull]
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", sys.executable, *own],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, said)
+    assert ("eth7" in done.stdout) == (status == 0)

@@ -69,7 +69,7 @@ PLACE = "expected /path/of/socket or host:port"
         ),
         ("discards: 1", "discards: expected one of misses, all; got the number `1`"),
         ("cpus: 3", "cpus: expected auto, any, or a list of CPUs; got the number `3`"),
-        ("cpus: []", "cpus: expected auto, any, or a list of CPUs; got a list"),
+        ("cpus: []", "cpus: expected auto, any, or a list of CPUs; got an empty list"),
         ("cpus: [ 0-3 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got the text `0-3`"),
         ("cpus: [ 8192 ]", "cpus: expected CPUs as whole numbers, 0 to 8191; got `8192`"),
         ("debug: 3", "debug: expected 0, 1 or 2; got `3`"),
@@ -98,12 +98,12 @@ PLACE = "expected /path/of/socket or host:port"
                 ("on", "the boolean `on`"),
                 ('"/a\\0"', "`/a\\x00`"),
                 ('"/a\\nb"', "`/a\\nb`"),
-                ("{}", "a mapping"),
+                ("{}", "an empty mapping"),
             )
         ),
         ("vppcfg: ''", "vppcfg: expected a path, or `~` for none; got an empty text"),
         ("vppcfg: no", "vppcfg: expected a path, or `~` for none; got the boolean `no`"),
-        ("vppcfg: []", "vppcfg: expected a path, or `~` for none; got a list"),
+        ("vppcfg: []", "vppcfg: expected a path, or `~` for none; got an empty list"),
         # globs
         (
             "hide: local0",
@@ -120,7 +120,7 @@ PLACE = "expected /path/of/socket or host:port"
         ("hide: &h [ *h ]", f"hide: {GLOBS}; got a list"),
         # mibs
         ("mibs: IF-MIB", f"mibs: {MIBS}; got `IF-MIB`"),
-        ("mibs: []", f"mibs: {MIBS}; got a list"),
+        ("mibs: []", f"mibs: {MIBS}; got an empty list"),
         (
             "mibs: [ IF-MIB, if-mib ]",
             f"mibs: expected one of {ALL_MIBS}; got `if-mib`",

@@ -34,7 +34,10 @@ class _JournalFormatter(logging.Formatter):
 
 def _in_journal() -> bool:
     """Whether standard error goes there: $JOURNAL_STREAM is inherited (systemd.exec(5))."""
-    status = os.fstat(2)
+    try:
+        status = os.fstat(2)
+    except OSError:  # closed by whoever started us
+        return False
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 

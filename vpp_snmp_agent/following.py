@@ -180,7 +180,7 @@ class Follower:
         match news:
             case Changes(reported, gone):
                 self._epoch_seen_at = None  # whoever reports that has asked for what goes with it
-                log.debug("VPP reports %d changes", len(reported) + len(gone))
+                log.debug("changes that VPP reports: %d", len(reported) + len(gone))
                 for each in publishers:
                     each.touch(touched)
             case NeighborChanges():

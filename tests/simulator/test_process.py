@@ -110,6 +110,13 @@ def test_a_release_that_there_is_not_is_refused_with_those_that_there_are(tmp_pa
     assert "Traceback" not in ended.stderr
 
 
+def test_with_a_seed_the_interfaces_have_other_indexes(vpp: Simulator, tmp_path: Path) -> None:
+    with Simulator(tmp_path / "other", seed=7) as other:
+        one, another = vpp.interfaces(), other.interfaces()
+    assert len(one) == len(another)
+    assert one["BondEthernet0.100"]["sw_if_index"] != another["BondEthernet0.100"]["sw_if_index"]
+
+
 def test_it_needs_nothing_of_the_project_but_itself_and_the_layout(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "simulator", tmp_path / "simulator")
     package = tmp_path / "vpp_snmp_agent"

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from .. import __version__
 from ..runtime import jobs, sockets
-from ..runtime.loop import Loop, StateLog, log
+from ..runtime.loop import Loop, StateLog, counted, log
 from ..settings.declarations import Settings, TCPAddress, UnixAddress
 from . import session as agentx
 from .mib import Module, UpTime, View
@@ -109,8 +109,9 @@ class Master:
         if not self.refused:
             return "serving snmpd"
         first, *others = self.refused
+        total = counted(self._registrations, "registration", "registrations")
         return (
-            f"snmpd refuses {len(self.refused)} of {self._registrations} registrations:"
+            f"snmpd refuses {len(self.refused)} of {total}:"
             f" {first}{f' and {len(others)} more' if others else ''}"
         )
 
@@ -354,11 +355,12 @@ class Master:
                 self._registrations, self.refused = total, refused
                 self._register_at = time.monotonic() + REGISTER_INTERVAL
                 if refused:
+                    asked = counted(total, "registration", "registrations")
                     self._state_log.report(
                         logging.WARNING,
                         "snmpd",
-                        f"snmpd at {self._where} refuses {len(refused)} of {total} registrations;"
-                        f" they are tried again every {REGISTER_INTERVAL:g} s",
+                        f"snmpd at {self._where} refuses {len(refused)} of {asked};"
+                        f" what it refuses is tried again every {REGISTER_INTERVAL:g} s",
                     )
                 else:
                     self._refusals_log = StateLog()

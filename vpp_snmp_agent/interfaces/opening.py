@@ -177,8 +177,8 @@ def _set_aside(directory: Path, contents: Contents, now: int, pause: Callable[[]
         log.warning("%s", error)  # it was only a second chance
     opened = _rewritten(directory, contents, pause, aside)
     log.error(
-        "%s was damaged: %d of its %d lines could not be read; %d names are left, and those that"
-        " were lost get a new ifIndex. The damaged file is kept as %s",
+        "%s was damaged: lines that could not be read: %d of %d; names that are left: %d; those"
+        " that were lost get a new ifIndex. The damaged file is kept as %s",
         *(path, contents.lost, contents.count, sum(map(len, contents.packed)), aside),
     )
     return opened

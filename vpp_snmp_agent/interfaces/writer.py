@@ -317,9 +317,8 @@ class Writer:
             log.error("%s; changes lost: %d", explained(self._path, error), len(self._lines))
         elif not self.failures:
             log.error(
-                "%s; new interfaces that are not shown until it can be written: %d; trying again"
-                " each %g s",
-                *(explained(self._path, error), len(self._new), WRITE_RETRY_INTERVAL),
+                "%s; no new interface is shown until it can be written; trying again each %g s",
+                *(explained(self._path, error), WRITE_RETRY_INTERVAL),
             )
         self.failures += 1
         self._due = time.monotonic() + WRITE_RETRY_INTERVAL

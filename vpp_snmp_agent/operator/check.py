@@ -105,6 +105,14 @@ def _state_directory(settings: Settings) -> Line:
         wrong = f"{nearest}: no permission to write for user {user}"
         advice = "give it to the agent's user" if exists else f"make {path} for the agent's user"
         return Line(FAIL, "state directory", f"{wrong}; {advice}")
+    if exists and not _has_room(path):
+        return Line(FAIL, "state directory", f"{path}: its disk is full; free some space on it")
     saved = counted(len(ports), "interface is saved", "interfaces are saved")
     known = saved if exists else "it can be made"
     return Line(OK, "state directory", f"{path}: {known} (checked as {user})")
+
+
+def _has_room(directory: str) -> bool:
+    """Whether its disk has room for who is not root; some have no number of files."""
+    disk = os.statvfs(directory)
+    return bool(disk.f_bavail and (disk.f_favail or not disk.f_files))

@@ -58,8 +58,10 @@ def _librenms(rows: list[Row]) -> Iterator[Line]:
     for row, why in dropped:
         yield Line(FAIL, "LibreNMS", f"{row.facts.name or row.key} is dropped silently: {why}")
     if not dropped:
-        count = counted(len(rows), "interface", "interfaces")
-        yield Line(OK, "LibreNMS", f"none of {count} is dropped for its name or type")
+        none = (
+            "the one interface is not" if len(rows) == 1 else f"none of {len(rows)} interfaces is"
+        )
+        yield Line(OK, "LibreNMS", f"{none} dropped for its name or type")
 
 
 def why_dropped(row: Row) -> str:
@@ -91,7 +93,8 @@ def _bridge_ports(pairs: Collection[LcpPair], ports: HostPorts) -> Line:
     left_out = [
         f"{pair.host_if_name} ({why})" for pair in pairs if (why := _why_no_port(pair, ports))
     ]
-    known = f"dot1dBasePortTable has {len(ports)} of {len(pairs)} host interfaces"
+    some = counted(len(pairs), "host interface", "host interfaces")
+    known = f"dot1dBasePortTable has {len(ports)} of {some}"
     if ports.netns is not None:
         known += f", of {_namespace(ports.netns)}"
     if not left_out:

@@ -263,8 +263,8 @@ def cpus(settings: Settings, asked: Asked) -> Iterator[Line]:
         pid = _listener(settings.address.path)
         allowed = cpus_of(pid)
     except OSError as error:
-        seen = f"not to be seen ({error.strerror or error})"
-        yield Line(NOTE, thing, f"{seen}; it is best kept off {polled}: {advice}")
+        why = "no snmpd" if isinstance(error, FileNotFoundError) else error.strerror or error
+        yield Line(NOTE, thing, f"skipped: {why}; it is best kept off {polled}: {advice}")
         return
     if allowed & workers:
         shared = f"it (pid {pid}) may run on CPU {ranges(allowed & workers)}, where VPP's workers"

@@ -31,6 +31,8 @@ class OutputFailed(Exception):
 
 def answer(line: object = "") -> None:
     """A line on standard output.  Raises OutputFailed; BrokenPipeError where nobody reads on."""
+    if sys.stdout is None:
+        raise OutputFailed("standard output is closed")
     _write(lambda: print(line))
 
 

@@ -10,9 +10,11 @@ The rules this module keeps:
 
 import sys
 import time
+from collections.abc import Sequence
 
 from .. import control
 from ..interfaces import opening
+from ..interfaces.journal import Port
 from ..interfaces.state import State, StateError
 from ..settings.declarations import Settings
 from .output import answer, complain
@@ -28,7 +30,7 @@ def show_ports(settings: Settings) -> int:
     try:
         ports = control.ask(settings.state_dir, {"do": "list"})
         if ports is None:
-            ports = [each.listed for each in opening.read(settings.state_dir)]
+            ports = [each.listed for each in _saved(settings.state_dir)]
     except (StateError, OSError) as error:
         return _fail(settings, error)
     answer(f"{'ifIndex':>10}  {'last seen':19}  {'shown':5}  name")
@@ -57,11 +59,17 @@ def forget_ports(settings: Settings, glob: str, unseen: float) -> int:
     return 0
 
 
-def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, str]]:
-    """Without an agent.  Raises StateError, also where no name is saved."""
+def _saved(directory: str) -> Sequence[Port]:
+    """Raises StateError, also where no name is saved."""
     saved = opening.read(directory)
     if not saved:
         raise StateError(f"{directory}: no ports are saved there: give the agent's own state-dir")
+    return saved
+
+
+def _forget(directory: str, glob: str, unseen_before: float) -> list[tuple[int, str]]:
+    """Without an agent.  Raises StateError."""
+    saved = _saved(directory)
     if not control.forgettable((each for each in saved if not each.shown), glob, unseen_before):
         return []
     own = State.open(directory)

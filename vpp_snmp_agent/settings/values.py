@@ -45,7 +45,8 @@ def shown(text: str) -> str:
 def got(node: yaml.Node, *expected: str) -> str:
     """What stands there instead; with its kind, unless it has one of the expected tags."""
     if not isinstance(node, yaml.ScalarNode):
-        return "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+        kind = "list" if isinstance(node, yaml.SequenceNode) else "mapping"
+        return f"a {kind}" if node.value else f"an empty {kind}"
     if node.tag == NULL:
         return "nothing"
     if not node.value:
@@ -157,7 +158,8 @@ def globs(value: Value) -> tuple[str, ...]:
     """A list of globs, or of none."""
     elements = value.elements()
     if elements is None:
-        text = isinstance(value.node, yaml.ScalarNode) and value.node.tag == TEXT
+        node = value.node
+        text = isinstance(node, yaml.ScalarNode) and node.tag == TEXT and node.value.strip()
         hint = f"; did you mean {shown(f'[ {value.node.value} ]')}?" if text else ""
         raise value.wrong("a list of globs", TEXT, hint=hint)
     return tuple(_glob(each) for each in elements)
