@@ -17,7 +17,7 @@ from .interfaces.counters import CounterSet
 from .interfaces.publisher import Publisher
 from .interfaces.vpp_state import VppState
 from .runtime import sockets
-from .runtime.loop import StateLog, log
+from .runtime.loop import StateLog, counted, log
 from .runtime.systemd import Supervisor
 from .settings.declarations import Settings
 from .vpp import feed, lacp
@@ -180,7 +180,7 @@ class Follower:
         match news:
             case Changes(reported, gone):
                 self._epoch_seen_at = None  # whoever reports that has asked for what goes with it
-                log.debug("changes that VPP reports: %d", len(reported) + len(gone))
+                log.debug("VPP reports %s", counted(len(reported) + len(gone), "change", "changes"))
                 for each in publishers:
                     each.touch(touched)
             case NeighborChanges():
