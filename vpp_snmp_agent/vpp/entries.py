@@ -154,7 +154,7 @@ class SegmentDirectory(MappedSegment):
 
     @property
     def directory_version(self) -> tuple[int, int, int]:
-        """What is another one where an entry came or went; a symlink comes without an epoch.
+        """Differs once an entry was added or removed: a symlink may be, without another epoch.
 
         Raises SegmentUnavailable.
         """
